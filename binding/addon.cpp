@@ -1,0 +1,21 @@
+// The addon's exports, all on one screen. `lib/native.ts` gives them their types.
+#include "environment.h"
+
+namespace metal_sgd {
+
+static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment);
+  exports["addresses"] = Napi::Function::New(env, addresses);
+  exports["adjustExternalMemory"] = Napi::Function::New(env, adjust_external_memory);
+  exports["cpu"] = Napi::Function::New(env, cpu);
+  exports["setThreads"] = Napi::Function::New(env, set_threads);
+  exports["chooseInstructionSet"] = Napi::Function::New(env, choose_instruction_set);
+  exports["prepareStep"] = Napi::Function::New(env, prepare_step);
+  exports["step"] = Napi::Function::New(env, step);
+  exports["stepAsync"] = Napi::Function::New(env, step_async);
+  return exports;
+}
+
+NODE_API_MODULE(metal_sgd, init)
+
+}  // namespace metal_sgd

@@ -1,0 +1,32 @@
+// Promises of one environment for steps on the step queue. No libuv: completion comes back through
+// a Node-API thread-safe function.
+#ifndef METAL_SGD_BINDING_ASYNC_STEPS_H_
+#define METAL_SGD_BINDING_ASYNC_STEPS_H_
+
+#include <napi.h>
+
+#include "tree_step.h"
+
+namespace metal_sgd {
+
+class AsyncSteps {
+ public:
+  /// Queues one step with the settings as they are now. `keep` holds the arrays until it is done.
+  Napi::Promise start(Napi::Env env, SharedTreeStep tree, Napi::Object keep);
+
+ private:
+  struct Job;
+  static void settle(Napi::Env env, Napi::Function, AsyncSteps* steps, std::shared_ptr<Job>* call);
+  using Completion = Napi::TypedThreadSafeFunction<AsyncSteps, std::shared_ptr<Job>, settle>;
+
+  void open(Napi::Env env);
+  static void finish(void* steps);
+
+  Completion completion_;
+  bool open_ = false;
+  size_t pending_ = 0;  // JavaScript thread only
+};
+
+}  // namespace metal_sgd
+
+#endif  // METAL_SGD_BINDING_ASYNC_STEPS_H_

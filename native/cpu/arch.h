@@ -1,0 +1,32 @@
+// What the processor's architecture decides, one `arch_*.cpp` each.
+#ifndef METAL_SGD_CPU_ARCH_H_
+#define METAL_SGD_CPU_ARCH_H_
+
+#include "backend.h"
+
+namespace metal_sgd {
+
+/// A hint to the processor that the thread spins.
+void cpu_pause();
+
+/// The floating-point mode of a thread while it steps: round to nearest, traps masked, float32
+/// subnormals kept or flushed, whatever another library left set (a -ffast-math one flushes).
+/// The destructor brings the former mode back.
+class FloatMode {
+ public:
+  FloatMode() : before_(get()) {}
+  ~FloatMode() { put(before_); }
+  FloatMode(const FloatMode&) = delete;
+  FloatMode& operator=(const FloatMode&) = delete;
+  void set(Subnormals subnormals);
+
+ private:
+  using Word = uint64_t;
+  static Word get();
+  static void put(Word word);
+  Word before_;
+};
+
+}  // namespace metal_sgd
+
+#endif  // METAL_SGD_CPU_ARCH_H_

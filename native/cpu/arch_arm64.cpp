@@ -1,0 +1,21 @@
+// arm64: the floating-point mode is FPCR. All zero is IEEE: nearest even, subnormals kept, NaNs propagated.
+#include "arch.h"
+
+namespace metal_sgd {
+
+void cpu_pause() { asm volatile("yield"); }
+
+FloatMode::Word FloatMode::get() {
+  Word word;
+  asm volatile("mrs %0, fpcr" : "=r"(word));
+  return word;
+}
+
+void FloatMode::put(Word word) { asm volatile("msr fpcr, %0" : : "r"(word)); }
+
+void FloatMode::set(Subnormals subnormals) {
+  constexpr Word kFlushToZero = 1u << 24;
+  put(subnormals == Subnormals::kFlush ? kFlushToZero : 0);
+}
+
+}  // namespace metal_sgd

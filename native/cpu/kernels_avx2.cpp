@@ -1,0 +1,65 @@
+// Update loops for x86-64 with AVX2 and F16C. Compiled with -mavx2 -mf16c (/arch:AVX2).
+#include <immintrin.h>
+
+#include <type_traits>
+
+#include "convert.h"
+#include "kernels.h"
+#include "kernels/sgd_rule.h"
+
+namespace metal_sgd {
+namespace {
+
+template <size_t kCount>
+void widen(const Float16* from, float (&to)[kCount]) {
+  for (size_t i = 0; i < kCount; i += 8) {
+    __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(halves));
+  }
+}
+
+template <size_t kCount>
+void narrow(const float (&from)[kCount], Float16* to) {
+  for (size_t i = 0; i < kCount; i += 8) {
+    __m128i halves = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), halves);
+  }
+}
+
+template <size_t kCount>
+void widen(const Bfloat16* from, float (&to)[kCount]) {
+  for (size_t i = 0; i < kCount; i += 8) {
+    __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+    __m256i bits = _mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16);
+    _mm256_storeu_ps(to + i, _mm256_castsi256_ps(bits));
+  }
+}
+
+/// from_float<Bfloat16> for eight values, in the low halves of the lanes.
+__m256i round_to_bfloat16(__m256 value) {
+  __m256i bits = _mm256_castps_si256(value), upper = _mm256_srli_epi32(bits, 16);
+  __m256i even = _mm256_and_si256(upper, _mm256_set1_epi32(1));
+  __m256i half = _mm256_add_epi32(even, _mm256_set1_epi32(0x7fff));
+  __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
+  __m256i quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
+  __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(value, value, _CMP_UNORD_Q));
+  return _mm256_blendv_epi8(rounded, quiet, is_nan);
+}
+
+template <size_t kCount>
+void narrow(const float (&from)[kCount], Bfloat16* to) {
+  for (size_t i = 0; i < kCount; i += 16) {
+    __m256i low = round_to_bfloat16(_mm256_loadu_ps(from + i));
+    __m256i high = round_to_bfloat16(_mm256_loadu_ps(from + i + 8));
+    // Packing works within 128-bit halves: put the four quarters back in order.
+    __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), packed);
+  }
+}
+
+}  // namespace
+}  // namespace metal_sgd
+
+#define METAL_SGD_KERNELS kAvx2Kernels
+#define METAL_SGD_KERNELS_NAME "AVX2"
+#include "kernels.inc"

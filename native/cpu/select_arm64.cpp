@@ -1,0 +1,13 @@
+// arm64 has one set of update loops.
+#include "kernels.h"
+
+namespace metal_sgd {
+
+extern const CpuKernels kNeonKernels;
+
+const std::vector<const CpuKernels*>& cpu_kernels() {
+  static const auto* found = new std::vector<const CpuKernels*>{&kNeonKernels};  // leaked on purpose
+  return *found;
+}
+
+}  // namespace metal_sgd

@@ -7,7 +7,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment);
   exports["addresses"] = Napi::Function::New(env, addresses);
   exports["adjustExternalMemory"] = Napi::Function::New(env, adjust_external_memory);
-  exports["cpu"] = Napi::Function::New(env, cpu);
+  exports["machine"] = Napi::Function::New(env, machine);
   exports["setThreads"] = Napi::Function::New(env, set_threads);
   exports["chooseInstructionSet"] = Napi::Function::New(env, choose_instruction_set);
   exports["prepareStep"] = Napi::Function::New(env, prepare_step);

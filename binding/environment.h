@@ -14,7 +14,7 @@ struct Environment {
 
 Napi::Value addresses(const Napi::CallbackInfo& info);
 void adjust_external_memory(const Napi::CallbackInfo& info);
-Napi::Value cpu(const Napi::CallbackInfo& info);
+Napi::Value machine(const Napi::CallbackInfo& info);
 void set_threads(const Napi::CallbackInfo& info);
 void choose_instruction_set(const Napi::CallbackInfo& info);
 Napi::Value prepare_step(const Napi::CallbackInfo& info);

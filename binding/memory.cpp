@@ -1,6 +1,8 @@
 // Verbs about memory and the machine.
 #include "cpu/cpu_backend.h"
 #include "environment.h"
+#include "metal/metal_backend.h"
+#include "page_size.h"
 #include "view.h"
 
 namespace metal_sgd {
@@ -31,14 +33,18 @@ void adjust_external_memory(const Napi::CallbackInfo& info) {
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), info[0].As<Napi::Number>().Int64Value());
 }
 
-/// cpu(): { instructionSets: string[], threads: number }
-Napi::Value cpu(const Napi::CallbackInfo& info) {
+/// machine(): { instructionSets: string[], threads: number, pageSize: number, gpu: { reason: string } }
+Napi::Value machine(const Napi::CallbackInfo& info) {
   auto names = cpu_instruction_sets();
   auto list = Napi::Array::New(info.Env(), names.size());
   for (uint32_t i = 0; i < names.size(); i++) list[i] = Napi::String::New(info.Env(), names[i]);
   auto found = Napi::Object::New(info.Env());
   found["instructionSets"] = list;
   found["threads"] = Napi::Number::New(info.Env(), cpu_threads());
+  found["pageSize"] = Napi::Number::New(info.Env(), static_cast<double>(system_page_size()));
+  auto gpu = Napi::Object::New(info.Env());
+  gpu["reason"] = Napi::String::New(info.Env(), why_no_gpu());
+  found["gpu"] = gpu;
   return found;
 }
 

@@ -1,0 +1,109 @@
+// Errors of the package: one shape ("what: expected E, received R"), each with a stable `code`.
+
+/** Stable codes of the errors that arguments and the order of calls cause. */
+export type ErrorCode =
+  | 'aborted'
+  | 'addon'
+  | 'busy'
+  | 'detached'
+  | 'dtype-mismatch'
+  | 'invalid-hyperparameter'
+  | 'invalid-leaf'
+  | 'invalid-option'
+  | 'invalid-schedule'
+  | 'invalid-shape'
+  | 'invalid-state'
+  | 'invalid-tree'
+  | 'length-mismatch'
+  | 'memory-overlap'
+  | 'missing-parameter'
+  | 'no-gpu'
+  | 'not-shared'
+  | 'shape-mismatch'
+  | 'state-mismatch';
+
+/** Codes of the failures of a GPU. */
+export type MetalErrorCode =
+  | 'access-revoked'
+  | 'compile'
+  | 'device-lost'
+  | 'internal'
+  | 'invalid-resource'
+  | 'not-permitted'
+  | 'out-of-memory'
+  | 'page-fault'
+  | 'self-test'
+  | 'stack-overflow'
+  | 'timeout';
+
+/** A failure of the GPU or its driver; arguments were right. `message` says what may be partly written. */
+export class MetalError extends Error {
+  override readonly name = 'MetalError';
+  /** Which failure, stable across versions. */
+  readonly code: MetalErrorCode;
+
+  constructor(code: MetalErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
+
+/** An error of class `kind` that carries `code`. */
+export function coded(kind: ErrorClass, code: ErrorCode, message: string, cause?: unknown): Error {
+  const error = cause === undefined ? new kind(message) : new kind(message, { cause });
+  return Object.assign(error, { code });
+}
+
+/** A wrong type: `what: expected E, received R`. */
+export function typeError(code: ErrorCode, what: string, expected: string, received: unknown): Error {
+  return coded(TypeError, code, `${what}: expected ${expected}, received ${show(received)}`);
+}
+
+/** A wrong value of the right type: `what: expected E, received R`. */
+export function rangeError(code: ErrorCode, what: string, expected: string, received: unknown): Error {
+  return coded(RangeError, code, `${what}: expected ${expected}, received ${show(received)}`);
+}
+
+/** Text that stands for itself in a message, unquoted. */
+export class Verbatim {
+  constructor(readonly text: string) {}
+}
+
+/** A value as an error message shows it: short, and never running the value's own code. */
+export function show(value: unknown): string {
+  if (value instanceof Verbatim) return value.text;
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
+    case 'bigint':
+      return `${String(value)}n`;
+    case 'symbol':
+      return String(value);
+    case 'function':
+      return 'a function';
+    case 'object':
+      return value === null ? 'null' : showObject(value);
+    default:
+      return String(value);
+  }
+}
+
+function showObject(value: object): string {
+  try {
+    const tag = Object.prototype.toString.call(value).slice(8, -1);
+    if (Array.isArray(value)) return `an array of length ${String(value.length)}`;
+    if (ArrayBuffer.isView(value) && tag !== 'DataView') {
+      return `${tag} of length ${String((value as Uint8Array).length)}`;
+    }
+    if (tag !== 'Object') return tag;
+    const maker: unknown = Object.getOwnPropertyDescriptor(
+      (Object.getPrototypeOf(value) as object | null) ?? {},
+      'constructor',
+    )?.value;
+    return typeof maker === 'function' && maker.name !== 'Object' ? `an instance of ${maker.name}` : 'an object';
+  } catch {
+    return 'an object that cannot be read';
+  }
+}

@@ -1,0 +1,21 @@
+// All that a user sees.
+export { devices, type Device, type LastRun } from './device';
+export type { Dtype } from './dtype';
+export { type ErrorCode, MetalError, type MetalErrorCode } from './errors';
+export type { DeviceChoice, SGDOptions } from './hyperparameters';
+export { clone, zeros, zerosLike } from './memory';
+export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './schedules';
+export { SGD } from './sgd';
+export type {
+  DataOf,
+  DeepPartial,
+  Float16ArrayLike,
+  Leaf,
+  LeafLike,
+  OptimizerState,
+  Schedule,
+  StateTree,
+  Tensor,
+  Tree,
+  Zeros,
+} from './types';

@@ -1,0 +1,113 @@
+// The one file that knows the addon: loads it, gives it a type, and says what to do when it can't.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { LeafData } from './dtype';
+import { coded } from './errors';
+
+/** A tree made ready for stepping; opaque. Points into the arrays it was made of, without keeping them. */
+export interface PreparedTree {
+  readonly __preparedTree: never;
+}
+
+/** The addon's verbs. Arguments are checked here in `lib`; the addon checks what could corrupt memory. */
+export interface Native {
+  /** Addresses of first elements. */
+  addresses(views: readonly ArrayBufferView[]): Float64Array;
+  /** Tells the collector of `bytes` more (or fewer) of shared memory. */
+  adjustExternalMemory(bytes: number): void;
+  machine(): { instructionSets: string[]; threads: number; pageSize: number; gpu: { reason: string } };
+  /** Size of the process's thread pool. */
+  setThreads(count: number): void;
+  /** Takes one of `machine().instructionSets` for all later steps of the process. */
+  chooseInstructionSet(name: string): void;
+  /**
+   * `dtypes` as in `DTYPES`; `joined[i]` is 1 where nothing but padding lies between leaf i - 1 and leaf i in all
+   * three lists; `settings` is read at each step, in the order of `SETTINGS`.
+   */
+  prepareStep(
+    parameters: readonly LeafData[],
+    gradients: readonly LeafData[],
+    velocities: readonly (LeafData | null)[],
+    dtypes: Uint8Array,
+    joined: Uint8Array,
+    settings: Float64Array,
+  ): PreparedTree;
+  /** One step in place. */
+  step(tree: PreparedTree): void;
+  /** One step off this thread, with the settings as they are at the call; holds `keep` until it is done. */
+  stepAsync(tree: PreparedTree, keep: object): Promise<void>;
+}
+
+/** Where each number stands in a settings array (`binding/tree_step.h` has the same order). */
+export const SETTINGS = {
+  learningRate: 0,
+  momentum: 1,
+  weightDecay: 2,
+  dampening: 3,
+  nesterov: 4,
+  flushSubnormals: 5,
+} as const;
+
+/** The folder of the package: in the sources and in a build alike, the first one above that has CMakeLists.txt. */
+function packageRoot(): string {
+  let folder = __dirname;
+  while (!existsSync(join(folder, 'CMakeLists.txt')) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
+}
+
+/** The C library that Node runs on, as far as it matters for which binary fits. */
+function libc(): string {
+  if (process.platform !== 'linux') return '';
+  const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  const version = report.header.glibcVersionRuntime;
+  return version === undefined ? ', musl' : `, glibc ${version}`;
+}
+
+function loadError(root: string, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const looked = [process.env['METAL_SGD_PREBUILD'], join(root, 'build', 'Release'), join(root, 'prebuilds')];
+  return coded(
+    Error,
+    'addon',
+    [
+      `metal-sgd: no native addon could be loaded for ${process.platform}-${process.arch}${libc()}, Node ${process.versions.node}`,
+      `looked in ${looked.filter(Boolean).join(', ')}`,
+      `reason: ${reason}`,
+      `to build it, with CMake and a C++17 compiler: cd ${root} && npx cmake-js build`,
+    ].join('\n'),
+    cause,
+  );
+}
+
+function load(): Native {
+  const root = packageRoot();
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- a lazy load, so that importing stays cheap
+    const loader = require('node-gyp-build') as (folder: string) => Native;
+    return loader(root);
+  } catch (cause) {
+    throw loadError(root, cause);
+  }
+}
+
+let loaded: Native | undefined;
+
+/** The addon, loaded at the first call. Throws with code 'addon' if it can't be. */
+export function native(): Native {
+  if (!loaded) {
+    const addon = load();
+    const threads = threadsAsked();
+    if (threads !== undefined) addon.setThreads(threads);
+    loaded = addon;
+  }
+  return loaded;
+}
+
+/** METAL_SGD_THREADS, checked. */
+function threadsAsked(): number | undefined {
+  const text = process.env['METAL_SGD_THREADS'];
+  if (text === undefined || text === '') return undefined;
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= 1024) return count;
+  throw coded(RangeError, 'invalid-option', `METAL_SGD_THREADS: expected a whole number from 1 to 1024, received ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,406 @@
+// The optimizer: MLX's SGD as a class. Policy is here and in the files beside it; the arithmetic is the addon's.
+import { type LastRun, policyFor, type RunPolicy } from './device';
+import { coded, rangeError, show, typeError } from './errors';
+import {
+  checkLearningRate,
+  checkNesterov,
+  checkNumber,
+  checkOptions,
+  checkTogether,
+  type DeviceChoice,
+  type Hyperparameters,
+  learningRateAt,
+  type SGDOptions,
+} from './hyperparameters';
+import { checkAlike, checkLeaf, type CheckedLeaf, isShared, looksLikeLeaf, notALeaf } from './leaf';
+import { copyOf, copiesLike, leafReader } from './memory';
+import { native, SETTINGS } from './native';
+import { checkSeparate } from './overlap';
+import { pairUp } from './pairs';
+import { Plan, prepare, type ReadTree, type Stepped } from './plan';
+import { buildTree, leavesOf, mapTree, readTree } from './tree';
+import type { DeepPartial, Leaf, LeafLike, OptimizerState, Schedule, Tree } from './types';
+import { makeVelocities, Slot, Velocities } from './velocities';
+
+/** A step that `updateAsync` has taken on. */
+interface PendingStep {
+  readonly plan: Plan;
+  readonly learningRate: number;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * Stochastic gradient descent with momentum, weight decay, dampening and Nesterov momentum, equal to
+ * `mlx.optimizers.SGD` (MLX 0.32.4) to the bit for float32. For each element, every operation rounded by itself:
+ *
+ *     g' = g + wd * w                     only if wd != 0
+ *     mu <= 0:  w <- w - lambda * g'
+ *     mu > 0:   v <- mu * v + (1 - tau) * g'
+ *               u  = nesterov ? g' + mu * v : v
+ *               w <- w - lambda * u
+ *
+ * float16 and bfloat16 are computed in float32, each stored value rounded once; float64 in double.
+ */
+export class SGD {
+  readonly #device: DeviceChoice;
+  readonly #policy: RunPolicy;
+  readonly #settings = new Float64Array(Object.keys(SETTINGS).length);
+  #hyperparameters: Hyperparameters;
+  /** As assigned. */
+  #rate: number | Schedule;
+  /** Of the last step, or of the first before that. */
+  #learningRate: number;
+  #step = 0;
+  #velocities = new Velocities();
+  #plan: Plan | undefined;
+  #lastRun: LastRun | undefined;
+  #pending: PendingStep[] = [];
+
+  /**
+   * @param learningRate lambda: a number, or a function of the number of completed steps.
+   * @param options Momentum, weight decay, dampening, Nesterov, device; see `SGDOptions`.
+   * @throws TypeError or RangeError (code `invalid-hyperparameter`, `invalid-option`) that names what is wrong;
+   *   code `no-gpu` if `device` is `'gpu'` and there is none; code `addon` if the native addon can't be loaded.
+   */
+  constructor(learningRate: number | Schedule, options: SGDOptions = {}) {
+    const { device, ...hyperparameters } = checkOptions(options);
+    this.#rate = checkLearningRate(learningRate);
+    this.#learningRate = learningRateAt(this.#rate, 0);
+    this.#hyperparameters = hyperparameters;
+    this.#device = device;
+    this.#policy = policyFor(device);
+    this.#writeSettings();
+  }
+
+  /**
+   * Makes zero velocities for all of `parameters` that have none yet, if there is a momentum. Steps do so by themselves
+   * for the leaves that have a gradient.
+   *
+   * @throws TypeError or RangeError that names the path; then nothing has changed.
+   */
+  init<P>(parameters: P & Tree<P>): void {
+    this.#assertIdle('init');
+    const node = readTree(parameters, 'parameters', leafReader);
+    const { slots, keep } = this.#velocities.slotsFor(node, 'parameters');
+    if (this.#hyperparameters.momentum > 0) makeVelocities(slots);
+    keep();
+  }
+
+  /** Gives `state` a zero velocity `v` like `parameter`, if there is a momentum: what `init` does for one leaf. */
+  initSingle(parameter: Leaf, state: { v?: Leaf }): void {
+    this.#assertIdle('initSingle');
+    const slot = new Slot(checkSingle(parameter, 'parameter'));
+    checkState(state);
+    if (!(this.#hyperparameters.momentum > 0)) return;
+    makeVelocities([slot]);
+    state.v = slot.v?.leaf as Leaf;
+  }
+
+  /**
+   * One leaf's update with the present learning rate; `step` does not advance.
+   *
+   * @param gradient Read, never written.
+   * @param parameter Read, never written.
+   * @param state Its `v` is written in place, and made if it is missing; untouched without momentum.
+   * @returns The new parameter, in an array of its own (shared if `parameter` is).
+   * @throws TypeError or RangeError; then nothing has changed.
+   */
+  applySingle<L extends Leaf>(gradient: LeafLike<L>, parameter: L, state: { v?: Leaf }): L {
+    this.#assertIdle('applySingle');
+    const given = checkSingle(parameter, 'parameter');
+    const read = checkSingle(gradient, 'gradient');
+    checkAlike(read, given);
+    checkState(state);
+    const slot = new Slot(given);
+    if (this.#hyperparameters.momentum > 0 && state.v !== undefined) {
+      slot.v = checkSingle(state.v, 'state.v');
+      checkAlike(slot.v, given);
+      checkSeparate([slot.v], [read, given]);
+    }
+    const result = copyOf(given);
+    const stepped = this.#withVelocities([{ parameter: checkLeaf(result, 'parameter'), gradient: read, slot }]);
+    this.#settings[SETTINGS.learningRate] = this.#learningRate;
+    native().step(prepare(stepped, this.#settings));
+    if (slot.v) state.v = slot.v.leaf as Leaf;
+    return result as L;
+  }
+
+  /**
+   * One step that leaves the parameters alone.
+   *
+   * @returns New arrays (shared ones for shared parameters) in the structure of `gradients`.
+   * @throws As `update`.
+   */
+  applyGradients<P>(gradients: DeepPartial<P>, parameters: P & Tree<P>): DeepPartial<P> {
+    this.#assertIdle('applyGradients');
+    const learningRate = learningRateAt(this.#rate, this.#step);
+    const read = this.#read(parameters, gradients);
+    const { stepped, keep } = this.#pairWithSlots(read);
+    const copies = copiesLike(stepped.map(({ parameter }) => parameter));
+    const onCopies = stepped.map((one, i) => ({ ...one, parameter: checkLeaf(copies[i] as object, one.parameter.name) }));
+    const prepared = prepare(this.#withVelocities(onCopies), this.#settings);
+    keep();
+    this.#settings[SETTINGS.learningRate] = learningRate;
+    native().step(prepared);
+    this.#completed(learningRate);
+    let next = 0;
+    return buildTree(read.gradients.node, () => copies[next++]) as DeepPartial<P>;
+  }
+
+  /**
+   * One step: writes the parameters and velocities in place. Gradients are never written.
+   *
+   * @param parameters A tree of leaves. It may have more leaves than `gradients`.
+   * @param gradients A tree of the same structure, or of a part of it.
+   * @throws TypeError or RangeError that names the path, what was expected and what was received; an error of code
+   *   `busy` while asynchronous steps are pending. Then nothing has changed.
+   */
+  update<P>(parameters: P & Tree<P>, gradients: DeepPartial<P>): void {
+    this.#assertIdle('update');
+    const learningRate = learningRateAt(this.#rate, this.#step);
+    const plan = this.#planFor(parameters, gradients);
+    this.#settings[SETTINGS.learningRate] = learningRate;
+    native().step(plan.prepared);
+    this.#completed(learningRate);
+  }
+
+  /**
+   * One step off this thread. Steps of one optimizer run one after another, in the order of the calls; until the promise
+   * settles, the arrays belong to the step.
+   *
+   * @param parameters As for `update`; all leaves must be in shared memory, such as `zeros` gives.
+   * @param gradients Likewise.
+   * @returns Resolves when everything is written. Rejects with what `update` would throw, at once and without effect;
+   *   with code `not-shared` for ordinary arrays; with code `aborted`, without effect, if an earlier step failed.
+   */
+  updateAsync<P>(parameters: P & Tree<P>, gradients: DeepPartial<P>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const learningRate = learningRateAt(this.#rate, this.#step + this.#pending.length);
+      const plan = this.#planFor(parameters, gradients, true);
+      this.#pending.push({ plan, learningRate, resolve, reject });
+      if (this.#pending.length === 1) this.#startNext();
+    });
+  }
+
+  /** Number of completed steps. Can be set while no step is pending. */
+  get step(): number {
+    return this.#step;
+  }
+
+  set step(value: number) {
+    this.#assertIdle('step');
+    this.#step = checkStep('step', value);
+  }
+
+  /**
+   * The learning rate of the last step (of the first, before that). Assign a number, which ends a schedule, or a
+   * schedule. A schedule is asked with the number of completed steps.
+   */
+  get learningRate(): number {
+    return this.#learningRate;
+  }
+
+  set learningRate(value: number | Schedule) {
+    this.#assertIdle('learningRate');
+    const rate = checkLearningRate(value);
+    this.#learningRate = learningRateAt(rate, this.#step);
+    this.#rate = rate;
+    this.#writeSettings();
+  }
+
+  /** mu. Where it is not above 0, steps are plain and velocities rest. */
+  get momentum(): number {
+    return this.#hyperparameters.momentum;
+  }
+
+  set momentum(value: number) {
+    this.#change({ momentum: checkNumber('momentum', value) }, 'momentum');
+  }
+
+  /** wd. */
+  get weightDecay(): number {
+    return this.#hyperparameters.weightDecay;
+  }
+
+  set weightDecay(value: number) {
+    this.#change({ weightDecay: checkNumber('weightDecay', value) }, 'weightDecay');
+  }
+
+  /** tau; one that is not above 0 dampens nothing. */
+  get dampening(): number {
+    return this.#hyperparameters.dampening;
+  }
+
+  set dampening(value: number) {
+    this.#change({ dampening: checkNumber('dampening', value) }, 'dampening');
+  }
+
+  /** Whether steps look ahead along the velocity. */
+  get nesterov(): boolean {
+    return this.#hyperparameters.nesterov;
+  }
+
+  set nesterov(value: boolean) {
+    this.#change({ nesterov: checkNesterov(value) }, 'nesterov');
+  }
+
+  /** As asked for. */
+  get device(): DeviceChoice {
+    return this.#device;
+  }
+
+  /** Where the last step ran, and why; `undefined` before the first. */
+  get lastRun(): LastRun | undefined {
+    return this.#lastRun;
+  }
+
+  /**
+   * Steps, learning rate and velocities. Reading gives the live arrays (`clone` copies them). Assigning copies in, after
+   * checking all of it: an error names every difference from the tree that the optimizer has, and leaves it as it was.
+   */
+  get state(): OptimizerState {
+    this.#assertIdle('state');
+    return { step: this.#step, learningRate: this.#learningRate, parameters: this.#velocities.toState() };
+  }
+
+  set state(value: OptimizerState) {
+    this.#assertIdle('state');
+    const given: unknown = value;
+    if (typeof given !== 'object' || given === null) {
+      throw typeError('invalid-state', 'state', '{ step, learningRate, parameters }', given);
+    }
+    const { step, learningRate, parameters, ...others } = given as Partial<Record<keyof OptimizerState, unknown>>;
+    const extra = Object.keys(others)[0];
+    if (extra !== undefined) throw rangeError('invalid-state', 'state', 'only step, learningRate, parameters', extra);
+    const checkedStep = checkStep('state.step', step);
+    const checkedRate = checkNumber('state.learningRate', learningRate);
+    this.#velocities.assign(parameters, 'state.parameters');
+    this.#plan = undefined;
+    this.#step = checkedStep;
+    this.#learningRate = checkedRate;
+    if (typeof this.#rate === 'number') this.#rate = checkedRate;
+    this.#writeSettings();
+  }
+
+  #change(change: Partial<Hyperparameters>, name: string): void {
+    this.#assertIdle(name);
+    const next = { ...this.#hyperparameters, ...change };
+    checkTogether(next);
+    // A plan that was made without velocities doesn't fit a momentum.
+    if (next.momentum > 0 !== this.#hyperparameters.momentum > 0) this.#plan = undefined;
+    this.#hyperparameters = next;
+    this.#writeSettings();
+  }
+
+  #writeSettings(): void {
+    const { momentum, weightDecay, dampening, nesterov } = this.#hyperparameters;
+    const { flushSubnormals } = this.#policy;
+    const values = { learningRate: this.#learningRate, momentum, weightDecay, dampening, nesterov, flushSubnormals };
+    for (const key of Object.keys(SETTINGS) as (keyof typeof SETTINGS)[]) {
+      this.#settings[SETTINGS[key]] = Number(values[key]);
+    }
+  }
+
+  #assertIdle(what: string): void {
+    if (this.#pending.length === 0) return;
+    const steps = String(this.#pending.length);
+    throw coded(Error, 'busy', `${what}: expected no pending step, received a call while ${steps} of updateAsync are pending`);
+  }
+
+  /** The plan for two trees: the last one while they are the same, else a new one, checked. */
+  #planFor(parameters: unknown, gradients: unknown, shared = false): Plan {
+    const last = this.#plan;
+    if (last?.fits(parameters, gradients) && (!shared || last.isShared)) return last;
+    const read = this.#read(parameters, gradients);
+    const { stepped, keep } = this.#pairWithSlots(read);
+    if (shared) for (const { parameter, gradient } of stepped) checkShared(parameter, gradient);
+    const plan = new Plan(read.parameters, read.gradients, this.#withVelocities(stepped), this.#settings);
+    keep();
+    this.#plan = plan;
+    return plan;
+  }
+
+  #read(parameters: unknown, gradients: unknown): { parameters: ReadTree; gradients: ReadTree } {
+    return {
+      parameters: { given: parameters, node: readTree(parameters, 'parameters', leafReader) },
+      gradients: { given: gradients, node: readTree(gradients, 'gradients', leafReader) },
+    };
+  }
+
+  #pairWithSlots(read: { parameters: ReadTree; gradients: ReadTree }): { stepped: Stepped[]; keep: () => void } {
+    const pairs = pairUp(read.parameters.node, read.gradients.node);
+    const { slots, keep } = this.#velocities.slotsFor(mapTree(pairs, ({ parameter }) => parameter), 'parameters');
+    const stepped = leavesOf(pairs).map((pair, i) => ({ ...pair, slot: slots[i] as Slot }));
+    const velocities = slots.flatMap(({ v }) => v ?? []);
+    checkSeparate([...leavesOf(read.parameters.node), ...velocities], leavesOf(read.gradients.node));
+    return { stepped, keep };
+  }
+
+  /** The same, with velocities made where they are needed and hidden where they are not. */
+  #withVelocities(stepped: readonly Stepped[]): readonly Stepped[] {
+    if (!(this.#hyperparameters.momentum > 0)) {
+      return stepped.map((one) => ({ ...one, slot: new Slot(one.parameter) }));
+    }
+    makeVelocities(stepped.map(({ slot }) => slot));
+    return stepped;
+  }
+
+  #completed(learningRate: number): void {
+    this.#learningRate = learningRate;
+    this.#step++;
+    this.#lastRun = this.#policy.lastRun;
+  }
+
+  #startNext(): void {
+    const next = this.#pending[0];
+    if (!next) return;
+    this.#settings[SETTINGS.learningRate] = next.learningRate;
+    this.#stepOff(next.plan).then(
+      () => {
+        this.#pending.shift();
+        this.#completed(next.learningRate);
+        next.resolve();
+        this.#startNext();
+      },
+      (reason: unknown) => {
+        const [, ...waiting] = this.#pending;
+        this.#pending = [];
+        this.#writeSettings();
+        next.reject(reason);
+        for (const { reject } of waiting) {
+          reject(coded(Error, 'aborted', `updateAsync: not run, since an earlier step failed: ${show(reason)}`, reason));
+        }
+      },
+    );
+  }
+
+  async #stepOff(plan: Plan): Promise<void> {
+    await native().stepAsync(plan.prepared, plan);
+  }
+}
+
+function checkSingle(leaf: unknown, name: string): CheckedLeaf {
+  if (!looksLikeLeaf(leaf)) throw notALeaf(leaf, name);
+  return checkLeaf(leaf, name);
+}
+
+function checkState(state: unknown): void {
+  if (typeof state !== 'object' || state === null || ArrayBuffer.isView(state)) {
+    throw typeError('invalid-state', 'state', 'an object that holds v, or will', state);
+  }
+}
+
+function checkStep(name: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw rangeError('invalid-state', name, 'a whole number from 0', value);
+  }
+  return value;
+}
+
+function checkShared(...leaves: readonly CheckedLeaf[]): void {
+  for (const { data, name } of leaves) {
+    if (isShared(data)) continue;
+    throw typeError('not-shared', name, 'shared memory, which nobody can take away from a running step: make it by zeros, zerosLike or clone', data);
+  }
+}

@@ -1,0 +1,89 @@
+// Public types of leaves and trees. They need no library beyond ES2022.
+import type { Dtype } from './dtype';
+
+/** A `Float16Array`, for runtimes that have one, without needing its declaration. */
+export interface Float16ArrayLike {
+  readonly [Symbol.toStringTag]: 'Float16Array';
+  readonly BYTES_PER_ELEMENT: number;
+  readonly buffer: ArrayBufferLike;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+  readonly length: number;
+  [index: number]: number;
+}
+
+/** The typed array in which a `Tensor` of dtype `D` keeps its elements. */
+export type DataOf<D extends Dtype> = D extends 'float32'
+  ? Float32Array
+  : D extends 'float64'
+    ? Float64Array
+    : D extends 'float16' | 'bfloat16'
+      ? Uint16Array
+      : never;
+
+/**
+ * An array with a shape: a plain object, so that it survives `postMessage`.
+ * `data.length` is the product of `shape` (1 for the scalar shape `[]`).
+ */
+export interface Tensor<D extends Dtype = Dtype> {
+  /** Elements in row-major order; 16-bit dtypes as words of bits. */
+  readonly data: DataOf<D>;
+  /** Length of each axis. */
+  readonly shape: readonly number[];
+  readonly dtype: D;
+}
+
+/** One parameter, gradient or velocity. A bare typed array has a length and a dtype but no shape. */
+export type Leaf = Float32Array | Float64Array | Float16ArrayLike | Tensor;
+
+/** `P` where every leaf is a `Leaf`; `never` in the place of what is none. Accepts interfaces, `readonly` and literals. */
+export type Tree<P> = P extends Leaf
+  ? P
+  : P extends (...args: never) => unknown
+    ? never
+    : P extends object
+      ? { readonly [K in keyof P]: Tree<P[K]> }
+      : never;
+
+/** A leaf that can stand beside `L`: the same dtype, with or without a shape. */
+export type LeafLike<L> = L extends Float32Array | Tensor<'float32'>
+  ? Float32Array | Tensor<'float32'>
+  : L extends Float64Array | Tensor<'float64'>
+    ? Float64Array | Tensor<'float64'>
+    : L extends Float16ArrayLike | Tensor<'float16'>
+      ? Float16ArrayLike | Tensor<'float16'>
+      : L extends Tensor
+        ? Tensor<L['dtype']>
+        : never;
+
+/** The structure of `P`, of which any part may be missing: gradients for some of the parameters. */
+export type DeepPartial<P> = P extends Leaf
+  ? LeafLike<P>
+  : P extends readonly (infer Item)[]
+    ? number extends P['length']
+      ? readonly DeepPartial<Item>[]
+      : { readonly [K in keyof P]?: DeepPartial<P[K]> }
+    : { readonly [K in keyof P]?: DeepPartial<P[K]> };
+
+/** Shapes in the structure of a tree: `[784, 128]`, `10` or `{ weight: [784, 128], bias: [128] }`. */
+export type Zeros<S, D extends Dtype = 'float32'> = S extends number | readonly number[]
+  ? Tensor<D>
+  : S extends object
+    ? { -readonly [K in keyof S]: Zeros<S[K], D> }
+    : never;
+
+/** The tree of states of a tree of parameters: `{ v }` in the place of each leaf that has a velocity, else `{}`. */
+export type StateTree = { v?: Leaf } | StateTree[] | { [key: string]: StateTree };
+
+/** A learning rate as a function of the number of completed steps. */
+export type Schedule = (step: number) => number;
+
+/** What an optimizer remembers. */
+export interface OptimizerState {
+  /** Completed steps. */
+  step: number;
+  /** Learning rate of the last step, or of the first before that. */
+  learningRate: number;
+  /** Velocities, in the structure of the parameters. */
+  parameters: StateTree;
+}

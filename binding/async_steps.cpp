@@ -38,7 +38,8 @@ Napi::Promise AsyncSteps::start(Napi::Env env, SharedTreeStep tree, Napi::Object
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) throw Napi::Error::New(env);
   auto job = std::make_shared<Job>(Job{tree, tree->hyperparameters(), tree->subnormals(), deferred,
                                        Napi::Persistent(keep), std::string()});
-  // Whoever drops the queue's entry unrun is this thread; once run, the job comes back here by call.
+  // Whoever drops the queue's entry unrun is this thread; once run, the job comes back here by
+  // call.
   auto work = [job, completion = completion_]() mutable {
     try {
       job->tree->run(job->hyperparameters, job->subnormals);
@@ -57,9 +58,10 @@ Napi::Promise AsyncSteps::start(Napi::Env env, SharedTreeStep tree, Napi::Object
   return Napi::Promise(env, promise);
 }
 
-/// Plain Node-API with the statuses ignored: while a worker is being terminated every call that could
-/// run JavaScript fails, and node-addon-api would make an uncaught error of that.
-void AsyncSteps::settle(Napi::Env env, Napi::Function, AsyncSteps* steps, std::shared_ptr<Job>* call) {
+/// Plain Node-API with the statuses ignored: while a worker is being terminated every call that
+/// could run JavaScript fails, and node-addon-api would make an uncaught error of that.
+void AsyncSteps::settle(Napi::Env env, Napi::Function, AsyncSteps* steps,
+                        std::shared_ptr<Job>* call) {
   std::shared_ptr<Job> job = std::move(*call);
   delete call;
   if (env == nullptr) return;  // the environment is gone; only the job was to be released
@@ -68,8 +70,10 @@ void AsyncSteps::settle(Napi::Env env, Napi::Function, AsyncSteps* steps, std::s
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   napi_value text = nullptr, value = nullptr;
   if (job->failure.empty()) {
-    if (napi_get_undefined(env, &value) == napi_ok) napi_resolve_deferred(env, job->deferred, value);
-  } else if (napi_create_string_utf8(env, job->failure.c_str(), NAPI_AUTO_LENGTH, &text) == napi_ok &&
+    if (napi_get_undefined(env, &value) == napi_ok)
+      napi_resolve_deferred(env, job->deferred, value);
+  } else if (napi_create_string_utf8(env, job->failure.c_str(), NAPI_AUTO_LENGTH, &text) ==
+                 napi_ok &&
              napi_create_error(env, nullptr, text, &value) == napi_ok) {
     napi_reject_deferred(env, job->deferred, value);
   }

@@ -33,7 +33,8 @@ void adjust_external_memory(const Napi::CallbackInfo& info) {
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), info[0].As<Napi::Number>().Int64Value());
 }
 
-/// machine(): { instructionSets: string[], threads: number, pageSize: number, gpu: { reason: string } }
+/// machine(): { instructionSets: string[], threads: number, pageSize: number, gpu: { reason: string
+/// } }
 Napi::Value machine(const Napi::CallbackInfo& info) {
   auto names = cpu_instruction_sets();
   auto list = Napi::Array::New(info.Env(), names.size());

@@ -50,12 +50,12 @@ export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const dataBytes = byteLengths.reduce((end, bytes) => roundUp(end, LEAF_ALIGNMENT) + bytes, 0);
   const buffer = allocateShared(headerBytes + page + roundUp(dataBytes, page));
 
-  const address = native().addresses([new Uint8Array(buffer, 0, 1)])[0] as number;
+  const address = native().addresses([new Uint8Array(buffer, 0, 1)])[0];
   const first = roundUp(address + headerBytes, page) - address;
   writeHeader(buffer, first, byteLengths);
   const arena = readHeader(buffer);
   if (!arena) throw new Error('an arena has no header');
-  return specs.map(({ dtype, shape }, i) => viewOf(dtype, buffer, arena.starts[i] as number, sizeOf(shape)));
+  return specs.map(({ dtype, shape }, i) => viewOf(dtype, buffer, arena.starts[i], sizeOf(shape)));
 }
 
 function allocateShared(bytes: number): SharedArrayBuffer {
@@ -63,7 +63,12 @@ function allocateShared(bytes: number): SharedArrayBuffer {
   try {
     buffer = createShared(bytes);
   } catch (cause) {
-    throw coded(RangeError, 'invalid-shape', `expected memory for ${String(bytes)} bytes, received none from the system`, cause);
+    throw coded(
+      RangeError,
+      'invalid-shape',
+      `expected memory for ${String(bytes)} bytes, received none from the system`,
+      cause,
+    );
   }
   // V8 doesn't count shared memory: without this its collector would let dropped arenas pile up.
   native().adjustExternalMemory(bytes);
@@ -97,7 +102,7 @@ function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
   let end = first;
   byteLengths.forEach((bytes, i) => {
     starts[i] = first + roundUp(end - first, LEAF_ALIGNMENT);
-    end = (starts[i] as number) + bytes;
+    end = (starts[i]) + bytes;
   });
   if (!(end <= buffer.byteLength)) return undefined;
   const arena = { id, starts, byteLengths };
@@ -117,7 +122,7 @@ export function leafIndex(arena: Arena, byteOffset: number, byteLength: number):
   let high = arena.starts.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((arena.starts[middle] as number) < byteOffset) low = middle + 1;
+    if ((arena.starts[middle]) < byteOffset) low = middle + 1;
     else high = middle;
   }
   // Empty leaves share a start with the one after them.

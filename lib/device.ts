@@ -29,7 +29,7 @@ export interface Device {
  */
 export function devices(): Device[] {
   const { instructionSets, threads } = native().machine();
-  return [{ type: 'cpu', name: process.arch, instructionSet: instructionSets[0] as string, threads }];
+  return [{ type: 'cpu', name: process.arch, instructionSet: instructionSets[0], threads }];
 }
 
 /** How an optimizer that asked for `choice` runs. */
@@ -46,9 +46,12 @@ export function policyFor(choice: DeviceChoice): RunPolicy {
   const { gpu } = native().machine();
   const asked = fromEnvironment ? `METAL_SGD_DEVICE is '${effective}'` : `device is '${effective}'`;
   if (effective === 'gpu') {
-    throw coded(Error, 'no-gpu', `device: expected a GPU, since ${asked}, received none: ${gpu.reason}; devices() lists what there is`);
+    throw coded(
+      Error,
+      'no-gpu',
+      `device: expected a GPU, since ${asked}, received none: ${gpu.reason}; devices() lists what there is`,
+    );
   }
   const reason = effective === 'cpu' ? asked : `no GPU: ${gpu.reason}`;
   return { lastRun: Object.freeze({ device: 'cpu', reason, copiedBytes: 0 }), flushSubnormals: false };
 }
-

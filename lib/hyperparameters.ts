@@ -31,7 +31,8 @@ const DEFAULTS = { momentum: 0, weightDecay: 0, dampening: 0, nesterov: false, d
 
 /** Options with their defaults filled in, checked one by one and together. */
 export function checkOptions(options: unknown): Hyperparameters & { device: DeviceChoice } {
-  if (typeof options !== 'object' || options === null) throw typeError('invalid-option', 'options', 'an object', options);
+  if (typeof options !== 'object' || options === null)
+    throw typeError('invalid-option', 'options', 'an object', options);
   const known = Object.keys(DEFAULTS);
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) throw rangeError('invalid-option', 'options', `only ${known.join(', ')}`, key);

@@ -22,16 +22,14 @@ const isFloat16Array = (types as { isFloat16Array?: (value: unknown) => boolean 
 
 const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
-function getterOf(property: string): () => unknown {
-  const getter = Object.getOwnPropertyDescriptor(typedArrayPrototype, property)?.get;
-  if (!getter) throw new Error(`no ${property} on typed arrays`);
-  return getter;
+function getterOf(property: string): (this: unknown) => unknown {
+  return Object.getOwnPropertyDescriptor(typedArrayPrototype, property)?.get as (this: unknown) => unknown;
 }
 
 const lengthGetter = getterOf('length');
 const bufferGetter = getterOf('buffer');
 const offsetGetter = getterOf('byteOffset');
-const at = Uint8Array.prototype.at;
+const at = Uint8Array.prototype.at as (this: unknown, index: number) => unknown;
 
 /** `array.length`, whatever the object says of itself; 0 when it is detached or out of bounds. */
 export function lengthOf(array: LeafData): number {
@@ -51,7 +49,7 @@ export function offsetOf(array: LeafData): number {
 /** True if the memory of `array` is gone: transferred away, or its buffer shrunk below it. */
 export function isDetached(array: LeafData): boolean {
   try {
-    at.call(array as unknown as Uint8Array, 0);
+    at.call(array, 0);
     return false;
   } catch {
     return true;
@@ -74,12 +72,14 @@ function bareDtype(value: unknown): Dtype | undefined {
 export function looksLikeLeaf(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   if (ArrayBuffer.isView(value)) return true;
-  return Object.hasOwn(value, 'dtype') && Object.hasOwn(value, 'data') && typeof (value as { dtype: unknown }).dtype === 'string';
+  return (
+    Object.hasOwn(value, 'dtype') &&
+    Object.hasOwn(value, 'data') &&
+    typeof (value as { dtype: unknown }).dtype === 'string'
+  );
 }
 
-const LEAF = new Verbatim(
-  'a Float32Array, a Float64Array, a Float16Array or a Tensor { data, shape, dtype }',
-);
+const LEAF = new Verbatim('a Float32Array, a Float64Array, a Float16Array or a Tensor { data, shape, dtype }');
 
 /** What stands where a leaf or a tree should, as an error. */
 export function notALeaf(value: unknown, name: string): Error {
@@ -110,11 +110,20 @@ function finish(
   name: string,
 ): CheckedLeaf {
   if (isDetached(data)) {
-    throw coded(TypeError, 'detached', `${name}: expected memory that is there, received an array whose buffer is detached or too small`);
+    throw coded(
+      TypeError,
+      'detached',
+      `${name}: expected memory that is there, received an array whose buffer is detached or too small`,
+    );
   }
   const length = lengthOf(data);
   if (shape && sizeOf(shape) !== length) {
-    throw rangeError('invalid-shape', `${name}.data`, `${String(sizeOf(shape))} elements for shape [${shape.join(', ')}]`, length);
+    throw rangeError(
+      'invalid-shape',
+      `${name}.data`,
+      `${String(sizeOf(shape))} elements for shape [${shape.join(', ')}]`,
+      length,
+    );
   }
   return { leaf, data, dtype, shape, length, name };
 }
@@ -135,7 +144,8 @@ export function checkShape(shape: unknown, name: string): readonly number[] {
     }
   }
   const axes = copy as number[];
-  if (!Number.isSafeInteger(sizeOf(axes))) throw rangeError('invalid-shape', name, 'less than 2^53 elements', sizeOf(axes));
+  if (!Number.isSafeInteger(sizeOf(axes)))
+    throw rangeError('invalid-shape', name, 'less than 2^53 elements', sizeOf(axes));
   return axes;
 }
 
@@ -151,7 +161,12 @@ export function checkAlike(leaf: CheckedLeaf, model: CheckedLeaf): void {
     throw typeError('dtype-mismatch', name, `${model.dtype} as ${model.name}`, new Verbatim(leaf.dtype));
   }
   if (leaf.shape && model.shape && !sameShape(leaf.shape, model.shape)) {
-    throw rangeError('shape-mismatch', name, `shape [${model.shape.join(', ')}] as ${model.name}`, new Verbatim(`[${leaf.shape.join(', ')}]`));
+    throw rangeError(
+      'shape-mismatch',
+      name,
+      `shape [${model.shape.join(', ')}] as ${model.name}`,
+      new Verbatim(`[${leaf.shape.join(', ')}]`),
+    );
   }
   if (leaf.length !== model.length) {
     throw rangeError('length-mismatch', name, `${String(model.length)} elements as ${model.name}`, leaf.length);

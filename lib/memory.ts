@@ -78,28 +78,28 @@ const cloneReader: Reader<CheckedLeaf | number> = {
 /** Leaves like the given ones, all zero, in one new arena. */
 export function zerosFor(leaves: readonly CheckedLeaf[]): object[] {
   const data = allocate(leaves.map(({ dtype, shape, length }): LeafSpec => ({ dtype, shape: shape ?? [length] })));
-  return leaves.map((leaf, i) => leafWith(leaf, data[i] as LeafData));
+  return leaves.map((leaf, i) => leafWith(leaf, data[i]));
 }
 
 /** Leaves with the elements of the given ones, in one new arena. */
 export function copiesOf(leaves: readonly CheckedLeaf[]): object[] {
   const copies = zerosFor(leaves);
   copies.forEach((copy, i) => {
-    copyElements(leaves[i] as CheckedLeaf, checkLeaf(copy, 'copy'));
+    copyElements(leaves[i], checkLeaf(copy, 'copy'));
   });
   return copies;
 }
 
 /** A leaf with the elements of `leaf`: in an arena if `leaf` is shared, else in an ordinary array. */
 export function copyOf(leaf: CheckedLeaf): object {
-  return copiesLike([leaf])[0] as object;
+  return copiesLike([leaf])[0];
 }
 
 /** The same for many: one arena for all shared ones. */
 export function copiesLike(leaves: readonly CheckedLeaf[]): object[] {
   const shared = copiesOf(leaves.filter(({ data }) => isShared(data)));
   let next = 0;
-  return leaves.map((leaf) => (isShared(leaf.data) ? (shared[next++] as object) : leafWith(leaf, leaf.data.slice())));
+  return leaves.map((leaf) => (isShared(leaf.data) ? (shared[next++]) : leafWith(leaf, leaf.data.slice())));
 }
 
 /** Copies bits, of leaves that are alike; a NaN keeps its payload. */
@@ -113,7 +113,11 @@ export function copyElements(from: CheckedLeaf, to: CheckedLeaf): void {
 export function leafWith({ leaf, dtype, shape }: CheckedLeaf, data: LeafData): object {
   if (shape) return { data, shape: [...shape], dtype };
   if (dtype !== 'float16') return data;
-  const Float16 = (leaf as { constructor: unknown }).constructor as new (b: ArrayBufferLike, o: number, n: number) => object;
+  const Float16 = (leaf as { constructor: unknown }).constructor as new (
+    b: ArrayBufferLike,
+    o: number,
+    n: number,
+  ) => object;
   return new Float16(data.buffer, data.byteOffset, data.length);
 }
 

@@ -109,5 +109,9 @@ function threadsAsked(): number | undefined {
   if (text === undefined || text === '') return undefined;
   const count = Number(text);
   if (/^\d+$/.test(text) && count >= 1 && count <= 1024) return count;
-  throw coded(RangeError, 'invalid-option', `METAL_SGD_THREADS: expected a whole number from 1 to 1024, received ${JSON.stringify(text)}`);
+  throw coded(
+    RangeError,
+    'invalid-option',
+    `METAL_SGD_THREADS: expected a whole number from 1 to 1024, received ${JSON.stringify(text)}`,
+  );
 }

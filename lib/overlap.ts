@@ -19,7 +19,7 @@ export function checkSeparate(written: readonly CheckedLeaf[], read: readonly Ch
   const addresses = native().addresses(leaves.map(({ data }) => data));
   const extents = leaves
     .map((leaf, i): Extent => {
-      const start = addresses[i] as number;
+      const start = addresses[i];
       return { leaf, start, end: start + byteLengthOf(leaf), written: i < written.length };
     })
     .filter(({ start, end }) => end > start)

@@ -27,7 +27,11 @@ export function pairUp(parameters: Node<CheckedLeaf>, gradients: Node<CheckedLea
     const key = keyAt(gradients, i);
     const partner = partners.get(key);
     if (partner) return pairUp(partner, child, `${name}.${key}`);
-    throw coded(RangeError, 'missing-parameter', `${name}.${key}: expected a parameter of this path, received a gradient alone`);
+    throw coded(
+      RangeError,
+      'missing-parameter',
+      `${name}.${key}: expected a parameter of this path, received a gradient alone`,
+    );
   });
   return { ...gradients, children };
 }

@@ -51,7 +51,7 @@ export class Plan {
 
 /** Hands leaves to the addon, with what it can't know: where a gap between two is only padding. */
 export function prepare(stepped: readonly Stepped[], settings: Float64Array): PreparedTree {
-  const joined = Uint8Array.from(stepped, (leaf, i) => Number(i > 0 && follows(stepped[i - 1] as Stepped, leaf)));
+  const joined = Uint8Array.from(stepped, (leaf, i) => Number(i > 0 && follows(stepped[i - 1], leaf)));
   return native().prepareStep(
     stepped.map(({ parameter }) => parameter.data),
     stepped.map(({ gradient }) => gradient.data),

@@ -78,10 +78,14 @@ export function joinSchedules(schedules: readonly Schedule[], boundaries: readon
     throw coded(RangeError, 'invalid-schedule', counts);
   }
   schedules.forEach((schedule: unknown, i) => {
-    if (typeof schedule !== 'function') throw typeError('invalid-schedule', `schedules.${String(i)}`, 'a function', schedule);
+    if (typeof schedule !== 'function')
+      throw typeError('invalid-schedule', `schedules.${String(i)}`, 'a function', schedule);
   });
   checkNumbers(Object.fromEntries(boundaries.map((boundary, i) => [`boundaries.${String(i)}`, boundary])));
-  const parts = schedules.map((schedule: Schedule, i) => ({ schedule, start: i === 0 ? 0 : (boundaries[i - 1] as number) }));
+  const parts = schedules.map((schedule: Schedule, i) => ({
+    schedule,
+    start: i === 0 ? 0 : (boundaries[i - 1] as number),
+  }));
   return (step) => {
     const active = parts.findLast(({ start }, i) => i === 0 || step >= start);
     if (!active) throw new Error('a joined schedule has no parts');

@@ -138,7 +138,10 @@ export class SGD {
     const read = this.#read(parameters, gradients);
     const { stepped, keep } = this.#pairWithSlots(read);
     const copies = copiesLike(stepped.map(({ parameter }) => parameter));
-    const onCopies = stepped.map((one, i) => ({ ...one, parameter: checkLeaf(copies[i] as object, one.parameter.name) }));
+    const onCopies = stepped.map((one, i) => ({
+      ...one,
+      parameter: checkLeaf(copies[i], one.parameter.name),
+    }));
     const prepared = prepare(this.#withVelocities(onCopies), this.#settings);
     keep();
     this.#settings[SETTINGS.learningRate] = learningRate;
@@ -305,7 +308,11 @@ export class SGD {
   #assertIdle(what: string): void {
     if (this.#pending.length === 0) return;
     const steps = String(this.#pending.length);
-    throw coded(Error, 'busy', `${what}: expected no pending step, received a call while ${steps} of updateAsync are pending`);
+    throw coded(
+      Error,
+      'busy',
+      `${what}: expected no pending step, received a call while ${steps} of updateAsync are pending`,
+    );
   }
 
   /** The plan for two trees: the last one while they are the same, else a new one, checked. */
@@ -330,8 +337,11 @@ export class SGD {
 
   #pairWithSlots(read: { parameters: ReadTree; gradients: ReadTree }): { stepped: Stepped[]; keep: () => void } {
     const pairs = pairUp(read.parameters.node, read.gradients.node);
-    const { slots, keep } = this.#velocities.slotsFor(mapTree(pairs, ({ parameter }) => parameter), 'parameters');
-    const stepped = leavesOf(pairs).map((pair, i) => ({ ...pair, slot: slots[i] as Slot }));
+    const { slots, keep } = this.#velocities.slotsFor(
+      mapTree(pairs, ({ parameter }) => parameter),
+      'parameters',
+    );
+    const stepped = leavesOf(pairs).map((pair, i) => ({ ...pair, slot: slots[i] }));
     const velocities = slots.flatMap(({ v }) => v ?? []);
     checkSeparate([...leavesOf(read.parameters.node), ...velocities], leavesOf(read.gradients.node));
     return { stepped, keep };
@@ -369,7 +379,9 @@ export class SGD {
         this.#writeSettings();
         next.reject(reason);
         for (const { reject } of waiting) {
-          reject(coded(Error, 'aborted', `updateAsync: not run, since an earlier step failed: ${show(reason)}`, reason));
+          reject(
+            coded(Error, 'aborted', `updateAsync: not run, since an earlier step failed: ${show(reason)}`, reason),
+          );
         }
       },
     );
@@ -401,6 +413,11 @@ function checkStep(name: string, value: unknown): number {
 function checkShared(...leaves: readonly CheckedLeaf[]): void {
   for (const { data, name } of leaves) {
     if (isShared(data)) continue;
-    throw typeError('not-shared', name, 'shared memory, which nobody can take away from a running step: make it by zeros, zerosLike or clone', data);
+    throw typeError(
+      'not-shared',
+      name,
+      'shared memory, which nobody can take away from a running step: make it by zeros, zerosLike or clone',
+      data,
+    );
   }
 }

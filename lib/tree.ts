@@ -44,9 +44,19 @@ function readNode<L>(value: unknown, name: string, walk: Walk<L>): Node<L> {
   if (typeof value !== 'object' || value === null) throw walk.reader.refuse(value, name);
   const isArray = Array.isArray(value);
   if (!isArray && !isPlain(value)) throw walk.reader.refuse(value, name);
-  if (walk.ancestors.has(value)) throw coded(TypeError, 'invalid-tree', `${name}: expected a tree, received a cycle back to one of its own branches`);
+  if (walk.ancestors.has(value))
+    throw coded(
+      TypeError,
+      'invalid-tree',
+      `${name}: expected a tree, received a cycle back to one of its own branches`,
+    );
   if (walk.ancestors.size >= MAX_DEPTH) {
-    throw rangeError('invalid-tree', shorten(name), `a tree of at most ${String(MAX_DEPTH)} levels`, new Verbatim('a deeper one'));
+    throw rangeError(
+      'invalid-tree',
+      shorten(name),
+      `a tree of at most ${String(MAX_DEPTH)} levels`,
+      new Verbatim('a deeper one'),
+    );
   }
   walk.ancestors.add(value);
   const keys = isArray ? checkArray(value as unknown[], name) : checkKeys(value, name);
@@ -70,7 +80,12 @@ function isPlain(value: object): boolean {
 
 function checkKeys(value: object, name: string): string[] {
   const keys = Object.keys(value);
-  if (Object.hasOwn(value, '__proto__')) throw coded(TypeError, 'invalid-tree', `${name}.__proto__: expected another key, received one that JavaScript keeps for itself`);
+  if (Object.hasOwn(value, '__proto__'))
+    throw coded(
+      TypeError,
+      'invalid-tree',
+      `${name}.__proto__: expected another key, received one that JavaScript keeps for itself`,
+    );
   checkNoSymbols(value, name);
   return keys;
 }
@@ -78,16 +93,25 @@ function checkKeys(value: object, name: string): string[] {
 function checkArray(value: unknown[], name: string): string[] {
   const keys = Object.keys(value);
   for (let i = 0; i < value.length; i++) {
-    if (keys[i] !== String(i)) throw typeError('invalid-tree', `${name}.${String(i)}`, 'an item', new Verbatim('a hole'));
+    if (keys[i] !== String(i))
+      throw typeError('invalid-tree', `${name}.${String(i)}`, 'an item', new Verbatim('a hole'));
   }
   const extra = keys[value.length];
-  if (extra !== undefined) throw typeError('invalid-tree', name, 'an array with items alone', new Verbatim(`one with the key ${JSON.stringify(extra)}`));
+  if (extra !== undefined)
+    throw typeError(
+      'invalid-tree',
+      name,
+      'an array with items alone',
+      new Verbatim(`one with the key ${JSON.stringify(extra)}`),
+    );
   checkNoSymbols(value, name);
   return keys;
 }
 
 function checkNoSymbols(value: object, name: string): void {
-  const symbol = Object.getOwnPropertySymbols(value).find((key) => Object.getOwnPropertyDescriptor(value, key)?.enumerable);
+  const symbol = Object.getOwnPropertySymbols(value).find(
+    (key) => Object.getOwnPropertyDescriptor(value, key)?.enumerable,
+  );
   if (symbol) throw typeError('invalid-tree', name, 'keys that are strings', symbol);
 }
 
@@ -95,13 +119,23 @@ function readProperty(container: object, key: string, name: string): unknown {
   try {
     return (container as Record<string, unknown>)[key];
   } catch (cause) {
-    throw coded(TypeError, 'invalid-tree', `${name}.${key}: expected a leaf or a tree, received a getter that throws`, cause);
+    throw coded(
+      TypeError,
+      'invalid-tree',
+      `${name}.${key}: expected a leaf or a tree, received a getter that throws`,
+      cause,
+    );
   }
 }
 
 function checkNames<L>(node: Node<L>, name: string, names: Set<string>): void {
   if ('leaf' in node) {
-    if (names.has(name)) throw coded(RangeError, 'invalid-tree', `${name}: expected one leaf of this path, received two (a key holds a dot)`);
+    if (names.has(name))
+      throw coded(
+        RangeError,
+        'invalid-tree',
+        `${name}: expected one leaf of this path, received two (a key holds a dot)`,
+      );
     names.add(name);
     return;
   }

@@ -65,7 +65,11 @@ export class Velocities {
       const pairs: [Slot, SlotState][] = [];
       compare(this.#root, given, name, differences, pairs);
       if (differences.length > 0) {
-        throw coded(RangeError, 'state-mismatch', `state: expected one of the same tree, received one with differences:\n${differences.join('\n')}`);
+        throw coded(
+          RangeError,
+          'state-mismatch',
+          `state: expected one of the same tree, received one with differences:\n${differences.join('\n')}`,
+        );
       }
       copyInto(pairs);
     } else {
@@ -78,7 +82,7 @@ export class Velocities {
     let next = 0;
     const make = (node: Node<SlotState>, name: string): Twig => {
       if ('leaf' in node) {
-        return node.leaf.v ? new Slot(node.leaf.v, checkLeaf(copies[next++] as object, `${name}.v`)) : BLANK;
+        return node.leaf.v ? new Slot(node.leaf.v, checkLeaf(copies[next++], `${name}.v`)) : BLANK;
       }
       const branch = new SlotBranch(!node.keys);
       node.children.forEach((child, i) => {
@@ -96,7 +100,7 @@ export function makeVelocities(slots: readonly Slot[]): void {
   if (bare.length === 0) return;
   const made = zerosFor(bare.map(({ model }) => model));
   bare.forEach((slot, i) => {
-    slot.v = checkLeaf(made[i] as object, velocityName(slot.model.name));
+    slot.v = checkLeaf(made[i], velocityName(slot.model.name));
   });
 }
 
@@ -126,10 +130,15 @@ function grow(twig: Twig, node: Node<CheckedLeaf>, name: string, slots: Slot[], 
   return branch;
 }
 
-const kindOf = (twig: Slot | SlotBranch): string => (twig instanceof Slot ? 'a leaf' : twig.isArray ? 'an array' : 'an object');
+const kindOf = (twig: Slot | SlotBranch): string =>
+  twig instanceof Slot ? 'a leaf' : twig.isArray ? 'an array' : 'an object';
 
 function changedTree(name: string, twig: Slot | SlotBranch, received: string): Error {
-  return coded(TypeError, 'state-mismatch', `${name}: expected ${kindOf(twig)} as in earlier steps, received ${received}`);
+  return coded(
+    TypeError,
+    'state-mismatch',
+    `${name}: expected ${kindOf(twig)} as in earlier steps, received ${received}`,
+  );
 }
 
 /** The leaf of a tree of states: `{ v }`, or `{}` where there is no velocity. */
@@ -158,7 +167,13 @@ function stateOf(twig: Twig): StateTree {
 }
 
 /** Lists every difference between the slots and a state, and pairs what fits. */
-function compare(twig: Twig, node: Node<SlotState>, name: string, differences: string[], pairs: [Slot, SlotState][]): void {
+function compare(
+  twig: Twig,
+  node: Node<SlotState>,
+  name: string,
+  differences: string[],
+  pairs: [Slot, SlotState][],
+): void {
   const isEmpty = 'leaf' in node && !node.leaf.v;
   if (twig === BLANK) {
     if (!isEmpty) differences.push(`${name}: expected {}, received a state`);
@@ -174,7 +189,13 @@ function compare(twig: Twig, node: Node<SlotState>, name: string, differences: s
   }
 }
 
-function compareBranch(twig: SlotBranch, node: Branch<SlotState> | undefined, name: string, differences: string[], pairs: [Slot, SlotState][]): void {
+function compareBranch(
+  twig: SlotBranch,
+  node: Branch<SlotState> | undefined,
+  name: string,
+  differences: string[],
+  pairs: [Slot, SlotState][],
+): void {
   const given = new Map(node?.children.map((child, i) => [keyAt(node, i), child]));
   for (const [key, child] of twig.children) {
     const there = given.get(key);
@@ -185,7 +206,13 @@ function compareBranch(twig: SlotBranch, node: Branch<SlotState> | undefined, na
   for (const key of given.keys()) differences.push(`${name}.${key}: extra`);
 }
 
-function compareSlot(slot: Slot, { v }: SlotState, name: string, differences: string[], pairs: [Slot, SlotState][]): void {
+function compareSlot(
+  slot: Slot,
+  { v }: SlotState,
+  name: string,
+  differences: string[],
+  pairs: [Slot, SlotState][],
+): void {
   if (!v) {
     if (slot.v) differences.push(`${name}.v: missing`);
     return;
@@ -203,6 +230,6 @@ function copyInto(pairs: readonly [Slot, SlotState][]): void {
   const copies = copiesOf(pairs.map(([, { v }]) => v as CheckedLeaf));
   makeVelocities(pairs.map(([slot]) => slot));
   pairs.forEach(([slot], i) => {
-    copyElements(checkLeaf(copies[i] as object, 'copy'), slot.v as CheckedLeaf);
+    copyElements(checkLeaf(copies[i], 'copy'), slot.v as CheckedLeaf);
   });
 }

@@ -1,4 +1,5 @@
-// arm64: the floating-point mode is FPCR. All zero is IEEE: nearest even, subnormals kept, NaNs propagated.
+// arm64: the floating-point mode is FPCR. All zero is IEEE: nearest even, subnormals kept, NaNs
+// propagated.
 #include "arch.h"
 
 namespace metal_sgd {

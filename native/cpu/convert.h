@@ -48,8 +48,8 @@ inline float to_float(Float16 item) {
   uint32_t sign = (half & 0x8000u) << 16;
   uint32_t shifted = (half & 0x7fffu) << 13;
   uint32_t exponent = shifted & 0x0f800000u;
-  uint32_t normal = shifted + 0x38000000u;    // exponent bias 127 - 15
-  uint32_t special = shifted + 0x70000000u;   // infinity and NaN keep all exponent bits set
+  uint32_t normal = shifted + 0x38000000u;   // exponent bias 127 - 15
+  uint32_t special = shifted + 0x70000000u;  // infinity and NaN keep all exponent bits set
   // A subnormal half is m * 2^-24: give it the exponent of 2^-14 and take the hidden bit away.
   uint32_t tiny = bits_of_float(float_of_bits(shifted + 0x38800000u) - float_of_bits(0x38800000u));
   uint32_t magnitude = exponent == 0x0f800000u ? special : exponent == 0 ? tiny : normal;
@@ -64,8 +64,8 @@ inline Float16 from_float<Float16>(float value) {
   // Normal halves: rebias, then round at bit 13; a carry moves on to the exponent as it must.
   uint32_t normal = (magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
   // Below 2^-14: adding 0.5 makes the float unit round at 2^-24, nearest even.
-  uint32_t tiny = bits_of_float(float_of_bits(magnitude < 0x38800000u ? magnitude : 0u) + 0.5f) -
-                  0x3f000000u;
+  uint32_t tiny =
+      bits_of_float(float_of_bits(magnitude < 0x38800000u ? magnitude : 0u) + 0.5f) - 0x3f000000u;
   uint32_t special = magnitude > 0x7f800000u ? 0x7e00u : 0x7c00u;
   uint32_t half = magnitude >= 0x477ff000u ? special : magnitude < 0x38800000u ? tiny : normal;
   return {static_cast<uint16_t>(sign | half)};

@@ -1,10 +1,11 @@
 // The CPU backend: a prepared tree is a list of pieces, grouped into chunks for the thread pool.
 // Elements are independent, so neither the split nor the threads can change a bit.
+#include "cpu_backend.h"
+
 #include <algorithm>
 #include <atomic>
 
 #include "arch.h"
-#include "cpu_backend.h"
 #include "kernels.h"
 #include "thread_pool.h"
 
@@ -30,7 +31,8 @@ constexpr size_t kWakeBytes = 4 * 1024 * 1024;
 class CpuStep final : public PreparedStep {
  public:
   explicit CpuStep(const std::vector<Run>& runs) {
-    size_t filled = kChunkBytes;  // bytes in the open chunk; full, so that the first piece opens one
+    size_t filled =
+        kChunkBytes;  // bytes in the open chunk; full, so that the first piece opens one
     for (const Run& run : runs) {
       size_t item = item_size(run.dtype), offset = 0;
       while (offset < run.count) {
@@ -51,8 +53,8 @@ class CpuStep final : public PreparedStep {
 
   void run(const Hyperparameters& given, Subnormals subnormals) override {
     Call call{this, {sgd_params<float>(given), sgd_params<double>(given)}, subnormals, &kernels()};
-    ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunk, &call,
-                               bytes_ >= kWakeBytes);
+    ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunk,
+                               &call, bytes_ >= kWakeBytes);
   }
 
  private:

@@ -6,7 +6,8 @@ namespace metal_sgd {
 extern const CpuKernels kNeonKernels;
 
 const std::vector<const CpuKernels*>& cpu_kernels() {
-  static const auto* found = new std::vector<const CpuKernels*>{&kNeonKernels};  // leaked on purpose
+  static const auto* found =
+      new std::vector<const CpuKernels*>{&kNeonKernels};  // leaked on purpose
   return *found;
 }
 

@@ -7,7 +7,8 @@ extern const CpuKernels kBaselineKernels, kAvx2Kernels, kAvx512Kernels;
 
 const std::vector<const CpuKernels*>& cpu_kernels() {
   static const auto* found = [] {
-    auto* list = new std::vector<const CpuKernels*>;  // leaked: threads may outlive static destructors
+    auto* list =
+        new std::vector<const CpuKernels*>;  // leaked: threads may outlive static destructors
     __builtin_cpu_init();
     bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512vl");

@@ -58,7 +58,9 @@ void ThreadPool::run(uint32_t count, Work work, void* context, bool worth_waking
   active_.store(helpers, std::memory_order_relaxed);
   remaining_.store(count);
   if (worth_waking && sleeping_.load() > 0) {
-    { std::lock_guard<std::mutex> lock(sleep_); }  // a worker that just saw no work is in its wait by now
+    {
+      std::lock_guard<std::mutex> lock(sleep_);
+    }  // a worker that just saw no work is in its wait by now
     work_came_.notify_all();
   }
   while (run_one_chunk()) {

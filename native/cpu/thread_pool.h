@@ -40,15 +40,15 @@ class ThreadPool {
     void* context;
     uint32_t count;
   };
-  std::mutex caller_;                    // held by the one whose work the pool does
-  Job job_{};                            // stable from a chunk's claim to its `finished_`
-  std::atomic<uint32_t> remaining_{0};   // chunks that nobody has claimed
-  std::atomic<uint32_t> finished_{0};    // chunks done
-  std::atomic<int> active_{0};           // workers below this number take part
+  std::mutex caller_;                   // held by the one whose work the pool does
+  Job job_{};                           // stable from a chunk's claim to its `finished_`
+  std::atomic<uint32_t> remaining_{0};  // chunks that nobody has claimed
+  std::atomic<uint32_t> finished_{0};   // chunks done
+  std::atomic<int> active_{0};          // workers below this number take part
   std::atomic<int> sleeping_{0};
   std::atomic<bool> caller_sleeps_{false};
   std::atomic<int> threads_{0};
-  int started_ = 0;                      // workers made so far; under caller_
+  int started_ = 0;  // workers made so far; under caller_
   std::mutex sleep_;
   std::condition_variable work_came_, work_done_;
 };

@@ -1,5 +1,6 @@
 // The one struct that crosses to the GPU: the hyperparameters of one step, for one run of elements.
-// Plain C++ that is valid Metal too; `Real` is float for every dtype but float64 (Metal never sees double).
+// Plain C++ that is valid Metal too; `Real` is float for every dtype but float64 (Metal never sees
+// double).
 #ifndef METAL_SGD_KERNELS_SGD_PARAMS_H_
 #define METAL_SGD_KERNELS_SGD_PARAMS_H_
 
@@ -8,8 +9,8 @@
 #endif
 
 enum SgdFlags : uint32_t {
-  kSgdMomentum = 1u,     ///< momentum > 0 as given (a double that rounds to 0 in float32 still counts)
-  kSgdNesterov = 2u,     ///< u = g' + mu * v instead of u = v
+  kSgdMomentum = 1u,  ///< momentum > 0 as given (a double that rounds to 0 in float32 still counts)
+  kSgdNesterov = 2u,  ///< u = g' + mu * v instead of u = v
   kSgdWeightDecay = 4u,  ///< weight decay != 0 as given; without it w never enters g'
 };
 

@@ -1,6 +1,6 @@
-// The update rule, by value, for one element (or one vector of them): the only place where SGD is computed.
-// Plain C++ that is valid Metal too. Compile with contraction off: every operation is rounded by itself.
-// Source: mlx.optimizers.SGD.apply_single (MLX 0.32.4).
+// The update rule, by value, for one element (or one vector of them): the only place where SGD is
+// computed. Plain C++ that is valid Metal too. Compile with contraction off: every operation is
+// rounded by itself. Source: mlx.optimizers.SGD.apply_single (MLX 0.32.4).
 #ifndef METAL_SGD_KERNELS_SGD_RULE_H_
 #define METAL_SGD_KERNELS_SGD_RULE_H_
 
@@ -12,7 +12,8 @@ struct SgdResult {
   T velocity;
 };
 
-/// One step: w = parameter, g = gradient, v = velocity (ignored, and returned as it came, without momentum).
+/// One step: w = parameter, g = gradient, v = velocity (ignored, and returned as it came, without
+/// momentum).
 ///
 ///     g' = g + wd * w                     only if wd != 0
 ///     mu <= 0:  w <- w - lambda * g'

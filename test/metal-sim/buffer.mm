@@ -28,8 +28,9 @@ std::string region_problem(uintptr_t begin, size_t length) {
     if (sscanf(line, "%zx-%zx %7s %*x %*s %zu", &first, &last, rights, &inode) != 4) continue;
     if (last <= covered) continue;
     if (first > covered) break;
-    problem = inode != 0 ? "it is mapped from a file" : rights[0] != 'r' || rights[1] != 'w'
-                ? "the process may not read and write it" : "";
+    problem = inode != 0                             ? "it is mapped from a file"
+              : rights[0] != 'r' || rights[1] != 'w' ? "the process may not read and write it"
+                                                     : "";
     if (!problem.empty()) break;
     covered = last;
   }
@@ -49,7 +50,8 @@ void check_wrapped(void* pointer, size_t length) {
   if (flight_over({address, address + length})) return;
   std::string problem = region_problem(address, length);
   if (!problem.empty()) {
-    violation("B2", "newBufferWithBytesNoCopy: %p, %zu bytes: not one region of anonymous memory: %s",
+    violation("B2",
+              "newBufferWithBytesNoCopy: %p, %zu bytes: not one region of anonymous memory: %s",
               pointer, length, problem.c_str());
   }
 }

@@ -139,8 +139,9 @@ struct CommandBufferState {
   for (size_t i = 0; i < dispatch.bindings.size(); ++i) {
     const auto& memory = dispatch.bindings[i].memory;
     if (!memory) continue;
-    auto& use = state_->submission.uses.try_emplace(memory->serial(), Submission::Use{memory, false})
-                    .first->second;
+    auto& use =
+        state_->submission.uses.try_emplace(memory->serial(), Submission::Use{memory, false})
+            .first->second;
     use.writes |= kernel.arguments[i].writable;
     state_->submission.objects.push_back(memory->serial());
   }
@@ -150,6 +151,10 @@ struct CommandBufferState {
 - (void)addCompletedHandler:(MTLCommandBufferHandler)block {
   if (state_->committed()) {
     violation("C8", "Completed handler provided after commit call: %s", describe(self).c_str());
+  }
+  if (state_->encoding) {
+    violation("C9", "Completed handler provided while an encoder is open: %s; some versions of macOS abort",
+              describe(self).c_str());
   }
   state_->handlers.push_back(Block_copy(block));
 }
@@ -212,7 +217,8 @@ struct CommandBufferState {
   ++counters().waits;
   std::unique_lock<std::mutex> lock(state_->mutex);
   if (!state_->committed()) {
-    violation("C11", "waitUntilCompleted before commit of %s would never return", describe(self).c_str());
+    violation("C11", "waitUntilCompleted before commit of %s would never return",
+              describe(self).c_str());
   }
   state_->finished.wait(lock, [self] { return state_->done(); });
 }

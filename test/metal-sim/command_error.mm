@@ -33,16 +33,18 @@ std::string wording(int code) {
 }  // namespace
 
 NSError* make_error(NSString* domain, NSInteger code, const std::string& text) {
-  NSDictionary* info = [NSDictionary dictionaryWithObject:[NSString stringWithUTF8String:text.c_str()]
-                                                   forKey:NSLocalizedDescriptionKey];
+  NSDictionary* info =
+      [NSDictionary dictionaryWithObject:[NSString stringWithUTF8String:text.c_str()]
+                                  forKey:NSLocalizedDescriptionKey];
   return [NSError errorWithDomain:domain code:code userInfo:info];
 }
 
 NSError* command_buffer_error(const Fault& fault) {
-  std::string text = fault.message.empty()
-                         ? "Execution of the command buffer was aborted due to an error during execution. " +
-                               wording(fault.code)
-                         : fault.message;
+  std::string text =
+      fault.message.empty()
+          ? "Execution of the command buffer was aborted due to an error during execution. " +
+                wording(fault.code)
+          : fault.message;
   return make_error(@"MTLCommandBufferErrorDomain", fault.code, text);
 }
 

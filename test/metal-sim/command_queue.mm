@@ -60,9 +60,10 @@ struct CommandQueuePlaces {
   if (places_->taken.size() >= places_->capacity) {
     std::string holders;
     for (uint64_t holder : places_->taken) holders += " #" + std::to_string(holder);
-    violation("Q1", "%s already has %zu unfinished command buffers, as many as it may have; Metal would"
-              " wait for one, maybe forever. Unfinished:%s", describe(self).c_str(),
-              places_->taken.size(), holders.c_str());
+    violation("Q1",
+              "%s already has %zu unfinished command buffers, as many as it may have; Metal would"
+              " wait for one, maybe forever. Unfinished:%s",
+              describe(self).c_str(), places_->taken.size(), holders.c_str());
   }
   places_->taken.insert(commandBuffer);
 }

@@ -20,7 +20,8 @@ using namespace metal_sim;
 }
 
 - (void)dealloc {
-  if (!ended_) violation("C3", "Command encoder released without endEncoding: %s", describe(self).c_str());
+  if (!ended_)
+    violation("C3", "Command encoder released without endEncoding: %s", describe(self).c_str());
   delete bindings_;
   [pipeline_ release];
   [command_buffer_ release];
@@ -28,7 +29,8 @@ using namespace metal_sim;
 }
 
 - (void)requireOpen:(SEL)call {
-  if (ended_) violation("C6", "%s on %s, which was ended", sel_getName(call), describe(self).c_str());
+  if (ended_)
+    violation("C6", "%s on %s, which was ended", sel_getName(call), describe(self).c_str());
 }
 
 - (Binding&)bindingAt:(NSUInteger)index {
@@ -96,10 +98,18 @@ using namespace metal_sim;
 
 - (void)dispatchThreads:(MTLSize)grid threadsPerThreadgroup:(MTLSize)group {
   [self requireOpen:_cmd];
-  if (!pipeline_) violation("E1", "dispatchThreads without a pipeline in %s", describe(self).c_str());
+  if (!pipeline_)
+    violation("E1", "dispatchThreads without a pipeline in %s", describe(self).c_str());
   check_sizes(pipeline_, grid, group);
-  Dispatch dispatch{[pipeline_ kernels], [pipeline_ index], [pipeline_ fastMath], {},
-                    grid.width, static_cast<uint32_t>(group.width), number_, epoch_, concurrent_};
+  Dispatch dispatch{[pipeline_ kernels],
+                    [pipeline_ index],
+                    [pipeline_ fastMath],
+                    {},
+                    grid.width,
+                    static_cast<uint32_t>(group.width),
+                    number_,
+                    epoch_,
+                    concurrent_};
   const Kernel& kernel = dispatch.description();
   for (size_t i = 0; i < kernel.argument_count; ++i) {
     const Binding& binding = (*bindings_)[kernel.arguments[i].index];

@@ -73,7 +73,8 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
 }
 
 - (NSUInteger)maxBufferLength {
-  return static_cast<NSUInteger>(or_profile(settings()->maxBufferLength, profile_->max_buffer_length));
+  return static_cast<NSUInteger>(
+      or_profile(settings()->maxBufferLength, profile_->max_buffer_length));
 }
 
 - (MTLSize)maxThreadsPerThreadgroup {
@@ -99,7 +100,8 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
 }
 
 - (id<MTLCommandQueue>)newCommandQueueWithMaxCommandBufferCount:(NSUInteger)capacity {
-  if (capacity == 0) violation("Q2", "newCommandQueueWithMaxCommandBufferCount: 0 must be at least 1");
+  if (capacity == 0)
+    violation("Q2", "newCommandQueueWithMaxCommandBufferCount: 0 must be at least 1");
   if (take_fault("newCommandQueue")) return nil;
   ++counters().commandQueues;
   return [[SimCommandQueue alloc] initWithDevice:self capacity:capacity];
@@ -137,10 +139,11 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
   pause_for(wanted->compileLatencyMs);
   if (auto fault = take_fault("newLibraryWithSource")) {
     refuse(error, MTLLibraryErrorCompileFailure,
-           fault->message.empty() ? "program_source:1:1: error: injected compile error" : fault->message);
+           fault->message.empty() ? "program_source:1:1: error: injected compile error"
+                                  : fault->message);
     return nil;
   }
-  if (options && [options languageVersion] > profile_->language_version) {
+  if (options && [options languageVersion] > profile_ -> language_version) {
     refuse(error, MTLLibraryErrorUnsupported, "language version is not supported on this OS");
     return nil;
   }

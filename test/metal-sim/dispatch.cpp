@@ -77,22 +77,25 @@ std::vector<TracedRegion> regions_of(const Arguments& arguments) {
   for (const BufferMemory* memory : distinct_buffers(*arguments.dispatch)) {
     regions.push_back({memory->copy()->zone(), data_of(*memory->copy()), {}, {}});
   }
-  for (const auto& block : arguments.bytes) regions.push_back({block->zone(), data_of(*block), {}, {}});
+  for (const auto& block : arguments.bytes)
+    regions.push_back({block->zone(), data_of(*block), {}, {}});
   return regions;
 }
 
-void report_conflict(const Dispatch& dispatch, const BufferMemory& memory, const TracedRegion& region,
-                     const ThreadConflict& conflict) {
-  violation("P11",
-            "threads %u and %u of kernel '%s' both touch bytes %zu to %zu of buffer #%llu, and %s of them"
-            " without order",
-            conflict.thread, conflict.other_thread, dispatch.description().name,
-            conflict.common.begin - region.data.begin, conflict.common.end - region.data.begin - 1,
-            static_cast<unsigned long long>(memory.serial()),
-            conflict.both_write ? "both write" : "one writes");
+void report_conflict(const Dispatch& dispatch, const BufferMemory& memory,
+                     const TracedRegion& region, const ThreadConflict& conflict) {
+  violation(
+      "P11",
+      "threads %u and %u of kernel '%s' both touch bytes %zu to %zu of buffer #%llu, and %s of them"
+      " without order",
+      conflict.thread, conflict.other_thread, dispatch.description().name,
+      conflict.common.begin - region.data.begin, conflict.common.end - region.data.begin - 1,
+      static_cast<unsigned long long>(memory.serial()),
+      conflict.both_write ? "both write" : "one writes");
 }
 
-void append_ranges(std::vector<Range>& ranges, const std::vector<Access>& accesses, uintptr_t shift) {
+void append_ranges(std::vector<Range>& ranges, const std::vector<Access>& accesses,
+                   uintptr_t shift) {
   for (const Access& access : accesses) {
     ranges.push_back({access.bytes.begin + shift, access.bytes.end + shift});
   }
@@ -145,7 +148,8 @@ void report_out_of_range(uintptr_t address) {
     Range zone = binding.memory->copy()->zone();
     if (address < zone.begin || address >= zone.end) continue;
     long long offset = static_cast<long long>(address - data_of(*binding.memory->copy()).begin);
-    violation("B9", "kernel '%s', argument '%s' at buffer index %u: access at byte %lld of buffer #%llu,"
+    violation("B9",
+              "kernel '%s', argument '%s' at buffer index %u: access at byte %lld of buffer #%llu,"
               " which has %zu bytes (bound at offset %zu)",
               kernel.name, kernel.arguments[i].name, kernel.arguments[i].index, offset,
               static_cast<unsigned long long>(binding.memory->serial()), binding.memory->length(),
@@ -165,7 +169,8 @@ Touched run_dispatch(const Dispatch& dispatch, const Settings& settings) {
   int cores = std::max(1, static_cast<int>(settings.threads));
   // In small grids every thread is told apart, in large ones every SIMD-group.
   uint32_t granularity = dispatch.threads <= 8192 ? 1 : 32;
-  std::vector<Tracer> tracers(static_cast<size_t>(cores), Tracer(regions_of(arguments), granularity));
+  std::vector<Tracer> tracers(static_cast<size_t>(cores),
+                              Tracer(regions_of(arguments), granularity));
   RunThreads run = kernels[dispatch.kernel].run;
   run_grid(dispatch.threads, dispatch.group, cores, static_cast<uint64_t>(settings.seed),
            [&](int core, uint32_t first, uint32_t last) {

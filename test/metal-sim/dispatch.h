@@ -25,14 +25,14 @@ struct Binding {
 
 struct Dispatch {
   const KernelLibrary* library;
-  size_t kernel;              ///< position in the library's tables
-  bool fast_math;             ///< compiled without regard for the contraction pragmas
+  size_t kernel;                  ///< position in the library's tables
+  bool fast_math;                 ///< compiled without regard for the contraction pragmas
   std::vector<Binding> bindings;  ///< in the order of the kernel's arguments
-  uint64_t threads;           ///< of the grid
-  uint32_t group;             ///< threads per thread-group
-  int encoder;                ///< number within the command buffer
-  int epoch;                  ///< barriers before it, within the encoder
-  bool concurrent;            ///< the encoder's dispatch type
+  uint64_t threads;               ///< of the grid
+  uint32_t group;                 ///< threads per thread-group
+  int encoder;                    ///< number within the command buffer
+  int epoch;                      ///< barriers before it, within the encoder
+  bool concurrent;                ///< the encoder's dispatch type
 
   const Kernel& description() const { return library->plain[kernel]; }
 };

@@ -14,8 +14,10 @@ void check_alignment(const KernelArgument& argument, const Binding& binding) {
                     ? static_cast<size_t>(settings()->constantOffsetAlignment)
                     : argument.alignment;
   if (binding.offset % unit == 0) return;
-  violation("E6", "the offset into the buffer '%s' that is bound at buffer index %u must be a multiple of"
-            " %zu but was set to %zu", argument.name, argument.index, unit, binding.offset);
+  violation("E6",
+            "the offset into the buffer '%s' that is bound at buffer index %u must be a multiple of"
+            " %zu but was set to %zu",
+            argument.name, argument.index, unit, binding.offset);
 }
 
 }  // namespace
@@ -23,15 +25,18 @@ void check_alignment(const KernelArgument& argument, const Binding& binding) {
 void check_sizes(id<MTLComputePipelineState> pipeline, MTLSize grid, MTLSize group) {
   constexpr NSUInteger kDeviceLimit = 1024;
   if (has_zero(grid)) {
-    violation("P1", "threadsPerGrid (%zu * %zu * %zu) must not be 0.", grid.width, grid.height, grid.depth);
+    violation("P1", "threadsPerGrid (%zu * %zu * %zu) must not be 0.", grid.width, grid.height,
+              grid.depth);
   }
   NSUInteger threads = group.width * group.height * group.depth;
   if (threads == 0 || threads > kDeviceLimit) {
-    violation("P2", "threadsPerThreadgroup(%zu) must be 1 to 1024. (device threadgroup size limit)", threads);
+    violation("P2", "threadsPerThreadgroup(%zu) must be 1 to 1024. (device threadgroup size limit)",
+              threads);
   }
   NSUInteger limit = [pipeline maxTotalThreadsPerThreadgroup];
   if (threads > limit) {
-    violation("P3", "threadsPerThreadgroup(%zu) must be <= %zu. (kernel threadgroup size limit of '%s');"
+    violation("P3",
+              "threadsPerThreadgroup(%zu) must be <= %zu. (kernel threadgroup size limit of '%s');"
               " without validation the dispatch is dropped in silence",
               threads, limit, [[pipeline label] UTF8String]);
   }
@@ -40,20 +45,24 @@ void check_sizes(id<MTLComputePipelineState> pipeline, MTLSize grid, MTLSize gro
               grid.height, grid.depth);
   }
   if (!settings()->nonUniformThreadgroups && grid.width % group.width != 0) {
-    violation("P5", "a grid of %zu threads in groups of %zu needs a device with non-uniform thread-groups",
-              grid.width, group.width);
+    violation(
+        "P5",
+        "a grid of %zu threads in groups of %zu needs a device with non-uniform thread-groups",
+        grid.width, group.width);
   }
 }
 
 void check_argument(const Kernel& kernel, const KernelArgument& argument, const Binding& binding) {
   if (!binding.bound()) {
-    violation("E2", "Compute Function(%s): missing buffer binding at index %u for %s[0].", kernel.name,
-              argument.index, argument.name);
+    violation("E2", "Compute Function(%s): missing buffer binding at index %u for %s[0].",
+              kernel.name, argument.index, argument.name);
   }
   if (binding.length() < argument.size) {
-    violation("E3", "argument %s[0] from buffer(%u) with offset(%zu) and length(%zu) has space for %zu"
-              " bytes, but argument has a length(%zu).", argument.name, argument.index, binding.offset,
-              binding.offset + binding.length(), binding.length(), argument.size);
+    violation("E3",
+              "argument %s[0] from buffer(%u) with offset(%zu) and length(%zu) has space for %zu"
+              " bytes, but argument has a length(%zu).",
+              argument.name, argument.index, binding.offset, binding.offset + binding.length(),
+              binding.length(), argument.size);
   }
   if (binding.memory) {
     check_alignment(argument, binding);

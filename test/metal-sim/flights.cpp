@@ -34,7 +34,8 @@ void check_shared_memory(const Submission& one, const Submission& other) {
       if (serial == other_serial || !(use.writes || other_use.writes)) continue;
       if (!overlap(use.memory->host_range(), other_use.memory->host_range())) continue;
       violation("B11",
-                "buffers #%llu (command buffer %s) and #%llu (command buffer %s) lie over the same memory,"
+                "buffers #%llu (command buffer %s) and #%llu (command buffer %s) lie over the same "
+                "memory,"
                 " at least one is written, and Metal does not see that they are related",
                 static_cast<unsigned long long>(serial), one.name().c_str(),
                 static_cast<unsigned long long>(other_serial), other.name().c_str());
@@ -43,7 +44,7 @@ void check_shared_memory(const Submission& one, const Submission& other) {
 }
 
 /// Metal orders two uses of one tracked buffer within a queue, and nothing else.
-bool ordered(const Submission& one, const Submission& other, Range common) {
+bool ordered(const Footprint& one, const Footprint& other, Range common) {
   if (one.queue_serial != other.queue_serial) return false;
   for (const auto& [serial, use] : one.uses) {
     if (!overlap(use.memory->host_range(), common)) continue;
@@ -52,7 +53,7 @@ bool ordered(const Submission& one, const Submission& other, Range common) {
   return true;
 }
 
-void check_conflict(const Submission& one, const Submission& other) {
+void check_conflict(const Footprint& one, const Footprint& other) {
   Range common;
   bool conflict = one.touched.writes.overlaps(other.touched.writes, &common) ||
                   one.touched.writes.overlaps(other.touched.reads, &common) ||
@@ -172,6 +173,7 @@ void finish_running(Submission* submission, Touched touched) {
   for (const Submission* other : table().flights) {
     if (other != submission && other->ran) check_conflict(*submission, *other);
   }
+  for (const Footprint& other : submission->met) check_conflict(*submission, other);
 }
 
 void end_flight(Submission* submission, const RangeSet& kept) {
@@ -179,6 +181,9 @@ void end_flight(Submission* submission, const RangeSet& kept) {
   auto& flights = table().flights;
   flights.erase(std::find(flights.begin(), flights.end(), submission));
   ++table().ended;
+  for (Submission* other : flights) {
+    if (!other->ran) other->met.push_back(*submission);
+  }
   if (!submission->simulated) return;
   for (auto& [serial, use] : submission->uses) {
     Range host = use.memory->host_range();

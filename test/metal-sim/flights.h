@@ -12,24 +12,29 @@
 
 namespace metal_sim {
 
-/// The work of one command buffer.
-struct Submission {
-  uint64_t serial = 0;         ///< of the command buffer
+/// What one command buffer is and does to memory.
+struct Footprint {
+  uint64_t serial = 0;  ///< of the command buffer
   uint64_t queue_serial = 0;
   std::string label;
-  std::vector<Dispatch> dispatches;
-  std::vector<uint64_t> objects;  ///< serials of the buffers and pipelines that it needs alive
-  bool simulated = true;          ///< false: counted, but nothing is run or protected
 
   struct Use {
     std::shared_ptr<BufferMemory> memory;
     bool writes;
   };
   std::map<uint64_t, Use> uses;  ///< by serial of the buffer
-  Touched touched;               ///< once `ran`
-  bool ran = false;
+  Touched touched;               ///< once its kernels ran
 
   std::string name() const { return "#" + std::to_string(serial) + " '" + label + "'"; }
+};
+
+/// The work of one command buffer.
+struct Submission : Footprint {
+  std::vector<Dispatch> dispatches;
+  std::vector<uint64_t> objects;  ///< serials of the buffers and pipelines that it needs alive
+  bool simulated = true;          ///< false: counted, but nothing is run or protected
+  bool ran = false;
+  std::vector<Footprint> met;  ///< command buffers that ended since this one was committed
 };
 
 /// At commit. Fatal: B11 (two buffers over one memory), B6.

@@ -15,7 +15,7 @@ struct Job {
   uint64_t threads;
   uint32_t group;
   uint64_t groups;
-  uint64_t start;   ///< the n-th group to run is (start + n * stride) mod groups
+  uint64_t start;  ///< the n-th group to run is (start + n * stride) mod groups
   uint64_t stride;
   const std::function<void(int, uint32_t, uint32_t)>* run;
   std::atomic<uint64_t> next{0};

@@ -24,7 +24,8 @@ struct KernelArgument {
   size_t alignment;  ///< of one element
 };
 
-/// Runs the threads first to last - 1 of a one-dimensional grid; `buffers[index]` is argument memory.
+/// Runs the threads first to last - 1 of a one-dimensional grid; `buffers[index]` is argument
+/// memory.
 using RunThreads = void (*)(void* const* buffers, uint32_t first, uint32_t last);
 
 struct Kernel {

@@ -66,10 +66,10 @@ function overloadProblems(code) {
   return twice.map((name) => `${name}: kernels cannot be overloaded`);
 }
 
-/** Problems of kernel text (as handed to Metal, and preprocessed); none for good text. */
-export function lint(text, preprocessed) {
-  const includes = [...bare(text.replace(/"/g, '%')).matchAll(/^\s*#\s*include\s*(%.*|<.*)$/gm)]
-    .map((match) => match[1].trim().replace(/%/g, '"'))
+/** Problems of kernel text, preprocessed with its #include lines kept (-dI); none for good text. */
+export function lint(preprocessed) {
+  const includes = [...preprocessed.matchAll(/^\s*#\s*include\s*(<[^>]*>|"[^"]*")/gm)]
+    .map((match) => match[1])
     .filter((target) => target !== '<metal_stdlib>')
     .map((target) => `#include ${target}: only <metal_stdlib> exists when a program compiles text`);
   const code = bare(preprocessed);

@@ -1,10 +1,10 @@
 // Makes one compiled kernel text known, before main(). METAL_SIM_BYTES is the text as numbers.
 #include "kernel_library.h"
 
-#define METAL_SIM_DECLARE(variant)              \
-  namespace METAL_SIM_PREFIX(variant) {         \
-  extern const metal_sim::Kernel kernels[];     \
-  extern const size_t kernel_count;             \
+#define METAL_SIM_DECLARE(variant)          \
+  namespace METAL_SIM_PREFIX(variant) {     \
+  extern const metal_sim::Kernel kernels[]; \
+  extern const size_t kernel_count;         \
   }
 #define METAL_SIM_JOIN(name, variant) name##_##variant
 #define METAL_SIM_JOIN_EXPANDED(name, variant) METAL_SIM_JOIN(name, variant)

@@ -105,7 +105,7 @@ export function contracted(text) {
 function main([textPath, preprocessedPath, folder]) {
   const source = readFileSync(textPath);
   const preprocessed = readFileSync(preprocessedPath, 'utf8');
-  const problems = lint(source.toString(), preprocessed);
+  const problems = lint(preprocessed);
   if (problems.length > 0) throw new Error(`${textPath} is not Metal:\n  ${problems.join('\n  ')}`);
   const kernels = parseKernels(preprocessed);
   if (kernels.length === 0) throw new Error(`${textPath} has no kernels`);

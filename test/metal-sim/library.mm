@@ -16,7 +16,8 @@ enum MathMode : NSInteger { kMathModeSafe = 0, kMathModeRelaxed = 1, kMathModeFa
 
 }  // namespace
 
-/// Instance variables cannot be added to a declared class in this runtime, so this subclass has them.
+/// Instance variables cannot be added to a declared class in this runtime, so this subclass has
+/// them.
 @interface SimCompileOptions : MTLCompileOptions {
   BOOL fast_math_;
   MTLLanguageVersion language_version_;
@@ -49,7 +50,8 @@ enum MathMode : NSInteger { kMathModeSafe = 0, kMathModeRelaxed = 1, kMathModeFa
 }
 
 - (BOOL)respondsToSelector:(SEL)selector {
-  bool of_macos_15 = sel_isEqual(selector, @selector(setMathMode:)) || sel_isEqual(selector, @selector(mathMode));
+  bool of_macos_15 =
+      sel_isEqual(selector, @selector(setMathMode:)) || sel_isEqual(selector, @selector(mathMode));
   return of_macos_15 && !settings()->mathMode ? NO : [super respondsToSelector:selector];
 }
 
@@ -109,7 +111,10 @@ enum MathMode : NSInteger { kMathModeSafe = 0, kMathModeRelaxed = 1, kMathModeFa
   for (size_t i = 0; i < kernels_->kernel_count; ++i) {
     if (strcmp(kernels_->plain[i].name, [name UTF8String]) != 0) continue;
     ++counters().functions;
-    return [[SimFunction alloc] initWithDevice:device_ kernels:kernels_ index:i fastMath:fast_math_];
+    return [[SimFunction alloc] initWithDevice:device_
+                                       kernels:kernels_
+                                         index:i
+                                      fastMath:fast_math_];
   }
   return nil;
 }

@@ -24,7 +24,8 @@ size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * 
 GuardedBlock::GuardedBlock(size_t length) : length_(length) {
   size_t usable = round_up(length, host_page());
   mapped_ = usable + 2 * kGuard;
-  void* base = mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* base =
+      mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) misuse("no address space for %zu bytes", mapped_);
   base_ = static_cast<uint8_t*>(base);
   if (mprotect(base_ + kGuard, usable, PROT_READ | PROT_WRITE) != 0) {
@@ -56,7 +57,8 @@ Range BufferMemory::host_range() const {
 
 void BufferMemory::protect(int protection) {
   if (mprotect(host_, round_up(length_, host_page()), protection) == 0) return;
-  violation("B6", "the memory of buffer #%llu (%p, %zu bytes) is gone while a command buffer uses it: %s",
+  violation("B6",
+            "the memory of buffer #%llu (%p, %zu bytes) is gone while a command buffer uses it: %s",
             static_cast<unsigned long long>(serial_), static_cast<void*>(host_), length_,
             strerror(errno));
 }

@@ -1,4 +1,5 @@
-// Memory as host and simulated GPU see it: the host's bytes of a buffer, and the GPU's guarded copy.
+// Memory as host and simulated GPU see it: the host's bytes of a buffer, and the GPU's guarded
+// copy.
 #ifndef METAL_SGD_TEST_METAL_SIM_MEMORY_H_
 #define METAL_SGD_TEST_METAL_SIM_MEMORY_H_
 

@@ -25,7 +25,8 @@ void write_all(const char* text, int length) {
 void write_message(const char* head, const char* format, va_list arguments) {
   char text[2048];
   int length = snprintf(text, sizeof text, "metal-sim: %s: ", head);
-  length += vsnprintf(text + length, sizeof text - static_cast<size_t>(length) - 1, format, arguments);
+  length +=
+      vsnprintf(text + length, sizeof text - static_cast<size_t>(length) - 1, format, arguments);
   if (length > static_cast<int>(sizeof text) - 2) length = static_cast<int>(sizeof text) - 2;
   text[length++] = '\n';
   write_all(text, length);

@@ -1,4 +1,5 @@
-// How a broken rule is told: its id, what was done, by which objects and from where. Then the process ends.
+// How a broken rule is told: its id, what was done, by which objects and from where. Then the
+// process ends.
 #ifndef METAL_SGD_TEST_METAL_SIM_REPORT_H_
 #define METAL_SGD_TEST_METAL_SIM_REPORT_H_
 

@@ -12,12 +12,12 @@ namespace metal_sim {
 
 /// A call that fails: the one after `after` good ones, and the `count - 1` that follow it.
 struct Fault {
-  std::string at;            ///< the call: a creating selector up to its first colon, or "commit"
-  long after = 0;            ///< calls that still go well
-  long count = 1;            ///< calls that fail then
-  int code = 1;              ///< of the NSError
-  std::string message;       ///< its text; empty: Metal's own for that code
-  bool partial = false;      ///< "commit": half of what the kernels wrote reaches the host
+  std::string at;        ///< the call: a creating selector up to its first colon, or "commit"
+  long after = 0;        ///< calls that still go well
+  long count = 1;        ///< calls that fail then
+  int code = 1;          ///< of the NSError
+  std::string message;   ///< its text; empty: Metal's own for that code
+  bool partial = false;  ///< "commit": half of what the kernels wrote reaches the host
 };
 
 /// Negative numbers and `std::nullopt` mean: what the device profile says.

@@ -53,9 +53,15 @@ const Quantity kQuantities[] = {
 };
 
 NSString* const kFaultPoints[] = {
-    @"MTLCreateSystemDefaultDevice", @"newCommandQueue",      @"commandBuffer",
-    @"computeCommandEncoder",        @"newBufferWithLength",  @"newBufferWithBytesNoCopy",
-    @"newLibraryWithSource",         @"newFunctionWithName",  @"newComputePipelineStateWithFunction",
+    @"MTLCreateSystemDefaultDevice",
+    @"newCommandQueue",
+    @"commandBuffer",
+    @"computeCommandEncoder",
+    @"newBufferWithLength",
+    @"newBufferWithBytesNoCopy",
+    @"newLibraryWithSource",
+    @"newFunctionWithName",
+    @"newComputePipelineStateWithFunction",
     @"commit",
 };
 
@@ -79,7 +85,8 @@ std::vector<std::string> device_list(id value) {
   for (NSUInteger i = 0; i < [list count]; ++i) {
     devices.push_back(text_of([list objectAtIndex:i]));
     if (!find_profile(devices.back())) {
-      throw Refused{"devices: unknown profile '" + devices.back() + "' (paravirtual, m1, m2, m3, m4)"};
+      throw Refused{"devices: unknown profile '" + devices.back() +
+                    "' (paravirtual, m1, m2, m3, m4)"};
     }
   }
   return devices;
@@ -91,13 +98,20 @@ Fault fault_of(id value) {
   NSEnumerator* keys = [value keyEnumerator];
   for (NSString* key = [keys nextObject]; key; key = [keys nextObject]) {
     id field = [value objectForKey:key];
-    if ([key isEqualToString:@"at"]) fault.at = text_of(field);
-    else if ([key isEqualToString:@"message"]) fault.message = text_of(field);
-    else if ([key isEqualToString:@"after"]) fault.after = [number(key, field) longValue];
-    else if ([key isEqualToString:@"count"]) fault.count = [number(key, field) longValue];
-    else if ([key isEqualToString:@"code"]) fault.code = [number(key, field) intValue];
-    else if ([key isEqualToString:@"partial"]) fault.partial = [number(key, field) boolValue];
-    else throw Refused{"faults: unknown field '" + text_of(key) + "'"};
+    if ([key isEqualToString:@"at"])
+      fault.at = text_of(field);
+    else if ([key isEqualToString:@"message"])
+      fault.message = text_of(field);
+    else if ([key isEqualToString:@"after"])
+      fault.after = [number(key, field) longValue];
+    else if ([key isEqualToString:@"count"])
+      fault.count = [number(key, field) longValue];
+    else if ([key isEqualToString:@"code"])
+      fault.code = [number(key, field) intValue];
+    else if ([key isEqualToString:@"partial"])
+      fault.partial = [number(key, field) boolValue];
+    else
+      throw Refused{"faults: unknown field '" + text_of(key) + "'"};
   }
   for (NSString* point : kFaultPoints) {
     if (fault.at == [point UTF8String]) return fault;

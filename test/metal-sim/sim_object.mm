@@ -141,7 +141,8 @@ void bury(id object) {
 }
 
 - (void)reportMessage:(SEL)selector {
-  violation("B13", "message '%s' to %s, which was destroyed: one release too many, or a retain too few",
+  violation("B13",
+            "message '%s' to %s, which was destroyed: one release too many, or a retain too few",
             sel_getName(selector), describe(self).c_str());
 }
 
@@ -151,8 +152,8 @@ namespace metal_sim {
 
 std::string describe(SimObject* object) {
   const char* label = object->label_ ? [object->label_ UTF8String] : "";
-  return std::string(kind_name(object->kind_)) + " #" + std::to_string(object->serial_) + " '" + label +
-         "'";
+  return std::string(kind_name(object->kind_)) + " #" + std::to_string(object->serial_) + " '" +
+         label + "'";
 }
 
 bool is_alive(uint64_t serial) {
@@ -162,7 +163,8 @@ bool is_alive(uint64_t serial) {
 
 void require_autorelease_pool(const char* call) {
   if ([NSAutoreleasePool currentPool]) return;
-  violation("Q3", "%s returns an autoreleased object, and this thread has no autorelease pool", call);
+  violation("Q3", "%s returns an autoreleased object, and this thread has no autorelease pool",
+            call);
 }
 
 }  // namespace metal_sim

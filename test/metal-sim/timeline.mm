@@ -59,9 +59,10 @@ void check_order(const Submission& submission, size_t n, const std::vector<Touch
       continue;
     }
     if (!unordered(submission.dispatches[n], submission.dispatches[earlier])) continue;
-    violation("P10", "dispatches %zu and %zu of command buffer %s both touch %zu bytes at %#zx, one"
-              " writing, without a barrier between them", earlier, n, submission.name().c_str(),
-              common.end - common.begin, common.begin);
+    violation("P10",
+              "dispatches %zu and %zu of command buffer %s both touch %zu bytes at %#zx, one"
+              " writing, without a barrier between them",
+              earlier, n, submission.name().c_str(), common.end - common.begin, common.begin);
   }
 }
 
@@ -155,7 +156,8 @@ bool Timeline::take_finished(std::deque<Finished>* batch) {
   });
   if (finished_.empty()) return false;
   if (finished_.front().job.settings->outOfOrder) {
-    batch->assign(std::make_move_iterator(finished_.rbegin()), std::make_move_iterator(finished_.rend()));
+    batch->assign(std::make_move_iterator(finished_.rbegin()),
+                  std::make_move_iterator(finished_.rend()));
     finished_.clear();
   } else {
     batch->push_back(std::move(finished_.front()));

@@ -12,7 +12,8 @@ thread_local Tracer* current_tracer = nullptr;
 void Tracer::note(uintptr_t address, size_t size, bool write) {
   for (TracedRegion& region : regions_) {
     if (address < region.zone.begin || address >= region.zone.end) continue;
-    if (address < region.data.begin || address + size > region.data.end) report_out_of_range(address);
+    if (address < region.data.begin || address + size > region.data.end)
+      report_out_of_range(address);
     join(write ? region.writes : region.reads, {address, address + size});
     return;
   }
@@ -63,7 +64,8 @@ bool find_conflict(const std::vector<Access>& reads, const std::vector<Access>& 
     for (const Event* earlier : furthest) {
       if (!earlier || !(earlier->write || event.write)) continue;
       uintptr_t end = std::min(earlier->access.bytes.end, event.access.bytes.end);
-      if (event.access.bytes.begin >= end || !other_threads(earlier->access, event.access)) continue;
+      if (event.access.bytes.begin >= end || !other_threads(earlier->access, event.access))
+        continue;
       *conflict = {{event.access.bytes.begin, end},
                    earlier->access.first_thread,
                    event.access.first_thread,
@@ -78,11 +80,12 @@ bool find_conflict(const std::vector<Access>& reads, const std::vector<Access>& 
 
 }  // namespace metal_sim
 
-#define METAL_SIM_HOOK(name, type, write)                                                   \
-  extern "C" void __sanitizer_cov_##name(const type* address) {                             \
-    if (metal_sim::current_tracer) {                                                        \
+#define METAL_SIM_HOOK(name, type, write)                                                         \
+  extern "C"                                                                                      \
+      __attribute__((visibility("hidden"))) void __sanitizer_cov_##name(const type* address) {    \
+    if (metal_sim::current_tracer) {                                                              \
       metal_sim::current_tracer->note(reinterpret_cast<uintptr_t>(address), sizeof(type), write); \
-    }                                                                                       \
+    }                                                                                             \
   }
 METAL_SIM_HOOK(load1, uint8_t, false)
 METAL_SIM_HOOK(load2, uint16_t, false)

@@ -1,4 +1,5 @@
-// Which bytes the threads of a dispatch touch: every load and store of a traced kernel is seen here.
+// Which bytes the threads of a dispatch touch: every load and store of a traced kernel is seen
+// here.
 #ifndef METAL_SGD_TEST_METAL_SIM_TRACE_H_
 #define METAL_SGD_TEST_METAL_SIM_TRACE_H_
 

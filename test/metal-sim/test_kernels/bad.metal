@@ -12,7 +12,8 @@ struct Range {
 
 // Reads and writes `shift` elements beside its own.
 kernel void copy_shifted(device float* y [[buffer(0)]], device const float* x [[buffer(1)]],
-                         constant Range& range [[buffer(2)]], uint index [[thread_position_in_grid]]) {
+                         constant Range& range [[buffer(2)]],
+                         uint index [[thread_position_in_grid]]) {
   if (index < range.count) {
     y[int(index) + range.shift] = x[index];
   }
@@ -20,7 +21,8 @@ kernel void copy_shifted(device float* y [[buffer(0)]], device const float* x [[
 
 // Bound one too far.
 kernel void tail_off_by_one(device float* y [[buffer(0)]], device const float* x [[buffer(1)]],
-                            constant Range& range [[buffer(2)]], uint index [[thread_position_in_grid]]) {
+                            constant Range& range [[buffer(2)]],
+                            uint index [[thread_position_in_grid]]) {
   if (index <= range.count) {
     y[index] = x[index];
   }
@@ -28,7 +30,8 @@ kernel void tail_off_by_one(device float* y [[buffer(0)]], device const float* x
 
 // Reads past the end.
 kernel void read_shifted(device float* y [[buffer(0)]], device const float* x [[buffer(1)]],
-                         constant Range& range [[buffer(2)]], uint index [[thread_position_in_grid]]) {
+                         constant Range& range [[buffer(2)]],
+                         uint index [[thread_position_in_grid]]) {
   if (index < range.count) {
     y[index] = x[int(index) + range.shift];
   }

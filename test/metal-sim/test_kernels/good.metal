@@ -12,10 +12,9 @@ struct Scale {
 };
 
 // y <- factor * x + offset, four at a time; the last thread does what is left.
-[[max_total_threads_per_threadgroup(256)]] kernel void scale_vector(device float4* y [[buffer(0)]],
-                                                                   device const float4* x [[buffer(1)]],
-                                                                   constant Scale& scale [[buffer(2)]],
-                                                                   uint index [[thread_position_in_grid]]) {
+[[max_total_threads_per_threadgroup(256)]] kernel void scale_vector(
+    device float4* y [[buffer(0)]], device const float4* x [[buffer(1)]],
+    constant Scale& scale [[buffer(2)]], uint index [[thread_position_in_grid]]) {
   if (index * 4 + 4 <= scale.count) {
     y[index] = scale.factor * x[index] + scale.offset;
     return;
@@ -28,13 +27,15 @@ struct Scale {
 }
 
 kernel void scale_scalar(device float* y [[buffer(0)]], device const float* x [[buffer(1)]],
-                         constant Scale& scale [[buffer(2)]], uint index [[thread_position_in_grid]]) {
+                         constant Scale& scale [[buffer(2)]],
+                         uint index [[thread_position_in_grid]]) {
   if (index < scale.count) {
     y[index] = scale.factor * x[index] + scale.offset;
   }
 }
 
 kernel void scale_half(device half4* y [[buffer(0)]], device const half4* x [[buffer(1)]],
-                       constant Scale& scale [[buffer(2)]], uint index [[thread_position_in_grid]]) {
+                       constant Scale& scale [[buffer(2)]],
+                       uint index [[thread_position_in_grid]]) {
   y[index] = half4(scale.factor * float4(x[index]) + scale.offset);
 }

@@ -18,16 +18,18 @@ struct Case {
 std::vector<Case>& cases();
 
 struct Register {
-  Register(const char* name, const char* rule, void (*run)()) { cases().push_back({name, rule, run}); }
+  Register(const char* name, const char* rule, void (*run)()) {
+    cases().push_back({name, rule, run});
+  }
 };
 
 /// A case that must succeed, and one that must end with a rule's id.
-#define WORKS(name)                              \
-  static void name();                            \
+#define WORKS(name)                                            \
+  static void name();                                          \
   static const Register register_##name(#name, nullptr, name); \
   static void name()
-#define BREAKS(rule, name)                       \
-  static void name();                            \
+#define BREAKS(rule, name)                                  \
+  static void name();                                       \
   static const Register register_##name(#name, rule, name); \
   static void name()
 
@@ -74,7 +76,8 @@ void finish(const Work& work);
 /// Encodes y <- 2 x + 1 on `count` elements with scale_scalar.
 void encode_scale(const Work& work, id<MTLBuffer> y, id<MTLBuffer> x, unsigned count);
 /// One dispatch of a kernel of bad.metal.
-void encode_bad(const Work& work, const char* kernel, id<MTLBuffer> y, id<MTLBuffer> x, ShiftedRange range);
+void encode_bad(const Work& work, const char* kernel, id<MTLBuffer> y, id<MTLBuffer> x,
+                ShiftedRange range);
 
 void configure(const char* json);
 /// The number behind "name": in the counters.

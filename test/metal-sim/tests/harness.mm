@@ -22,12 +22,15 @@ void check(bool condition, const char* text, const char* file, int line) {
   _exit(1);
 }
 
-size_t page_bytes(size_t count) { return (count * sizeof(float) + kTestPage - 1) / kTestPage * kTestPage; }
+size_t page_bytes(size_t count) {
+  return (count * sizeof(float) + kTestPage - 1) / kTestPage * kTestPage;
+}
 
 float* pages(size_t count, float first) {
   // Linux aligns to its own, smaller page.
   size_t bytes = page_bytes(count);
-  void* mapped = mmap(nullptr, bytes + kTestPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* mapped =
+      mmap(nullptr, bytes + kTestPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   uintptr_t start = (reinterpret_cast<uintptr_t>(mapped) + kTestPage - 1) / kTestPage * kTestPage;
   float* memory = reinterpret_cast<float*>(start);
   for (size_t i = 0; i < bytes / sizeof(float); ++i) memory[i] = first + static_cast<float>(i);
@@ -45,7 +48,10 @@ id<MTLCommandQueue> queue() {
 }
 
 id<MTLBuffer> wrap(float* memory, size_t count, MTLResourceOptions options) {
-  return [device() newBufferWithBytesNoCopy:memory length:page_bytes(count) options:options deallocator:nullptr];
+  return [device() newBufferWithBytesNoCopy:memory
+                                     length:page_bytes(count)
+                                    options:options
+                                deallocator:nullptr];
 }
 
 id<MTLLibrary> library(const char* text) {
@@ -55,9 +61,10 @@ id<MTLLibrary> library(const char* text) {
   MTLCompileOptions* options = [[[MTLCompileOptions alloc] init] autorelease];
   options.fastMathEnabled = NO;
   NSError* error = nil;
-  id<MTLLibrary> made = [device() newLibraryWithSource:[NSString stringWithUTF8String:content.str().c_str()]
-                                               options:options
-                                                 error:&error];
+  id<MTLLibrary> made =
+      [device() newLibraryWithSource:[NSString stringWithUTF8String:content.str().c_str()]
+                             options:options
+                               error:&error];
   if (!made) fprintf(stderr, "%s\n", [[error localizedDescription] UTF8String]);
   return made;
 }
@@ -65,7 +72,8 @@ id<MTLLibrary> library(const char* text) {
 id<MTLComputePipelineState> pipeline(const char* text, const char* kernel) {
   id<MTLLibrary> of = library(text);
   id<MTLFunction> function = [of newFunctionWithName:[NSString stringWithUTF8String:kernel]];
-  id<MTLComputePipelineState> made = [device() newComputePipelineStateWithFunction:function error:nullptr];
+  id<MTLComputePipelineState> made = [device() newComputePipelineStateWithFunction:function
+                                                                             error:nullptr];
   [function release];
   [of release];
   return made;
@@ -96,10 +104,12 @@ void encode_scale(const Work& work, id<MTLBuffer> y, id<MTLBuffer> x, unsigned c
   [work.encoder setComputePipelineState:scalar];
   bind(work, y, x);
   set_scale(work, {2, 1, count});
-  [work.encoder dispatchThreads:MTLSizeMake(count, 1, 1) threadsPerThreadgroup:MTLSizeMake(256, 1, 1)];
+  [work.encoder dispatchThreads:MTLSizeMake(count, 1, 1)
+          threadsPerThreadgroup:MTLSizeMake(256, 1, 1)];
 }
 
-void encode_bad(const Work& work, const char* kernel, id<MTLBuffer> y, id<MTLBuffer> x, ShiftedRange range) {
+void encode_bad(const Work& work, const char* kernel, id<MTLBuffer> y, id<MTLBuffer> x,
+                ShiftedRange range) {
   [work.encoder setComputePipelineState:pipeline("bad", kernel)];
   bind(work, y, x);
   [work.encoder setBytes:&range length:sizeof range atIndex:2];

@@ -1,13 +1,16 @@
 // The part of Metal that metal-sgd uses, and nothing else: an unknown selector is a compile error.
-// Plain declarations of facts, checked by header.test.ts; on macOS Apple's own header takes its place.
+// Plain declarations of facts, checked by header.test.ts; on macOS Apple's own header takes its
+// place.
 #pragma once
 
 #import <Foundation/Foundation.h>
 
 #pragma clang assume_nonnull begin
 
-@protocol MTLDevice, MTLCommandBuffer, MTLComputeCommandEncoder, MTLBuffer, MTLLibrary, MTLFunction;
-@protocol MTLComputePipelineState, MTLCommandQueue;
+@protocol MTLDevice
+, MTLCommandBuffer, MTLComputeCommandEncoder, MTLBuffer, MTLLibrary, MTLFunction;
+@protocol MTLComputePipelineState
+, MTLCommandQueue;
 
 typedef enum MTLGPUFamily : NSInteger {
   MTLGPUFamilyApple1 = 1001,
@@ -182,11 +185,11 @@ typedef void (^MTLCommandBufferHandler)(id<MTLCommandBuffer>);
     (NSUInteger)maxCommandBufferCount;
 - (nullable id<MTLBuffer>)newBufferWithLength:(NSUInteger)length
                                       options:(MTLResourceOptions)options;
-- (nullable id<MTLBuffer>)newBufferWithBytesNoCopy:(void *)pointer
-                                            length:(NSUInteger)length
-                                           options:(MTLResourceOptions)options
-                                       deallocator:(void (^_Nullable)(void *pointer,
-                                                                      NSUInteger length))deallocator;
+- (nullable id<MTLBuffer>)
+    newBufferWithBytesNoCopy:(void *)pointer
+                      length:(NSUInteger)length
+                     options:(MTLResourceOptions)options
+                 deallocator:(void (^_Nullable)(void *pointer, NSUInteger length))deallocator;
 - (nullable id<MTLLibrary>)newLibraryWithSource:(NSString *)source
                                         options:(nullable MTLCompileOptions *)options
                                           error:(NSError *_Nullable *_Nullable)error;

@@ -22,14 +22,16 @@ const isFloat16Array = (types as { isFloat16Array?: (value: unknown) => boolean 
 
 const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
-function getterOf(property: string): (this: unknown) => unknown {
-  return Object.getOwnPropertyDescriptor(typedArrayPrototype, property)?.get as (this: unknown) => unknown;
+type Getter = (this: unknown) => unknown;
+
+function getterOf(property: string): Getter {
+  return Reflect.get(Object.getOwnPropertyDescriptor(typedArrayPrototype, property) ?? {}, 'get') as Getter;
 }
 
 const lengthGetter = getterOf('length');
 const bufferGetter = getterOf('buffer');
 const offsetGetter = getterOf('byteOffset');
-const at = Uint8Array.prototype.at as (this: unknown, index: number) => unknown;
+const at = Reflect.get(typedArrayPrototype, 'at') as (this: unknown, index: number) => unknown;
 
 /** `array.length`, whatever the object says of itself; 0 when it is detached or out of bounds. */
 export function lengthOf(array: LeafData): number {

@@ -274,7 +274,7 @@ export class SGD {
       throw typeError('invalid-state', 'state', '{ step, learningRate, parameters }', given);
     }
     const { step, learningRate, parameters, ...others } = given as Partial<Record<keyof OptimizerState, unknown>>;
-    const extra = Object.keys(others)[0];
+    const extra = Object.keys(others).at(0);
     if (extra !== undefined) throw rangeError('invalid-state', 'state', 'only step, learningRate, parameters', extra);
     const checkedStep = checkStep('state.step', step);
     const checkedRate = checkNumber('state.learningRate', learningRate);
@@ -363,7 +363,7 @@ export class SGD {
   }
 
   #startNext(): void {
-    const next = this.#pending[0];
+    const next = this.#pending.at(0);
     if (!next) return;
     this.#settings[SETTINGS.learningRate] = next.learningRate;
     this.#stepOff(next.plan).then(

@@ -96,7 +96,7 @@ function checkArray(value: unknown[], name: string): string[] {
     if (keys[i] !== String(i))
       throw typeError('invalid-tree', `${name}.${String(i)}`, 'an item', new Verbatim('a hole'));
   }
-  const extra = keys[value.length];
+  const extra = keys.at(value.length);
   if (extra !== undefined)
     throw typeError(
       'invalid-tree',

@@ -102,7 +102,7 @@ function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
   let end = first;
   byteLengths.forEach((bytes, i) => {
     starts[i] = first + roundUp(end - first, LEAF_ALIGNMENT);
-    end = (starts[i]) + bytes;
+    end = starts[i] + bytes;
   });
   if (!(end <= buffer.byteLength)) return undefined;
   const arena = { id, starts, byteLengths };
@@ -122,7 +122,7 @@ export function leafIndex(arena: Arena, byteOffset: number, byteLength: number):
   let high = arena.starts.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((arena.starts[middle]) < byteOffset) low = middle + 1;
+    if (arena.starts[middle] < byteOffset) low = middle + 1;
     else high = middle;
   }
   // Empty leaves share a start with the one after them.

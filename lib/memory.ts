@@ -99,7 +99,7 @@ export function copyOf(leaf: CheckedLeaf): object {
 export function copiesLike(leaves: readonly CheckedLeaf[]): object[] {
   const shared = copiesOf(leaves.filter(({ data }) => isShared(data)));
   let next = 0;
-  return leaves.map((leaf) => (isShared(leaf.data) ? (shared[next++]) : leafWith(leaf, leaf.data.slice())));
+  return leaves.map((leaf) => (isShared(leaf.data) ? shared[next++] : leafWith(leaf, leaf.data.slice())));
 }
 
 /** Copies bits, of leaves that are alike; a NaN keeps its payload. */

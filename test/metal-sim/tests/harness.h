@@ -59,9 +59,9 @@ size_t page_bytes(size_t count);
 id<MTLDevice> device();
 id<MTLCommandQueue> queue();
 id<MTLBuffer> wrap(float* memory, size_t count, MTLResourceOptions options = kUntracked);
-/// Of "good" or "bad", with fast math off.
-id<MTLLibrary> library(const char* text);
-id<MTLComputePipelineState> pipeline(const char* text, const char* kernel);
+/// Of "good" or "bad"; without options, fast math is off.
+id<MTLLibrary> library(const char* text, MTLCompileOptions* options = nil);
+id<MTLComputePipelineState> pipeline(const char* text, const char* kernel, MTLCompileOptions* options = nil);
 
 /// An encoder with a command buffer of its own; both belong to the pool of the case.
 struct Work {

@@ -8,15 +8,15 @@ export type DeviceChoice = 'auto' | 'gpu' | 'cpu';
 /** Options of `SGD`, with MLX's names and defaults. */
 export interface SGDOptions {
   /** mu; default 0: a plain step without velocity. */
-  momentum?: number;
+  momentum?: number | undefined;
   /** wd, the L2 penalty added to the gradient; default 0. */
-  weightDecay?: number;
+  weightDecay?: number | undefined;
   /** tau, dampening of the momentum; default 0. Applies from the first step on, unlike PyTorch's. */
-  dampening?: number;
+  dampening?: number | undefined;
   /** Nesterov momentum; default false. Needs a momentum and zero dampening. */
-  nesterov?: boolean;
+  nesterov?: boolean | undefined;
   /** Default `'auto'`. The environment variable METAL_SGD_DEVICE replaces `'auto'` only. */
-  device?: DeviceChoice;
+  device?: DeviceChoice | undefined;
 }
 
 /** The hyperparameters of a step, but for its learning rate. */

@@ -19,7 +19,7 @@ import { checkSeparate } from './overlap';
 import { pairUp } from './pairs';
 import { Plan, prepare, type ReadTree, type Stepped } from './plan';
 import { buildTree, leavesOf, mapTree, readTree } from './tree';
-import type { DeepPartial, Leaf, LeafLike, OptimizerState, Schedule, Tree } from './types';
+import type { DeepPartial, Gradients, Leaf, LeafLike, OptimizerState, PartialTree, Schedule, Tree } from './types';
 import { makeVelocities, Slot, Velocities } from './velocities';
 
 /** A step that `updateAsync` has taken on. */
@@ -132,7 +132,9 @@ export class SGD {
    * @returns New arrays (shared ones for shared parameters) in the structure of `gradients`.
    * @throws As `update`.
    */
-  applyGradients<P>(gradients: DeepPartial<P>, parameters: P & Tree<P>): DeepPartial<P> {
+  applyGradients<P>(gradients: Gradients<P>, parameters: P & Tree<P>): P;
+  applyGradients<P>(gradients: DeepPartial<P>, parameters: P & Tree<P>): PartialTree<P>;
+  applyGradients(gradients: unknown, parameters: unknown): unknown {
     this.#assertIdle('applyGradients');
     const learningRate = learningRateAt(this.#rate, this.#step);
     const read = this.#read(parameters, gradients);
@@ -148,7 +150,7 @@ export class SGD {
     native().step(prepared);
     this.#completed(learningRate);
     let next = 0;
-    return buildTree(read.gradients.node, () => copies[next++]) as DeepPartial<P>;
+    return buildTree(read.gradients.node, () => copies[next++]);
   }
 
   /**

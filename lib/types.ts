@@ -65,6 +65,18 @@ export type DeepPartial<P> = P extends Leaf
       : { readonly [K in keyof P]?: DeepPartial<P[K]> }
     : { readonly [K in keyof P]?: DeepPartial<P[K]> };
 
+/** The whole structure of `P`: a gradient for every parameter. */
+export type Gradients<P> = P extends Leaf ? LeafLike<P> : { readonly [K in keyof P]: Gradients<P[K]> };
+
+/** What is left of `P` where only some of the parameters have a gradient. */
+export type PartialTree<P> = P extends Leaf
+  ? P
+  : P extends readonly (infer Item)[]
+    ? number extends P['length']
+      ? PartialTree<Item>[]
+      : { [K in keyof P]?: PartialTree<P[K]> }
+    : { [K in keyof P]?: PartialTree<P[K]> };
+
 /** Shapes in the structure of a tree: `[784, 128]`, `10` or `{ weight: [784, 128], bias: [128] }`. */
 export type Zeros<S, D extends Dtype = 'float32'> = S extends number | readonly number[]
   ? Tensor<D>

@@ -1,0 +1,100 @@
+// Types of the class `SGD`: which trees its methods take, and what they give.
+import { expectTypeOf } from 'expect-type';
+import { cosineDecay, type LastRun, type OptimizerState, type Schedule, SGD, type Tensor, zeros } from 'metal-sgd';
+import { block, doubles, float16, frozen, halves, network, shaped, vector, type Network } from './models';
+
+const optimizer = new SGD(0.1);
+
+// Whole trees, and gradients for a part of them.
+optimizer.init(network);
+optimizer.update(network, network);
+optimizer.update(network, {});
+optimizer.update(network, { output: { bias: vector } });
+optimizer.update(network, { hidden: [{ weight: vector }, {}] });
+optimizer.update(frozen, frozen);
+optimizer.update(frozen, { layers: [{ bias: shaped }] });
+optimizer.update(block, { children: [{ children: [{ weight: doubles }] }] });
+optimizer.update({ w: vector, b: [vector, halves] }, { b: [vector] });
+optimizer.update([vector, doubles] as const, [shaped]);
+optimizer.update(vector, shaped);
+optimizer.update({ half: float16 }, { half: halves });
+optimizer.update({ half: halves }, { half: float16 });
+expectTypeOf(optimizer.update<Float32Array>).returns.toBeVoid();
+expectTypeOf(optimizer.updateAsync(network, { output: {} })).toEqualTypeOf<Promise<void>>();
+const made = zeros({ layers: [{ w: [2, 3] }, { w: 4 }] });
+optimizer.update(made, { layers: [{}, { w: vector }] });
+
+// What is no leaf, in parameters.
+const words = new Uint16Array(1);
+// @ts-expect-error -- a string is no leaf
+optimizer.update({ w: 'weights' }, {});
+// @ts-expect-error -- a DataView
+optimizer.update({ w: new DataView(new ArrayBuffer(4)) }, {});
+// @ts-expect-error -- an array of BigInts
+optimizer.update({ w: new BigInt64Array(1) }, {});
+// @ts-expect-error -- words without a dtype
+optimizer.update({ w: words }, {});
+// @ts-expect-error -- null is no leaf
+optimizer.update({ w: null }, {});
+// @ts-expect-error -- a Map is no tree
+optimizer.update(new Map([['w', vector]]), {});
+// @ts-expect-error -- a function
+optimizer.init({ w: () => vector });
+
+// What does not fit, in gradients.
+// @ts-expect-error -- no such parameter
+optimizer.update(network, { output: { gamma: vector } });
+// @ts-expect-error -- a string is no leaf
+optimizer.update(network, { output: { bias: 'gradient' } });
+// @ts-expect-error -- a DataView
+optimizer.update(network, { output: { bias: new DataView(new ArrayBuffer(4)) } });
+// @ts-expect-error -- another dtype
+optimizer.update(network, { output: { bias: doubles } });
+// @ts-expect-error -- another dtype of the same words
+optimizer.update({ half: halves }, { half: zeros(1, 'bfloat16') });
+// @ts-expect-error -- a branch for a leaf
+optimizer.update(network, { output: { bias: { x: vector } } });
+// @ts-expect-error -- more items than parameters
+optimizer.update([vector] as const, [vector, vector]);
+// @ts-expect-error -- asynchronously likewise
+void optimizer.updateAsync(network, { outputs: {} });
+
+// Results have the leaves of the parameters.
+expectTypeOf(optimizer.applyGradients(network, network)).toEqualTypeOf<Network>();
+expectTypeOf(optimizer.applyGradients({ w: shaped }, { w: vector })).toEqualTypeOf<{ w: Float32Array }>();
+const partial = optimizer.applyGradients({ a: shaped }, { a: vector, b: halves });
+expectTypeOf(partial.a).toEqualTypeOf<Float32Array | undefined>();
+expectTypeOf(partial.b).toEqualTypeOf<Tensor<'float16'> | undefined>();
+// @ts-expect-error -- no such parameter
+optimizer.applyGradients({ c: vector }, { a: vector });
+expectTypeOf(optimizer.applySingle(shaped, vector, {})).toEqualTypeOf<Float32Array>();
+expectTypeOf(optimizer.applySingle(float16, halves, {})).toEqualTypeOf<Tensor<'float16'>>();
+// @ts-expect-error -- another dtype
+optimizer.applySingle(doubles, vector, {});
+const single: { v?: Float32Array } = {};
+optimizer.initSingle(vector, single);
+
+// Options and hyperparameters.
+new SGD(cosineDecay(0.1, 1000), { momentum: 0.9, nesterov: true, weightDecay: 1e-4, dampening: 0, device: 'gpu' });
+new SGD((step) => 1 / (step + 1), { momentum: undefined });
+expectTypeOf<ConstructorParameters<typeof SGD>[0]>().toEqualTypeOf<number | Schedule>();
+// @ts-expect-error -- no such option
+new SGD(0.1, { learning_rate: 0.1 });
+// @ts-expect-error -- no such device
+new SGD(0.1, { device: 'cuda' });
+// @ts-expect-error -- a string is no leaf
+new SGD('0.1');
+// @ts-expect-error -- required
+new SGD();
+optimizer.learningRate = 0.5;
+optimizer.learningRate = cosineDecay(0.1, 10);
+expectTypeOf(optimizer.learningRate).toBeNumber();
+expectTypeOf(optimizer.step).toBeNumber();
+expectTypeOf(optimizer.device).toEqualTypeOf<'auto' | 'gpu' | 'cpu'>();
+expectTypeOf(optimizer.lastRun).toEqualTypeOf<LastRun | undefined>();
+expectTypeOf(optimizer.state).toEqualTypeOf<OptimizerState>();
+optimizer.state = new SGD(0.1).state;
+// @ts-expect-error -- as asked in the constructor
+optimizer.device = 'cpu';
+// @ts-expect-error -- a boolean is wanted
+optimizer.nesterov = 1;

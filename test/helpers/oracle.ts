@@ -1,0 +1,82 @@
+// The update rule in plain TypeScript, from its published equations: what the addon's results are compared with.
+import type { Dtype, LeafData } from '../../lib/dtype';
+import { BFLOAT16, FLOAT16, type HalfFormat, narrow, widen } from './half';
+
+export interface Hyperparameters {
+  learningRate: number;
+  momentum: number;
+  weightDecay: number;
+  dampening: number;
+  nesterov: boolean;
+}
+
+/** What happens to float32 subnormals, as an operand and as a result. */
+export type Subnormals = 'keep' | 'flush';
+
+/** Numbers as a step of one dtype computes with them. */
+interface Arithmetic {
+  /** Rounds one operation's result, or one operand. */
+  readonly round: (value: number) => number;
+  readonly load: (item: number) => number;
+  readonly store: (value: number) => number;
+}
+
+const SMALLEST_NORMAL = 2 ** -126;
+
+const identity = (value: number): number => value;
+
+function flushed(value: number): number {
+  const rounded = Math.fround(value);
+  return Math.abs(rounded) < SMALLEST_NORMAL ? 0 * rounded : rounded;
+}
+
+function arithmeticOf(dtype: Dtype, subnormals: Subnormals): Arithmetic {
+  if (dtype === 'float64') return { round: identity, load: identity, store: identity };
+  const round = subnormals === 'flush' ? flushed : Math.fround;
+  if (dtype === 'float32') return { round, load: identity, store: identity };
+  const format = dtype === 'float16' ? FLOAT16 : BFLOAT16;
+  const values = valuesOf(format);
+  return { round, load: (bits) => values[bits], store: (value) => narrow(value, format) };
+}
+
+const tables = new Map<HalfFormat, Float64Array>();
+
+/** The number of each of the 65536 patterns. */
+export function valuesOf(format: HalfFormat): Float64Array {
+  const known = tables.get(format) ?? Float64Array.from({ length: 0x10000 }, (_, bits) => widen(bits, format));
+  tables.set(format, known);
+  return known;
+}
+
+/** One step of one leaf, in place on `w` and, with momentum, `v`; 16-bit dtypes as words. */
+export function oracleStep(
+  dtype: Dtype,
+  given: Hyperparameters,
+  w: LeafData,
+  g: LeafData,
+  v: LeafData | undefined,
+  subnormals: Subnormals = 'keep',
+): void {
+  const { round, load, store } = arithmeticOf(dtype, subnormals);
+  const times = (a: number, b: number): number => round(round(a) * round(b));
+  const plus = (a: number, b: number): number => round(round(a) + round(b));
+  // Rounded to float32 like every number from outside, even where the dtype is half as wide.
+  const lambda = round(given.learningRate);
+  const mu = round(given.momentum);
+  const decay = round(given.weightDecay);
+  const fresh = round(1 - Math.max(given.dampening, 0));
+
+  for (let i = 0; i < w.length; i++) {
+    const parameter = load(w[i]);
+    const loss = load(g[i]);
+    const gradient = given.weightDecay === 0 ? loss : plus(loss, times(decay, parameter));
+    let direction = gradient;
+    if (given.momentum > 0) {
+      if (!v) throw new Error('the oracle needs a velocity');
+      const velocity = plus(times(mu, load(v[i])), given.dampening > 0 ? times(fresh, gradient) : gradient);
+      v[i] = store(velocity);
+      direction = given.nesterov ? plus(gradient, times(mu, velocity)) : velocity;
+    }
+    w[i] = store(plus(parameter, -times(lambda, direction)));
+  }
+}

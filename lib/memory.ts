@@ -1,8 +1,18 @@
 // `zeros`, `zerosLike` and `clone`: trees in shared memory.
 import { allocate, type LeafSpec } from './arena';
-import { type Dtype, DTYPES, type LeafData } from './dtype';
+import { type Dtype, DTYPES, type LeafData, viewOf } from './dtype';
 import { rangeError, typeError } from './errors';
-import { bufferOf, type CheckedLeaf, checkLeaf, checkShape, isShared, looksLikeLeaf, notALeaf, offsetOf } from './leaf';
+import {
+  bufferOf,
+  byteLengthOf,
+  type CheckedLeaf,
+  checkLeaf,
+  checkShape,
+  isShared,
+  looksLikeLeaf,
+  notALeaf,
+  offsetOf,
+} from './leaf';
 import { buildTree, leavesOf, type Node, type Reader, readTree } from './tree';
 import type { Tree, Zeros } from './types';
 
@@ -99,13 +109,21 @@ export function copyOf(leaf: CheckedLeaf): object {
 export function copiesLike(leaves: readonly CheckedLeaf[]): object[] {
   const shared = copiesOf(leaves.filter(({ data }) => isShared(data)));
   let next = 0;
-  return leaves.map((leaf) => (isShared(leaf.data) ? shared[next++] : leafWith(leaf, leaf.data.slice())));
+  return leaves.map((leaf) => (isShared(leaf.data) ? shared[next++] : plainCopyOf(leaf)));
+}
+
+/** In an ordinary array. Not by `slice`, which would run the code of a subclass. */
+function plainCopyOf(leaf: CheckedLeaf): object {
+  const data = viewOf(leaf.dtype, new ArrayBuffer(byteLengthOf(leaf)), 0, leaf.length);
+  const copy = leafWith(leaf, data);
+  copyElements(leaf, { ...leaf, leaf: copy, data });
+  return copy;
 }
 
 /** Copies bits, of leaves that are alike; a NaN keeps its payload. */
 export function copyElements(from: CheckedLeaf, to: CheckedLeaf): void {
-  const bytes = ({ data, length }: CheckedLeaf): Uint8Array =>
-    new Uint8Array(bufferOf(data), offsetOf(data), length * data.BYTES_PER_ELEMENT);
+  const bytes = (leaf: CheckedLeaf): Uint8Array =>
+    new Uint8Array(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));
   bytes(to).set(bytes(from));
 }
 

@@ -1,5 +1,5 @@
 // The optimizer: MLX's SGD as a class. Policy is here and in the files beside it; the arithmetic is the addon's.
-import { type LastRun, policyFor, type RunPolicy } from './device';
+import { type LastRun, lastRunOf, policyFor, type RunPolicy } from './device';
 import { coded, rangeError, show, typeError } from './errors';
 import {
   checkLearningRate,
@@ -54,7 +54,7 @@ export class SGD {
   #step = 0;
   #velocities = new Velocities();
   #plan: Plan | undefined;
-  #lastRun: LastRun | undefined;
+  #hasRun = false;
   #pending: PendingStep[] = [];
 
   /**
@@ -113,16 +113,19 @@ export class SGD {
     checkAlike(read, given);
     checkState(state);
     const slot = new Slot(given);
-    if (this.#hyperparameters.momentum > 0 && state.v !== undefined) {
-      slot.v = checkSingle(state.v, 'state.v');
+    const { v } = state;
+    if (this.#hyperparameters.momentum > 0 && v !== undefined) {
+      slot.v = checkSingle(v, 'state.v');
       checkAlike(slot.v, given);
       checkSeparate([slot.v], [read, given]);
     }
     const result = copyOf(given);
     const stepped = this.#withVelocities([{ parameter: checkLeaf(result, 'parameter'), gradient: read, slot }]);
+    const prepared = prepare(stepped, this.#settings);
+    // Before the step: a state that can't take it throws, and then nothing has changed.
+    if (slot.v && v === undefined) state.v = slot.v.leaf as Leaf;
     this.#settings[SETTINGS.learningRate] = this.#learningRate;
-    native().step(prepare(stepped, this.#settings));
-    if (slot.v) state.v = slot.v.leaf as Leaf;
+    native().step(prepared);
     return result as L;
   }
 
@@ -257,7 +260,7 @@ export class SGD {
 
   /** Where the last step ran, and why; `undefined` before the first. */
   get lastRun(): LastRun | undefined {
-    return this.#lastRun;
+    return this.#hasRun ? lastRunOf(this.#policy, this.#settings) : undefined;
   }
 
   /**
@@ -361,7 +364,7 @@ export class SGD {
   #completed(learningRate: number): void {
     this.#learningRate = learningRate;
     this.#step++;
-    this.#lastRun = this.#policy.lastRun;
+    this.#hasRun = true;
   }
 
   #startNext(): void {

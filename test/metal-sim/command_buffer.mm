@@ -153,8 +153,10 @@ struct CommandBufferState {
     violation("C8", "Completed handler provided after commit call: %s", describe(self).c_str());
   }
   if (state_->encoding) {
-    violation("C9", "Completed handler provided while an encoder is open: %s; some versions of macOS abort",
-              describe(self).c_str());
+    violation(
+        "C9",
+        "Completed handler provided while an encoder is open: %s; some versions of macOS abort",
+        describe(self).c_str());
   }
   state_->handlers.push_back(Block_copy(block));
 }

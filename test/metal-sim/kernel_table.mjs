@@ -73,7 +73,9 @@ function tableOf({ name, args, maxThreads }) {
       `static const metal_sim::KernelArgument arguments_${name}[] = {`,
       ...rows,
       '};',
-      '__attribute__((no_sanitize("coverage"))) static void run_' + name + '(void* const* buffers, uint32_t first, uint32_t last) {',
+      '__attribute__((no_sanitize("coverage"))) static void run_' +
+        name +
+        '(void* const* buffers, uint32_t first, uint32_t last) {',
       '  for (uint32_t index = first; index < last; ++index) {',
       '    metal_sim::current_thread = index;',
       `    ${name}(${args.map(callArgument).join(', ')});`,

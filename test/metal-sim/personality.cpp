@@ -1,6 +1,7 @@
-// C++ exceptions in Objective-C++: with GCC's runtime clang gives every such function the personality
-// of plain Objective-C, which catches no C++ exception. This one of the same name, seen only by what
-// is linked with the simulator, is C++'s. Price: @catch catches nothing; no source here uses it.
+// C++ exceptions in Objective-C++: with GCC's runtime clang gives every such function the
+// personality of plain Objective-C, which catches no C++ exception. This one of the same name, seen
+// only by what is linked with the simulator, is C++'s. Price: @catch catches nothing; no source
+// here uses it.
 #include <unwind.h>
 
 extern "C" _Unwind_Reason_Code __gxx_personality_v0(int, _Unwind_Action, _Unwind_Exception_Class,

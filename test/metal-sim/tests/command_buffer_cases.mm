@@ -67,13 +67,13 @@ BREAKS("C8", handler_after_commit) {
   Work work = begin();
   encode(work);
   finish(work);
-  [work.commands addCompletedHandler:^(id<MTLCommandBuffer>) {
+  [work.commands addCompletedHandler:^(id<MTLCommandBuffer>){
   }];
 }
 
 BREAKS("C9", handler_while_encoding) {
   Work work = begin();
-  [work.commands addCompletedHandler:^(id<MTLCommandBuffer>) {
+  [work.commands addCompletedHandler:^(id<MTLCommandBuffer>){
   }];
 }
 

@@ -40,7 +40,11 @@ WORKS(profiles_have_their_families) {
     int family;
     bool metal3;
   };
-  const Expected all[] = {{"paravirtual", 5, false}, {"m1", 7, true}, {"m2", 8, true}, {"m3", 9, true}, {"m4", 9, true}};
+  const Expected all[] = {{"paravirtual", 5, false},
+                          {"m1", 7, true},
+                          {"m2", 8, true},
+                          {"m3", 9, true},
+                          {"m4", 9, true}};
   for (const Expected& expected : all) {
     configure((std::string("{\"devices\":[\"") + expected.profile + "\"]}").c_str());
     id<MTLDevice> made = MTLCreateSystemDefaultDevice();
@@ -83,8 +87,9 @@ WORKS(no_device_at_all) {
 }
 
 WORKS(limits_of_the_settings) {
-  configure("{\"unifiedMemory\":false,\"maxBufferLength\":65536,\"recommendedMaxWorkingSetSize\":1048576,"
-            "\"maxTotalThreadsPerThreadgroup\":832}");
+  configure(
+      "{\"unifiedMemory\":false,\"maxBufferLength\":65536,\"recommendedMaxWorkingSetSize\":1048576,"
+      "\"maxTotalThreadsPerThreadgroup\":832}");
   CHECK(![device() hasUnifiedMemory] && [device() maxBufferLength] == 65536);
   CHECK([device() recommendedMaxWorkingSetSize] == 1048576);
   CHECK([pipeline("good", "scale_scalar") maxTotalThreadsPerThreadgroup] == 832);
@@ -107,7 +112,8 @@ WORKS(math_mode_only_where_the_system_has_it) {
   CHECK([options respondsToSelector:setter]);
   // As a program does that was built with an older header.
   IMP method = [static_cast<NSObject*>(options) methodForSelector:setter];
-  reinterpret_cast<void (*)(id, SEL, NSInteger)>(reinterpret_cast<void*>(method))(options, setter, 0);
+  reinterpret_cast<void (*)(id, SEL, NSInteger)>(reinterpret_cast<void*>(method))(options, setter,
+                                                                                  0);
   CHECK(!options.fastMathEnabled);
   configure("{\"mathMode\":false}");
   CHECK(![options respondsToSelector:setter]);
@@ -155,11 +161,25 @@ WORKS(counters_of_one_step) {
     const char* name;
     long value;
   } expected[] = {
-      {"commandBuffers", 1}, {"commits", 1},      {"waits", 1},           {"encoders", 1},
-      {"dispatches", 1},     {"threads", kSome},  {"setBytesCalls", 1},   {"setBytesBytes", 12},
-      {"buffersBound", 2},   {"barriers", 0},     {"buffersWrapped", 0},  {"buffersAllocated", 0},
-      {"pipelines", 0},      {"libraries", 0},    {"commandQueues", 0},   {"handlers", 0},
-      {"bytesRead", 4 * kSome}, {"bytesWritten", 4 * kSome}, {"bytesBound", 2 * kTestPage},
+      {"commandBuffers", 1},
+      {"commits", 1},
+      {"waits", 1},
+      {"encoders", 1},
+      {"dispatches", 1},
+      {"threads", kSome},
+      {"setBytesCalls", 1},
+      {"setBytesBytes", 12},
+      {"buffersBound", 2},
+      {"barriers", 0},
+      {"buffersWrapped", 0},
+      {"buffersAllocated", 0},
+      {"pipelines", 0},
+      {"libraries", 0},
+      {"commandQueues", 0},
+      {"handlers", 0},
+      {"bytesRead", 4 * kSome},
+      {"bytesWritten", 4 * kSome},
+      {"bytesBound", 2 * kTestPage},
       {"MTLBuffer", 2},
   };
   for (const auto& one : expected) {
@@ -194,7 +214,8 @@ WORKS(labels) {
   Work work = begin();
   [work.commands setLabel:@"step"];
   [work.encoder setLabel:@"update"];
-  CHECK([[work.commands label] isEqualToString:@"step"] && [[work.encoder label] isEqualToString:@"update"]);
+  CHECK([[work.commands label] isEqualToString:@"step"] &&
+        [[work.encoder label] isEqualToString:@"update"]);
   CHECK([[pipeline("good", "scale_half") label] isEqualToString:@"scale_half"]);
   [work.encoder endEncoding];
 }

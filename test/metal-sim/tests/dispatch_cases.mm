@@ -42,7 +42,8 @@ BREAKS("P3", group_beyond_pipeline) {
 BREAKS("P3", group_beyond_attribute) {
   Work work = begin();
   [work.encoder setComputePipelineState:pipeline("good", "scale_vector")];
-  [work.encoder dispatchThreads:MTLSizeMake(512, 1, 1) threadsPerThreadgroup:MTLSizeMake(512, 1, 1)];
+  [work.encoder dispatchThreads:MTLSizeMake(512, 1, 1)
+          threadsPerThreadgroup:MTLSizeMake(512, 1, 1)];
 }
 
 BREAKS("P5", uneven_grid_on_an_old_device) {
@@ -56,7 +57,9 @@ BREAKS("P6", grid_of_two_dimensions) { dispatch(MTLSizeMake(32, 2, 1), MTLSizeMa
 
 BREAKS("P7", barrier_in_serial_encoder) { twice(MTLDispatchTypeSerial, true, pages(kCount, 0)); }
 
-BREAKS("P10", read_of_a_concurrent_write) { twice(MTLDispatchTypeConcurrent, false, pages(kCount, 0)); }
+BREAKS("P10", read_of_a_concurrent_write) {
+  twice(MTLDispatchTypeConcurrent, false, pages(kCount, 0));
+}
 
 BREAKS("P10", concurrent_writes_of_one_element) {
   Work work = begin();
@@ -98,7 +101,8 @@ WORKS(neighbours_in_concurrent_dispatches) {
   id<MTLBuffer> source = wrap(pages(kCount, 0), kCount);
   encode_scale(work, target, source, kCount / 2);
   bind(work, target, source, kCount / 2 * sizeof(float));
-  [work.encoder dispatchThreads:MTLSizeMake(kCount / 2, 1, 1) threadsPerThreadgroup:MTLSizeMake(64, 1, 1)];
+  [work.encoder dispatchThreads:MTLSizeMake(kCount / 2, 1, 1)
+          threadsPerThreadgroup:MTLSizeMake(64, 1, 1)];
   finish(work);
   CHECK(y[0] == 1 && y[kCount - 1] == 2 * (kCount - 1) + 1 && y[kCount] == kCount);
 }

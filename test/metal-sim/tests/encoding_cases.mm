@@ -10,7 +10,8 @@ constexpr unsigned kCount = 1000;
 id<MTLBuffer> some_buffer() { return wrap(pages(kCount, 0), kCount); }
 
 void dispatch(const Work& work) {
-  [work.encoder dispatchThreads:MTLSizeMake(kCount, 1, 1) threadsPerThreadgroup:MTLSizeMake(256, 1, 1)];
+  [work.encoder dispatchThreads:MTLSizeMake(kCount, 1, 1)
+          threadsPerThreadgroup:MTLSizeMake(256, 1, 1)];
 }
 
 Work begin_with(const char* kernel) {
@@ -56,7 +57,9 @@ BREAKS("E4", index_beyond_30) { [begin().encoder setBuffer:some_buffer() offset:
 
 BREAKS("E4", bytes_index_beyond_30) { [begin().encoder setBytes:"text" length:4 atIndex:31]; }
 
-BREAKS("E5", offset_at_length) { [begin().encoder setBuffer:some_buffer() offset:kTestPage atIndex:0]; }
+BREAKS("E5", offset_at_length) {
+  [begin().encoder setBuffer:some_buffer() offset:kTestPage atIndex:0];
+}
 
 BREAKS("E6", vector_offset_misaligned) {
   Work work = begin_with("scale_vector");

@@ -31,17 +31,19 @@ bool step(float* y) {
 }
 
 id<MTLLibrary> compile(const char* text, NSError** error) {
-  return [device() newLibraryWithSource:[NSString stringWithUTF8String:text] options:nil error:error];
+  return [device() newLibraryWithSource:[NSString stringWithUTF8String:text]
+                                options:nil
+                                  error:error];
 }
 
 }  // namespace
 
 WORKS(every_command_buffer_error) {
-  const int codes[] = {MTLCommandBufferErrorInternal,      MTLCommandBufferErrorTimeout,
-                       MTLCommandBufferErrorPageFault,     MTLCommandBufferErrorAccessRevoked,
-                       MTLCommandBufferErrorNotPermitted,  MTLCommandBufferErrorOutOfMemory,
+  const int codes[] = {MTLCommandBufferErrorInternal,        MTLCommandBufferErrorTimeout,
+                       MTLCommandBufferErrorPageFault,       MTLCommandBufferErrorAccessRevoked,
+                       MTLCommandBufferErrorNotPermitted,    MTLCommandBufferErrorOutOfMemory,
                        MTLCommandBufferErrorInvalidResource, MTLCommandBufferErrorMemoryless,
-                       MTLCommandBufferErrorDeviceRemoved, MTLCommandBufferErrorStackOverflow};
+                       MTLCommandBufferErrorDeviceRemoved,   MTLCommandBufferErrorStackOverflow};
   float* y = pages(kCount, 0);
   for (int code : codes) {
     configure(("{\"faults\":[{\"at\":\"commit\",\"code\":" + std::to_string(code) + "}]}").c_str());
@@ -86,11 +88,11 @@ WORKS(handler_runs_after_a_failure) {
 }
 
 WORKS(nil_from_every_creating_call) {
-  const char* const calls[] = {"newCommandQueue",     "newBufferWithLength",
-                               "newBufferWithBytesNoCopy", "newLibraryWithSource",
-                               "newFunctionWithName", "newComputePipelineStateWithFunction",
-                               "commandBuffer",       "computeCommandEncoder",
-                               "MTLCreateSystemDefaultDevice"};
+  const char* const calls[] = {
+      "newCommandQueue",      "newBufferWithLength",   "newBufferWithBytesNoCopy",
+      "newLibraryWithSource", "newFunctionWithName",   "newComputePipelineStateWithFunction",
+      "commandBuffer",        "computeCommandEncoder", "MTLCreateSystemDefaultDevice"};
+  std::string good_text = text_of("good");
   id<MTLLibrary> good = library("good");
   id<MTLFunction> function = [good newFunctionWithName:@"scale_half"];
   for (const char* call : calls) {
@@ -101,7 +103,7 @@ WORKS(nil_from_every_creating_call) {
     fails("newCommandQueue", [device() newCommandQueue]);
     fails("newBufferWithLength", [device() newBufferWithLength:4 options:kUntracked]);
     fails("newBufferWithBytesNoCopy", wrap(pages(1, 0), 1));
-    fails("newLibraryWithSource", library("good"));
+    fails("newLibraryWithSource", compile(good_text.c_str(), nullptr));
     fails("newFunctionWithName", [good newFunctionWithName:@"scale_half"]);
     fails("newComputePipelineStateWithFunction",
           [device() newComputePipelineStateWithFunction:function error:nullptr]);
@@ -114,7 +116,8 @@ WORKS(nil_from_every_creating_call) {
 }
 
 WORKS(compile_error_has_its_text) {
-  configure("{\"faults\":[{\"at\":\"newLibraryWithSource\",\"message\":\"program_source:7:1: error: odd\"}]}");
+  configure("{\"faults\":[{\"at\":\"newLibraryWithSource\",\"message\":\"program_source:7:1: "
+            "error: odd\"}]}");
   NSError* error = nil;
   CHECK(compile("anything", &error) == nil);
   CHECK([error code] == MTLLibraryErrorCompileFailure);
@@ -136,6 +139,11 @@ WORKS(warning_with_a_library) {
 
 WORKS(unknown_function_is_nil) { CHECK([library("good") newFunctionWithName:@"absent"] == nil); }
 
+BREAKS("L2", pipeline_of_an_unknown_function) {
+  id<MTLFunction> absent = [library("good") newFunctionWithName:@"absent"];
+  [device() newComputePipelineStateWithFunction:absent error:nullptr];
+}
+
 WORKS(names_of_functions) {
   NSArray* names = [library("good") functionNames];
   CHECK([names count] == 3 && [[names objectAtIndex:0] isEqualToString:@"scale_vector"]);
@@ -152,12 +160,14 @@ WORKS(pipeline_error_has_its_text) {
 WORKS(latencies_are_kept) {
   float* y = pages(kCount, 0);
   CHECK(step(y));
-  configure("{\"compileLatencyMs\":80,\"pipelineLatencyMs\":70,\"stepLatencyMs\":60,\"completionDelayMs\":50}");
+  configure("{\"compileLatencyMs\":80,\"pipelineLatencyMs\":70,\"stepLatencyMs\":60,"
+            "\"completionDelayMs\":50}");
   double start = seconds();
   id<MTLLibrary> slow = library("good");
   CHECK(seconds() - start >= 0.08);
   start = seconds();
-  [device() newComputePipelineStateWithFunction:[slow newFunctionWithName:@"scale_half"] error:nullptr];
+  [device() newComputePipelineStateWithFunction:[slow newFunctionWithName:@"scale_half"]
+                                          error:nullptr];
   CHECK(seconds() - start >= 0.07);
   start = seconds();
   Work work = begin();

@@ -59,9 +59,12 @@ size_t page_bytes(size_t count);
 id<MTLDevice> device();
 id<MTLCommandQueue> queue();
 id<MTLBuffer> wrap(float* memory, size_t count, MTLResourceOptions options = kUntracked);
-/// Of "good" or "bad"; without options, fast math is off.
+/// The Metal text of "good" or "bad".
+std::string text_of(const char* text);
+/// Compiled; without options, fast math is off.
 id<MTLLibrary> library(const char* text, MTLCompileOptions* options = nil);
-id<MTLComputePipelineState> pipeline(const char* text, const char* kernel, MTLCompileOptions* options = nil);
+id<MTLComputePipelineState> pipeline(const char* text, const char* kernel,
+                                     MTLCompileOptions* options = nil);
 
 /// An encoder with a command buffer of its own; both belong to the pool of the case.
 struct Work {

@@ -54,22 +54,27 @@ id<MTLBuffer> wrap(float* memory, size_t count, MTLResourceOptions options) {
                                 deallocator:nullptr];
 }
 
-id<MTLLibrary> library(const char* text, MTLCompileOptions* options) {
+std::string text_of(const char* text) {
   std::ifstream file(std::string(METAL_SIM_TEST_KERNELS "/") + text + ".metal");
   std::stringstream content;
   content << file.rdbuf();
+  return content.str();
+}
+
+id<MTLLibrary> library(const char* text, MTLCompileOptions* options) {
   MTLCompileOptions* safe = [[[MTLCompileOptions alloc] init] autorelease];
   safe.fastMathEnabled = NO;
   NSError* error = nil;
   id<MTLLibrary> made =
-      [device() newLibraryWithSource:[NSString stringWithUTF8String:content.str().c_str()]
+      [device() newLibraryWithSource:[NSString stringWithUTF8String:text_of(text).c_str()]
                              options:options ? options : safe
                                error:&error];
   if (!made) fprintf(stderr, "%s\n", [[error localizedDescription] UTF8String]);
   return made;
 }
 
-id<MTLComputePipelineState> pipeline(const char* text, const char* kernel, MTLCompileOptions* options) {
+id<MTLComputePipelineState> pipeline(const char* text, const char* kernel,
+                                     MTLCompileOptions* options) {
   id<MTLLibrary> of = library(text, options);
   id<MTLFunction> function = [of newFunctionWithName:[NSString stringWithUTF8String:kernel]];
   id<MTLComputePipelineState> made = [device() newComputePipelineStateWithFunction:function

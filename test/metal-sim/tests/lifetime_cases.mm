@@ -77,13 +77,14 @@ WORKS(deallocator_runs_once_after_the_last_use) {
   float* y = pages(kCount, 0);
   __block int calls = 0;
   __block bool as_given = false;
-  id<MTLBuffer> buffer = [device() newBufferWithBytesNoCopy:y
-                                                     length:kTestPage
-                                                    options:kUntracked
-                                                deallocator:^(void* pointer, NSUInteger length) {
-                                                  ++calls;
-                                                  as_given = pointer == y && length == kTestPage && y[0] == 1;
-                                                }];
+  id<MTLBuffer> buffer =
+      [device() newBufferWithBytesNoCopy:y
+                                  length:kTestPage
+                                 options:kUntracked
+                             deallocator:^(void* pointer, NSUInteger length) {
+                               ++calls;
+                               as_given = pointer == y && length == kTestPage && y[0] == 1;
+                             }];
   @autoreleasepool {
     Work work = step_on(buffer);
     [buffer release];
@@ -159,7 +160,8 @@ WORKS(two_steps_on_parts_of_one_buffer) {
     [work.encoder setComputePipelineState:pipeline("good", "scale_scalar")];
     bind(work, target, wrap(pages(kCount, 0), kCount), part * 400);
     set_scale(work, {2, 1, 100});
-    [work.encoder dispatchThreads:MTLSizeMake(100, 1, 1) threadsPerThreadgroup:MTLSizeMake(64, 1, 1)];
+    [work.encoder dispatchThreads:MTLSizeMake(100, 1, 1)
+            threadsPerThreadgroup:MTLSizeMake(64, 1, 1)];
     commit(work);
   }
   metal_sim_drain();

@@ -14,12 +14,16 @@ namespace {
 constexpr unsigned kCount = 4096;  // one page exactly
 
 id<MTLBuffer> wrap_bytes(void* memory, size_t length) {
-  return [device() newBufferWithBytesNoCopy:memory length:length options:kUntracked deallocator:nullptr];
+  return [device() newBufferWithBytesNoCopy:memory
+                                     length:length
+                                    options:kUntracked
+                                deallocator:nullptr];
 }
 
 void run_bad(const char* kernel, int shift) {
   Work work = begin();
-  encode_bad(work, kernel, wrap(pages(kCount, 0), kCount), wrap(pages(kCount, 0), kCount), {kCount, shift});
+  encode_bad(work, kernel, wrap(pages(kCount, 0), kCount), wrap(pages(kCount, 0), kCount),
+             {kCount, shift});
   finish(work);
 }
 
@@ -41,7 +45,9 @@ InFlight commit_slow_step() {
 
 }  // namespace
 
-BREAKS("B1", pointer_not_on_a_page) { wrap_bytes(reinterpret_cast<char*>(pages(1, 0)) + 4096, kTestPage); }
+BREAKS("B1", pointer_not_on_a_page) {
+  wrap_bytes(reinterpret_cast<char*>(pages(1, 0)) + 4096, kTestPage);
+}
 
 BREAKS("B1", length_not_whole_pages) { wrap_bytes(pages(1, 0), 4096); }
 
@@ -49,7 +55,8 @@ BREAKS("B2", file_mapping) {
   char name[] = "/tmp/metal-sim-XXXXXX";
   int file = mkstemp(name);
   CHECK(file >= 0 && unlink(name) == 0 && ftruncate(file, 2 * kTestPage) == 0);
-  void* mapped = mmap(pages(2 * kCount, 0), kTestPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, 0);
+  void* mapped = mmap(pages(2 * kCount, 0), kTestPage, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_FIXED, file, 0);
   wrap_bytes(mapped, kTestPage);
 }
 

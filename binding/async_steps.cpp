@@ -10,12 +10,13 @@ namespace metal_sgd {
 
 /// Deleted on the JavaScript thread only, since it holds a reference.
 struct AsyncSteps::Job {
-  SharedTreeStep tree;
-  Hyperparameters hyperparameters;
-  Subnormals subnormals;
+  SharedTree tree;
+  StepSettings settings;
   napi_deferred deferred;
   Napi::ObjectReference keep;
+  StepReport report;
   std::string failure;  // empty: it went well
+  std::string code;     // of the failure, if it is Metal's
 };
 
 /// Opened at the first asynchronous step. The thread-safe function comes first, our hook second:
@@ -31,18 +32,21 @@ void AsyncSteps::open(Napi::Env env) {
 /// The environment ends: what has not begun never will, what has is waited for.
 void AsyncSteps::finish(void* steps) { StepQueue::instance().finish(steps); }
 
-Napi::Promise AsyncSteps::start(Napi::Env env, SharedTreeStep tree, Napi::Object keep) {
+Napi::Promise AsyncSteps::start(Napi::Env env, SharedTree tree, Napi::Object keep) {
   open(env);
   napi_deferred deferred;
   napi_value promise;
+  StepSettings settings = tree->read(env);
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) throw Napi::Error::New(env);
-  auto job = std::make_shared<Job>(Job{tree, tree->hyperparameters(), tree->subnormals(), deferred,
-                                       Napi::Persistent(keep), std::string()});
+  auto job = std::make_shared<Job>(Job{tree, settings, deferred, Napi::Persistent(keep), {}, {}, {}});
   // Whoever drops the queue's entry unrun is this thread; once run, the job comes back here by
   // call.
   auto work = [job, completion = completion_]() mutable {
     try {
-      job->tree->run(job->hyperparameters, job->subnormals);
+      job->report = job->tree->tree.run(job->settings.hyperparameters, job->settings.subnormals);
+    } catch (const MetalFailure& failure) {
+      job->failure = failure.what();
+      job->code = failure.code;
     } catch (const std::exception& error) {
       job->failure = error.what();
     }
@@ -68,13 +72,15 @@ void AsyncSteps::settle(Napi::Env env, Napi::Function, AsyncSteps* steps,
   if (--steps->pending_ == 0) steps->completion_.Unref(env);
   napi_handle_scope scope;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  napi_value text = nullptr, value = nullptr;
+  napi_value text = nullptr, code = nullptr, value = nullptr;
   if (job->failure.empty()) {
+    job->tree->report(job->report);
     if (napi_get_undefined(env, &value) == napi_ok)
       napi_resolve_deferred(env, job->deferred, value);
   } else if (napi_create_string_utf8(env, job->failure.c_str(), NAPI_AUTO_LENGTH, &text) ==
                  napi_ok &&
-             napi_create_error(env, nullptr, text, &value) == napi_ok) {
+             napi_create_string_utf8(env, job->code.c_str(), NAPI_AUTO_LENGTH, &code) == napi_ok &&
+             napi_create_error(env, code, text, &value) == napi_ok) {
     napi_reject_deferred(env, job->deferred, value);
   }
   napi_close_handle_scope(env, scope);
@@ -82,8 +88,7 @@ void AsyncSteps::settle(Napi::Env env, Napi::Function, AsyncSteps* steps,
 
 /// stepAsync(tree: External, keep: object): Promise<void>
 Napi::Value step_async(const Napi::CallbackInfo& info) {
-  SharedTreeStep& tree = tree_step_of(info[0]);
-  if (!tree->has_what_it_needs()) throw Napi::Error::New(info.Env(), "momentum without velocity");
+  SharedTree& tree = tree_of(info[0]);
   auto* environment = info.Env().GetInstanceData<Environment>();
   return environment->async_steps.start(info.Env(), tree, info[1].As<Napi::Object>());
 }

@@ -5,14 +5,14 @@
 
 #include <napi.h>
 
-#include "tree_step.h"
+#include "bound_tree.h"
 
 namespace metal_sgd {
 
 class AsyncSteps {
  public:
   /// Queues one step with the settings as they are now. `keep` holds the arrays until it is done.
-  Napi::Promise start(Napi::Env env, SharedTreeStep tree, Napi::Object keep);
+  Napi::Promise start(Napi::Env env, SharedTree tree, Napi::Object keep);
 
  private:
   struct Job;

@@ -33,8 +33,18 @@ void adjust_external_memory(const Napi::CallbackInfo& info) {
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), info[0].As<Napi::Number>().Int64Value());
 }
 
-/// machine(): { instructionSets: string[], threads: number, pageSize: number, gpu: { reason: string
-/// } }
+static Napi::Object gpu_object(Napi::Env env, const GpuDevice& gpu) {
+  auto object = Napi::Object::New(env);
+  object["name"] = Napi::String::New(env, gpu.name);
+  object["unifiedMemory"] = Napi::Boolean::New(env, gpu.unified_memory);
+  auto number = [&](uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
+  object["recommendedWorkingSet"] = number(gpu.recommended_working_set);
+  object["maxBufferLength"] = number(gpu.max_buffer_length);
+  return object;
+}
+
+/// machine(): { instructionSets: string[], threads: number, pageSize: number, gpus: Gpu[],
+///              whyNoGpu: string }
 Napi::Value machine(const Napi::CallbackInfo& info) {
   auto names = cpu_instruction_sets();
   auto list = Napi::Array::New(info.Env(), names.size());
@@ -43,9 +53,11 @@ Napi::Value machine(const Napi::CallbackInfo& info) {
   found["instructionSets"] = list;
   found["threads"] = Napi::Number::New(info.Env(), cpu_threads());
   found["pageSize"] = Napi::Number::New(info.Env(), static_cast<double>(system_page_size()));
-  auto gpu = Napi::Object::New(info.Env());
-  gpu["reason"] = Napi::String::New(info.Env(), why_no_gpu());
-  found["gpu"] = gpu;
+  auto gpus = gpu_devices();
+  auto listed = Napi::Array::New(info.Env(), gpus.size());
+  for (uint32_t i = 0; i < gpus.size(); i++) listed[i] = gpu_object(info.Env(), gpus[i]);
+  found["gpus"] = listed;
+  found["whyNoGpu"] = Napi::String::New(info.Env(), gpus.empty() ? why_no_gpu() : "");
   return found;
 }
 

@@ -21,6 +21,8 @@ const HEADER_WORDS = 4;
 
 /** Where the leaves of an arena lie. */
 export interface Arena {
+  /** All leaves and the rest of their last page, from a page boundary on. */
+  readonly pages: Uint8Array;
   /** Of this memory alone, in every environment of the process. */
   readonly id: bigint;
   /** Byte offset of each leaf in the buffer, ascending. */
@@ -46,7 +48,7 @@ export interface LeafSpec {
 export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const byteLengths = Float64Array.from(specs, ({ dtype, shape }) => sizeOf(shape) * itemSize(dtype));
   const headerBytes = (HEADER_WORDS + specs.length) * 8;
-  const page = Math.max(MIN_PAGE, native().machine().pageSize);
+  const page = pageSize();
   const dataBytes = byteLengths.reduce((end, bytes) => roundUp(end, LEAF_ALIGNMENT) + bytes, 0);
   const buffer = allocateShared(headerBytes + page + roundUp(dataBytes, page));
 
@@ -56,6 +58,14 @@ export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const arena = readHeader(buffer);
   if (!arena) throw new Error('an arena has no header');
   return specs.map(({ dtype, shape }, i) => viewOf(dtype, buffer, arena.starts[i], sizeOf(shape)));
+}
+
+let page = 0;
+
+/** Bytes of a page that both the system and a GPU work with. */
+function pageSize(): number {
+  page ||= Math.max(MIN_PAGE, native().machine().pageSize);
+  return page;
 }
 
 function allocateShared(bytes: number): SharedArrayBuffer {
@@ -104,8 +114,9 @@ function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
     starts[i] = first + roundUp(end - first, LEAF_ALIGNMENT);
     end = starts[i] + bytes;
   });
-  if (!(end <= buffer.byteLength)) return undefined;
-  const arena = { id, starts, byteLengths };
+  const pageBytes = roundUp(end - first, pageSize());
+  if (!(first + pageBytes <= buffer.byteLength)) return undefined;
+  const arena = { id, pages: new Uint8Array(buffer, first, pageBytes), starts, byteLengths };
   known.set(buffer, arena);
   return arena;
 }

@@ -1,7 +1,7 @@
 // Where steps run, and what there is to run them on.
 import { coded } from './errors';
 import { checkDevice, type DeviceChoice } from './hyperparameters';
-import { native } from './native';
+import { type Gpu, native, RAN, SETTINGS, type TARGETS } from './native';
 
 /** Where the last step ran. */
 export interface LastRun {
@@ -12,46 +12,59 @@ export interface LastRun {
   readonly copiedBytes: number;
 }
 
-/** A device that steps can run on. */
-export interface Device {
-  readonly type: 'cpu' | 'gpu';
-  readonly name: string;
-  /** For a CPU: the instruction set in use. */
-  readonly instructionSet?: string;
-  /** For a CPU: threads that share a step. */
-  readonly threads?: number;
-}
+/** A device that steps can run on. Sizes in bytes. */
+export type Device =
+  | { readonly type: 'cpu'; readonly name: string; readonly instructionSet: string; readonly threads: number }
+  | ({ readonly type: 'gpu' } & Readonly<Gpu>);
 
 /**
- * The devices of this machine. The CPU is always there.
+ * The devices of this machine: GPUs, the one that steps run on first, and the CPU, which is always there.
  *
  * @throws Error with code `addon` if the native addon can't be loaded.
  */
 export function devices(): Device[] {
-  const { instructionSets, threads } = native().machine();
-  return [{ type: 'cpu', name: process.arch, instructionSet: instructionSets[0], threads }];
+  const { instructionSets, threads, gpus } = native().machine();
+  const cpu: Device = { type: 'cpu', name: process.arch, instructionSet: instructionSets[0], threads };
+  return [...gpus.map((gpu): Device => ({ type: 'gpu', ...gpu })), cpu];
 }
 
-/** How an optimizer that asked for `choice` runs. */
+/** How an optimizer that asked for a device runs. */
 export interface RunPolicy {
-  readonly lastRun: LastRun;
+  readonly target: (typeof TARGETS)[number];
   /** Where a GPU could take the next step, the CPU must flush float32 subnormals as it does. */
   readonly flushSubnormals: boolean;
+  /** Why steps run on the CPU, where no step will ever be asked. */
+  readonly cpuReason: string;
 }
 
 /** The policy for a choice. Throws with code `no-gpu` if it asks for a GPU and there is none. */
 export function policyFor(choice: DeviceChoice): RunPolicy {
   const fromEnvironment = choice === 'auto' ? process.env['METAL_SGD_DEVICE'] : undefined;
   const effective = fromEnvironment ? checkDevice('METAL_SGD_DEVICE', fromEnvironment) : choice;
-  const { gpu } = native().machine();
   const asked = fromEnvironment ? `METAL_SGD_DEVICE is '${effective}'` : `device is '${effective}'`;
-  if (effective === 'gpu') {
-    throw coded(
-      Error,
-      'no-gpu',
-      `device: expected a GPU, since ${asked}, received none: ${gpu.reason}; devices() lists what there is`,
-    );
-  }
-  const reason = effective === 'cpu' ? asked : `no GPU: ${gpu.reason}`;
-  return { lastRun: Object.freeze({ device: 'cpu', reason, copiedBytes: 0 }), flushSubnormals: false };
+  if (effective === 'cpu') return { target: 'cpu', flushSubnormals: false, cpuReason: asked };
+  const { gpus, whyNoGpu } = native().machine();
+  if (gpus.length > 0) return { target: effective, flushSubnormals: true, cpuReason: '' };
+  if (effective === 'auto') return { target: 'cpu', flushSubnormals: false, cpuReason: `no GPU: ${whyNoGpu}` };
+  const seen = devices().map(({ type, name }) => `${type} ${name}`);
+  throw coded(
+    Error,
+    'no-gpu',
+    `device: expected a GPU, since ${asked}, received none (${whyNoGpu}); devices() saw ${seen.join(', ')}`,
+  );
+}
+
+/** What the addon wrote of the last step, in words. */
+export function lastRunOf({ cpuReason }: RunPolicy, settings: Float64Array): LastRun {
+  const ran = RAN[settings[SETTINGS.ran]];
+  const reasons: Record<(typeof RAN)[number], string> = {
+    cpuAsked: cpuReason,
+    cpuNoArena: 'no leaf can run on the GPU in place: float64, or memory that zeros did not make',
+    cpuSmall: 'a step of this size is faster on the CPU',
+    cpuRefused: "the GPU was refused: its compiler or its self-test failed; device: 'gpu' tells how",
+    gpu: 'a step of this size runs on the GPU',
+    gpuAndCpu: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',
+  };
+  const device = ran.startsWith('gpu') ? 'gpu' : 'cpu';
+  return { device, reason: reasons[ran], copiedBytes: settings[SETTINGS.copiedBytes] };
 }

@@ -22,19 +22,22 @@ export type ErrorCode =
   | 'shape-mismatch'
   | 'state-mismatch';
 
+const METAL_CODES = [
+  'access-revoked',
+  'compile',
+  'device-lost',
+  'internal',
+  'invalid-resource',
+  'not-permitted',
+  'out-of-memory',
+  'page-fault',
+  'self-test',
+  'stack-overflow',
+  'timeout',
+] as const;
+
 /** Codes of the failures of a GPU. */
-export type MetalErrorCode =
-  | 'access-revoked'
-  | 'compile'
-  | 'device-lost'
-  | 'internal'
-  | 'invalid-resource'
-  | 'not-permitted'
-  | 'out-of-memory'
-  | 'page-fault'
-  | 'self-test'
-  | 'stack-overflow'
-  | 'timeout';
+export type MetalErrorCode = (typeof METAL_CODES)[number];
 
 /** A failure of the GPU or its driver; arguments were right. `message` says what may be partly written. */
 export class MetalError extends Error {
@@ -46,6 +49,13 @@ export class MetalError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** An error of the addon as a `MetalError`, if it carries one of its codes; else itself. */
+export function asMetalError(error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const known = METAL_CODES.find((one) => one === code);
+  return known ? new MetalError(known, String(message), { cause: error }) : error;
 }
 
 type ErrorClass = new (message: string, options?: ErrorOptions) => Error;

@@ -9,20 +9,55 @@ export interface PreparedTree {
   readonly __preparedTree: never;
 }
 
+/** A GPU as the addon found it. Sizes in bytes. */
+export interface Gpu {
+  name: string;
+  unifiedMemory: boolean;
+  recommendedWorkingSet: number;
+  maxBufferLength: number;
+}
+
+/** What the addon knows of the machine. */
+export interface Machine {
+  /** Those that the processor has, the fastest first. */
+  instructionSets: string[];
+  /** Size of the thread pool. */
+  threads: number;
+  /** Bytes of a page of memory. */
+  pageSize: number;
+  /** The one that steps run on first. */
+  gpus: Gpu[];
+  /** Set where `gpus` is empty. */
+  whyNoGpu: string;
+}
+
+/** Whole pages of an arena, for a GPU to wrap. */
+export interface ArenaPages {
+  id: bigint;
+  pages: Uint8Array;
+}
+
+/** Where steps of a tree may run (`native/tree_step.h` has the same order). */
+export const TARGETS = ['cpu', 'gpu', 'auto'] as const;
+
+/** What a step did (`native/tree_step.h` has the same order). */
+export const RAN = ['cpuAsked', 'cpuNoArena', 'cpuSmall', 'cpuRefused', 'gpu', 'gpuAndCpu'] as const;
+
 /** The addon's verbs. Arguments are checked here in `lib`; the addon checks what could corrupt memory. */
 export interface Native {
   /** Addresses of first elements. */
   addresses(views: readonly ArrayBufferView[]): Float64Array;
   /** Tells the collector of `bytes` more (or fewer) of shared memory. */
   adjustExternalMemory(bytes: number): void;
-  machine(): { instructionSets: string[]; threads: number; pageSize: number; gpu: { reason: string } };
+  machine(): Machine;
   /** Size of the process's thread pool. */
   setThreads(count: number): void;
   /** Takes one of `machine().instructionSets` for all later steps of the process. */
   chooseInstructionSet(name: string): void;
   /**
    * `dtypes` as in `DTYPES`; `joined[i]` is 1 where nothing but padding lies between leaf i - 1 and leaf i in all
-   * three lists; `settings` is read at each step, in the order of `SETTINGS`.
+   * three lists; `settings` is read and written at each step, in the order of `SETTINGS`; `target` is an index of
+   * `TARGETS`; `places` holds three indices of `arenas` for each leaf (parameter, gradient, velocity), -1 for none.
    */
   prepareStep(
     parameters: readonly LeafData[],
@@ -31,6 +66,9 @@ export interface Native {
     dtypes: Uint8Array,
     joined: Uint8Array,
     settings: Float64Array,
+    target: number,
+    arenas: readonly ArenaPages[],
+    places: Int32Array,
   ): PreparedTree;
   /** One step in place. */
   step(tree: PreparedTree): void;
@@ -38,7 +76,7 @@ export interface Native {
   stepAsync(tree: PreparedTree, keep: object): Promise<void>;
 }
 
-/** Where each number stands in a settings array (`binding/tree_step.h` has the same order). */
+/** Where each number stands in a settings array (`binding/bound_tree.h` has the same order). */
 export const SETTINGS = {
   learningRate: 0,
   momentum: 1,
@@ -46,6 +84,10 @@ export const SETTINGS = {
   dampening: 3,
   nesterov: 4,
   flushSubnormals: 5,
+  /** Written by each step: an index of `RAN`. */
+  ran: 6,
+  /** Written by each step. */
+  copiedBytes: 7,
 } as const;
 
 /** The folder of the package: in the sources and in a build alike, the first one above that has CMakeLists.txt. */

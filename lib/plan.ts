@@ -1,8 +1,9 @@
 // A plan: two trees checked, paired and handed to the addon once, for as long as the same arrays come back.
 import { arenaOf, leafIndex } from './arena';
 import { DTYPES } from './dtype';
+import { asMetalError, typeError, Verbatim } from './errors';
 import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from './leaf';
-import { native, type PreparedTree } from './native';
+import { type ArenaPages, native, type PreparedTree, TARGETS } from './native';
 import { Snapshot } from './snapshot';
 import type { Node } from './tree';
 import type { Slot } from './velocities';
@@ -29,8 +30,8 @@ export class Plan {
   readonly #parameters: Snapshot;
   readonly #gradients: Snapshot;
 
-  constructor(parameters: ReadTree, gradients: ReadTree, stepped: readonly Stepped[], settings: Float64Array) {
-    this.prepared = prepare(stepped, settings);
+  constructor(parameters: ReadTree, gradients: ReadTree, stepped: readonly Stepped[], runner: Runner) {
+    this.prepared = prepare(stepped, runner);
     this.stepped = stepped;
     this.isShared = stepped.every(({ parameter, gradient }) => isShared(parameter.data) && isShared(gradient.data));
     this.#parameters = new Snapshot(parameters.given, parameters.node);
@@ -49,17 +50,86 @@ export class Plan {
   }
 }
 
-/** Hands leaves to the addon, with what it can't know: where a gap between two is only padding. */
-export function prepare(stepped: readonly Stepped[], settings: Float64Array): PreparedTree {
+/** How the steps of an optimizer run: where, and the numbers that the addon reads and writes. */
+export interface Runner {
+  readonly target: (typeof TARGETS)[number];
+  readonly settings: Float64Array;
+}
+
+/** One step in place. */
+export function stepNow(prepared: PreparedTree): void {
+  try {
+    native().step(prepared);
+  } catch (error) {
+    throw asMetalError(error);
+  }
+}
+
+/** One step off this thread. */
+export async function stepLater(plan: Plan): Promise<void> {
+  try {
+    await native().stepAsync(plan.prepared, plan);
+  } catch (error) {
+    throw asMetalError(error);
+  }
+}
+
+/** Hands leaves to the addon, with what it can't know: where a gap between two is only padding, and what is an arena. */
+export function prepare(stepped: readonly Stepped[], { target, settings }: Runner): PreparedTree {
+  if (target === 'gpu') for (const { parameter } of stepped) checkForGpu(parameter);
   const joined = Uint8Array.from(stepped, (leaf, i) => Number(i > 0 && follows(stepped[i - 1], leaf)));
-  return native().prepareStep(
-    stepped.map(({ parameter }) => parameter.data),
-    stepped.map(({ gradient }) => gradient.data),
-    stepped.map(({ slot }) => slot.v?.data ?? null),
-    Uint8Array.from(stepped, ({ parameter }) => DTYPES.indexOf(parameter.dtype)),
-    joined,
-    settings,
+  const arenas = new ArenaList(target === 'cpu');
+  const places = stepped.flatMap(({ parameter, gradient, slot }) =>
+    [parameter, gradient, slot.v].map((leaf) => arenas.indexOf(leaf)),
   );
+  try {
+    return native().prepareStep(
+      stepped.map(({ parameter }) => parameter.data),
+      stepped.map(({ gradient }) => gradient.data),
+      stepped.map(({ slot }) => slot.v?.data ?? null),
+      Uint8Array.from(stepped, ({ parameter }) => DTYPES.indexOf(parameter.dtype)),
+      joined,
+      settings,
+      TARGETS.indexOf(target),
+      arenas.list,
+      Int32Array.from(places),
+    );
+  } catch (error) {
+    throw asMetalError(error);
+  }
+}
+
+function checkForGpu({ dtype, name }: CheckedLeaf): void {
+  if (dtype !== 'float64') return;
+  throw typeError(
+    'dtype-mismatch',
+    name,
+    "a dtype that Metal has, since device is 'gpu' (it has no double; 'auto' and 'cpu' take float64)",
+    new Verbatim(dtype),
+  );
+}
+
+/** The arenas that leaves lie in whole, each once. */
+class ArenaList {
+  readonly list: ArenaPages[] = [];
+  readonly #indices = new Map<bigint, number>();
+  readonly #unused: boolean;
+
+  /** `unused`: no GPU will ask, so that every leaf counts as ordinary memory. */
+  constructor(unused: boolean) {
+    this.#unused = unused;
+  }
+
+  indexOf(leaf: CheckedLeaf | undefined): number {
+    const arena = leaf && !this.#unused ? arenaOf(bufferOf(leaf.data)) : undefined;
+    if (!leaf || !arena) return -1;
+    const start = offsetOf(leaf.data) - arena.pages.byteOffset;
+    if (start < 0 || start + byteLengthOf(leaf) > arena.pages.length) return -1;
+    const known = this.#indices.get(arena.id);
+    if (known !== undefined) return known;
+    this.#indices.set(arena.id, this.list.length);
+    return this.list.push({ id: arena.id, pages: arena.pages }) - 1;
+  }
 }
 
 /** True if only padding of arenas lies between two leaves, in parameters, gradients and velocities alike. */

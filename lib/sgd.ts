@@ -14,10 +14,10 @@ import {
 } from './hyperparameters';
 import { checkAlike, checkLeaf, type CheckedLeaf, isShared, looksLikeLeaf, notALeaf } from './leaf';
 import { copyOf, copiesLike, leafReader } from './memory';
-import { native, SETTINGS } from './native';
+import { SETTINGS } from './native';
 import { checkSeparate } from './overlap';
 import { pairUp } from './pairs';
-import { Plan, prepare, type ReadTree, type Stepped } from './plan';
+import { Plan, prepare, type ReadTree, type Runner, stepLater, stepNow, type Stepped } from './plan';
 import { buildTree, leavesOf, mapTree, readTree } from './tree';
 import type { DeepPartial, Gradients, Leaf, LeafLike, OptimizerState, PartialTree, Schedule, Tree } from './types';
 import { makeVelocities, Slot, Velocities } from './velocities';
@@ -46,6 +46,7 @@ export class SGD {
   readonly #device: DeviceChoice;
   readonly #policy: RunPolicy;
   readonly #settings = new Float64Array(Object.keys(SETTINGS).length);
+  readonly #runner: Runner;
   #hyperparameters: Hyperparameters;
   /** As assigned. */
   #rate: number | Schedule;
@@ -70,6 +71,7 @@ export class SGD {
     this.#hyperparameters = hyperparameters;
     this.#device = device;
     this.#policy = policyFor(device);
+    this.#runner = { target: this.#policy.target, settings: this.#settings };
     this.#writeSettings();
   }
 
@@ -121,11 +123,11 @@ export class SGD {
     }
     const result = copyOf(given);
     const stepped = this.#withVelocities([{ parameter: checkLeaf(result, 'parameter'), gradient: read, slot }]);
-    const prepared = prepare(stepped, this.#settings);
+    const prepared = prepare(stepped, this.#runner);
     // Before the step: a state that can't take it throws, and then nothing has changed.
     if (slot.v && v === undefined) state.v = slot.v.leaf as Leaf;
     this.#settings[SETTINGS.learningRate] = this.#learningRate;
-    native().step(prepared);
+    stepNow(prepared);
     return result as L;
   }
 
@@ -147,10 +149,10 @@ export class SGD {
       ...one,
       parameter: checkLeaf(copies[i], one.parameter.name),
     }));
-    const prepared = prepare(this.#withVelocities(onCopies), this.#settings);
+    const prepared = prepare(this.#withVelocities(onCopies), this.#runner);
     keep();
     this.#settings[SETTINGS.learningRate] = learningRate;
-    native().step(prepared);
+    stepNow(prepared);
     this.#completed(learningRate);
     let next = 0;
     return buildTree(read.gradients.node, () => copies[next++]);
@@ -169,7 +171,7 @@ export class SGD {
     const learningRate = learningRateAt(this.#rate, this.#step);
     const plan = this.#planFor(parameters, gradients);
     this.#settings[SETTINGS.learningRate] = learningRate;
-    native().step(plan.prepared);
+    stepNow(plan.prepared);
     this.#completed(learningRate);
   }
 
@@ -305,8 +307,8 @@ export class SGD {
     const { momentum, weightDecay, dampening, nesterov } = this.#hyperparameters;
     const { flushSubnormals } = this.#policy;
     const values = { learningRate: this.#learningRate, momentum, weightDecay, dampening, nesterov, flushSubnormals };
-    for (const key of Object.keys(SETTINGS) as (keyof typeof SETTINGS)[]) {
-      this.#settings[SETTINGS[key]] = Number(values[key]);
+    for (const [key, value] of Object.entries(values) as [keyof typeof values, number | boolean][]) {
+      this.#settings[SETTINGS[key]] = Number(value);
     }
   }
 
@@ -327,7 +329,7 @@ export class SGD {
     const read = this.#read(parameters, gradients);
     const { stepped, keep } = this.#pairWithSlots(read);
     if (shared) for (const { parameter, gradient } of stepped) checkShared(parameter, gradient);
-    const plan = new Plan(read.parameters, read.gradients, this.#withVelocities(stepped), this.#settings);
+    const plan = new Plan(read.parameters, read.gradients, this.#withVelocities(stepped), this.#runner);
     keep();
     this.#plan = plan;
     return plan;
@@ -371,7 +373,7 @@ export class SGD {
     const next = this.#pending.at(0);
     if (!next) return;
     this.#settings[SETTINGS.learningRate] = next.learningRate;
-    this.#stepOff(next.plan).then(
+    stepLater(next.plan).then(
       () => {
         this.#pending.shift();
         this.#completed(next.learningRate);
@@ -390,10 +392,6 @@ export class SGD {
         }
       },
     );
-  }
-
-  async #stepOff(plan: Plan): Promise<void> {
-    await native().stepAsync(plan.prepared, plan);
   }
 }
 

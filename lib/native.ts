@@ -107,13 +107,14 @@ function libc(): string {
 
 function loadError(root: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const looked = [process.env['METAL_SGD_PREBUILD'], join(root, 'build', 'Release'), join(root, 'prebuilds')];
+  const base = process.env['METAL_SGD_PREBUILD'] ?? '';
+  const looked = [join('build', 'Release'), 'prebuilds'].map((folder) => join(base === '' ? root : base, folder));
   return coded(
     Error,
     'addon',
     [
       `metal-sgd: no native addon could be loaded for ${process.platform}-${process.arch}${libc()}, Node ${process.versions.node}`,
-      `looked in ${looked.filter(Boolean).join(', ')}`,
+      `looked in ${looked.join(', ')}`,
       `reason: ${reason}`,
       `to build it, with CMake and a C++17 compiler: cd ${root} && npx cmake-js build`,
     ].join('\n'),

@@ -171,7 +171,6 @@ describe('lastRun, device and devices', () => {
     expect(optimizer.lastRun).toBeUndefined();
     optimizer.update(ones(1), ones(1));
     expect(optimizer.lastRun).toEqual({ device: 'cpu', reason: "device is 'cpu'", copiedBytes: 0 });
-    expect(Object.isFrozen(optimizer.lastRun)).toBe(true);
   });
 
   test('device is what was asked for', () => {
@@ -181,9 +180,8 @@ describe('lastRun, device and devices', () => {
 
   test('devices lists the CPU with its threads', () => {
     const cpu = devices().find(({ type }) => type === 'cpu');
-    expect(cpu).toMatchObject({ type: 'cpu', name: process.arch });
-    expect(cpu?.threads).toBeGreaterThanOrEqual(1);
-    expect(cpu?.instructionSet).toMatch(/\w+/);
+    const some = { instructionSet: expect.stringMatching(/\w+/) as string, threads: expect.any(Number) as number };
+    expect(cpu).toEqual({ type: 'cpu', name: process.arch, ...some });
   });
 });
 

@@ -5,6 +5,8 @@ import { nativeFiles } from './native-files.mjs';
 
 const clangFormat = createRequire(import.meta.url).resolve('clang-format/index.js');
 const flags = process.argv.includes('--check') ? ['--dry-run', '--Werror'] : ['-i'];
-const { status, error } = spawnSync(process.execPath, [clangFormat, ...flags, '--style=file', ...nativeFiles()], { stdio: 'inherit' });
+const { status, error } = spawnSync(process.execPath, [clangFormat, ...flags, '--style=file', ...nativeFiles()], {
+  stdio: 'inherit',
+});
 if (error) throw error;
 process.exit(status ?? 1);

@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 
 export function nativeFiles() {
   const patterns = ['h', 'inc', 'c', 'cpp', 'mm', 'metal'].map((ending) => `*.${ending}`);
-  const list = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard', ...patterns], { encoding: 'utf8' });
+  const list = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard', ...patterns], {
+    encoding: 'utf8',
+  });
   return list.split('\0').filter(Boolean);
 }

@@ -55,18 +55,6 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
   return settings()->unifiedMemory.value_or(true);
 }
 
-- (BOOL)isLowPower {
-  return NO;
-}
-
-- (BOOL)isHeadless {
-  return NO;
-}
-
-- (BOOL)isRemovable {
-  return NO;
-}
-
 - (uint64_t)recommendedMaxWorkingSetSize {
   return static_cast<uint64_t>(
       or_profile(settings()->recommendedMaxWorkingSetSize, profile_->working_set));
@@ -75,10 +63,6 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
 - (NSUInteger)maxBufferLength {
   return static_cast<NSUInteger>(
       or_profile(settings()->maxBufferLength, profile_->max_buffer_length));
-}
-
-- (MTLSize)maxThreadsPerThreadgroup {
-  return MTLSizeMake(1024, 1024, 1024);
 }
 
 - (NSUInteger)currentAllocatedSize {

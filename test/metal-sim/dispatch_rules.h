@@ -2,14 +2,13 @@
 #ifndef METAL_SGD_TEST_METAL_SIM_DISPATCH_RULES_H_
 #define METAL_SGD_TEST_METAL_SIM_DISPATCH_RULES_H_
 
-#import <Metal/Metal.h>
-
 #include "dispatch.h"
+#import "sim_classes.h"
 
 namespace metal_sim {
 
 /// Fatal: P1, P2, P3, P5, P6.
-void check_sizes(id<MTLComputePipelineState> pipeline, MTLSize grid, MTLSize group);
+void check_sizes(SimPipeline* pipeline, MTLSize grid, MTLSize group);
 
 /// Fatal: E2, E3, E6, E8.
 void check_argument(const Kernel& kernel, const KernelArgument& argument, const Binding& binding);

@@ -22,7 +22,7 @@ void check_alignment(const KernelArgument& argument, const Binding& binding) {
 
 }  // namespace
 
-void check_sizes(id<MTLComputePipelineState> pipeline, MTLSize grid, MTLSize group) {
+void check_sizes(SimPipeline* pipeline, MTLSize grid, MTLSize group) {
   constexpr NSUInteger kDeviceLimit = 1024;
   if (has_zero(grid)) {
     violation("P1", "threadsPerGrid (%zu * %zu * %zu) must not be 0.", grid.width, grid.height,
@@ -36,9 +36,9 @@ void check_sizes(id<MTLComputePipelineState> pipeline, MTLSize grid, MTLSize gro
   NSUInteger limit = [pipeline maxTotalThreadsPerThreadgroup];
   if (threads > limit) {
     violation("P3",
-              "threadsPerThreadgroup(%zu) must be <= %zu. (kernel threadgroup size limit of '%s');"
+              "threadsPerThreadgroup(%zu) must be <= %zu. (kernel threadgroup size limit of %s);"
               " without validation the dispatch is dropped in silence",
-              threads, limit, [[pipeline label] UTF8String]);
+              threads, limit, describe(pipeline).c_str());
   }
   if (grid.height != 1 || grid.depth != 1 || grid.width > UINT32_MAX || threads != group.width) {
     violation("P6", "a grid of %zu x %zu x %zu does not fit the kernel's uint position", grid.width,

@@ -201,8 +201,4 @@ enum MathMode : NSInteger { kMathModeSafe = 0, kMathModeRelaxed = 1, kMathModeFa
   return std::min<NSUInteger>(kernels_->plain[index_].max_threads, wanted);
 }
 
-- (NSUInteger)threadExecutionWidth {
-  return 32;
-}
-
 @end

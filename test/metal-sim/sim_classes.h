@@ -11,12 +11,16 @@
 #include "profiles.h"
 #import "sim_object.h"
 #include "timeline.h"
+#import "undeclared.h"
 
 @interface SimDevice : SimObject <MTLDevice> {
   const metal_sim::Profile* profile_;
   int number_;
 }
 - (instancetype)initWithProfile:(const metal_sim::Profile*)profile number:(int)number;
+// Not in Metal.h:
+- (NSUInteger)currentAllocatedSize;
+- (id<MTLCommandQueue>)newCommandQueueWithMaxCommandBufferCount:(NSUInteger)capacity;
 @end
 
 @interface SimBuffer : SimObject <MTLBuffer> {
@@ -47,6 +51,7 @@
 - (instancetype)initWithDevice:(SimDevice*)device
                        kernels:(const metal_sim::KernelLibrary*)kernels
                       fastMath:(bool)fastMath;
+- (NSArray*)functionNames;  // not in Metal.h
 @end
 
 @interface SimFunction : SimObject <MTLFunction> {
@@ -72,6 +77,7 @@
   bool fast_math_;
 }
 - (instancetype)initWithFunction:(SimFunction*)function;
+- (id<MTLDevice>)device;
 - (const metal_sim::KernelLibrary*)kernels;
 - (size_t)index;
 - (bool)fastMath;
@@ -90,6 +96,7 @@ struct CommandQueuePlaces;
 /// Gives back the place that an unfinished command buffer takes.
 - (void)forget:(uint64_t)commandBuffer;
 - (void)submit:(metal_sim::Job)job;
+- (id<MTLCommandBuffer>)commandBufferWithUnretainedReferences;  // not in Metal.h
 @end
 
 struct CommandBufferState;
@@ -105,6 +112,10 @@ struct CommandBufferState;
 /// An object that an encoder was given.
 - (void)use:(SimObject*)object;
 - (void)encoderEnded;
+// Not in Metal.h:
+- (BOOL)retainedReferences;
+- (id<MTLComputeCommandEncoder>)computeCommandEncoder;
+- (void)addCompletedHandler:(MTLCommandBufferHandler)block;
 @end
 
 @interface SimComputeEncoder : SimObject <MTLComputeCommandEncoder> {
@@ -119,6 +130,9 @@ struct CommandBufferState;
 - (instancetype)initWithCommandBuffer:(SimCommandBuffer*)commandBuffer
                                number:(int)number
                            concurrent:(bool)concurrent;
+// Not in Metal.h:
+- (void)setBufferOffset:(NSUInteger)offset atIndex:(NSUInteger)index;
+- (void)memoryBarrierWithScope:(MTLBarrierScope)scope;
 @end
 
 namespace metal_sim {

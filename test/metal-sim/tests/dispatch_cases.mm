@@ -77,7 +77,7 @@ BREAKS("P10", untracked_buffer_in_two_encoders) {
   id<MTLBuffer> y = wrap(pages(kCount, 0), kCount);
   encode_scale(work, y, wrap(pages(kCount, 0), kCount), kCount);
   [work.encoder endEncoding];
-  Work second{work.commands, [work.commands computeCommandEncoder]};
+  Work second{work.commands, encoder_of(work.commands)};
   encode_scale(second, y, wrap(pages(kCount, 0), kCount), kCount);
   finish(second);
 }

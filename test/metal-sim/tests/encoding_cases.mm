@@ -27,7 +27,7 @@ BREAKS("E1", dispatch_without_pipeline) { dispatch(begin()); }
 BREAKS("E1", pipeline_of_another_encoder) {
   Work work = begin_with("scale_scalar");
   [work.encoder endEncoding];
-  id<MTLComputeCommandEncoder> second = [work.commands computeCommandEncoder];
+  SimComputeEncoder* second = encoder_of(work.commands);
   [second dispatchThreads:MTLSizeMake(1, 1, 1) threadsPerThreadgroup:MTLSizeMake(1, 1, 1)];
 }
 
@@ -124,7 +124,7 @@ BREAKS("E9", offset_without_buffer) { [begin().encoder setBufferOffset:0 atIndex
 
 BREAKS("E12", buffer_of_another_device) {
   configure("{\"devices\":[\"m1\",\"m4\"]}");
-  id<MTLDevice> other = [MTLCopyAllDevices() objectAtIndex:1];
+  SimDevice* other = [MTLCopyAllDevices() objectAtIndex:1];
   CHECK(other != device());
   id<MTLBuffer> buffer = [other newBufferWithLength:64 options:kUntracked];
   [begin().encoder setBuffer:buffer offset:0 atIndex:0];
@@ -133,6 +133,6 @@ BREAKS("E12", buffer_of_another_device) {
 BREAKS("E12", function_of_another_device) {
   configure("{\"devices\":[\"m1\",\"m4\"]}");
   id<MTLFunction> function = [library("good") newFunctionWithName:@"scale_scalar"];
-  id<MTLDevice> other = [MTLCopyAllDevices() objectAtIndex:1];
+  SimDevice* other = [MTLCopyAllDevices() objectAtIndex:1];
   [other newComputePipelineStateWithFunction:function error:nullptr];
 }

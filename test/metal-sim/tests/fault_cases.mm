@@ -39,10 +39,10 @@ id<MTLLibrary> compile(const char* text, NSError** error) {
 }  // namespace
 
 WORKS(every_command_buffer_error) {
-  const int codes[] = {MTLCommandBufferErrorInternal,        MTLCommandBufferErrorTimeout,
+  const int codes[] = {1 /* internal */,        MTLCommandBufferErrorTimeout,
                        MTLCommandBufferErrorPageFault,       MTLCommandBufferErrorAccessRevoked,
                        MTLCommandBufferErrorNotPermitted,    MTLCommandBufferErrorOutOfMemory,
-                       MTLCommandBufferErrorInvalidResource, MTLCommandBufferErrorMemoryless,
+                       MTLCommandBufferErrorInvalidResource, 10 /* memoryless */,
                        MTLCommandBufferErrorDeviceRemoved,   MTLCommandBufferErrorStackOverflow};
   float* y = pages(kCount, 0);
   for (int code : codes) {
@@ -108,7 +108,7 @@ WORKS(nil_from_every_creating_call) {
     fails("newComputePipelineStateWithFunction",
           [device() newComputePipelineStateWithFunction:function error:nullptr]);
     fails("commandBuffer", [queue() commandBuffer]);
-    id<MTLComputeCommandEncoder> encoder = [[queue() commandBuffer] computeCommandEncoder];
+    SimComputeEncoder* encoder = encoder_of(commands_of(queue()));
     fails("computeCommandEncoder", encoder);
     [encoder endEncoding];
     fails("MTLCreateSystemDefaultDevice", MTLCreateSystemDefaultDevice());
@@ -145,7 +145,7 @@ BREAKS("L2", pipeline_of_an_unknown_function) {
 }
 
 WORKS(names_of_functions) {
-  NSArray* names = [library("good") functionNames];
+  NSArray* names = [static_cast<SimLibrary*>(library("good")) functionNames];
   CHECK([names count] == 3 && [[names objectAtIndex:0] isEqualToString:@"scale_vector"]);
 }
 

@@ -2,11 +2,11 @@
 #ifndef METAL_SGD_TEST_METAL_SIM_TESTS_HARNESS_H_
 #define METAL_SGD_TEST_METAL_SIM_TESTS_HARNESS_H_
 
-#import <Metal/Metal.h>
-
 #include <cstddef>
 #include <string>
 #include <vector>
+
+#import "sim_classes.h"
 
 /// One case. `rule` is the id that it breaks, or null for a case that must run to its end.
 struct Case {
@@ -56,8 +56,8 @@ constexpr MTLResourceOptions kUntracked =
 float* pages(size_t count, float first);
 size_t page_bytes(size_t count);
 
-id<MTLDevice> device();
-id<MTLCommandQueue> queue();
+SimDevice* device();
+SimCommandQueue* queue();
 id<MTLBuffer> wrap(float* memory, size_t count, MTLResourceOptions options = kUntracked);
 /// The Metal text of "good" or "bad".
 std::string text_of(const char* text);
@@ -66,10 +66,16 @@ id<MTLLibrary> library(const char* text, MTLCompileOptions* options = nil);
 id<MTLComputePipelineState> pipeline(const char* text, const char* kernel,
                                      MTLCompileOptions* options = nil);
 
+/// Of the simulator's own types, which know more calls than Metal.h declares.
+SimCommandBuffer* commands_of(id<MTLCommandQueue> queue);
+SimCommandBuffer* unretained_commands_of(id<MTLCommandQueue> queue);
+SimComputeEncoder* encoder_of(SimCommandBuffer* commands,
+                              MTLDispatchType type = MTLDispatchTypeConcurrent);
+
 /// An encoder with a command buffer of its own; both belong to the pool of the case.
 struct Work {
-  id<MTLCommandBuffer> commands;
-  id<MTLComputeCommandEncoder> encoder;
+  SimCommandBuffer* commands;
+  SimComputeEncoder* encoder;
 };
 Work begin(MTLDispatchType type = MTLDispatchTypeConcurrent);
 void bind(const Work& work, id<MTLBuffer> y, id<MTLBuffer> x, size_t offset = 0);

@@ -37,13 +37,13 @@ float* pages(size_t count, float first) {
   return memory;
 }
 
-id<MTLDevice> device() {
-  static id<MTLDevice> only = MTLCreateSystemDefaultDevice();
+SimDevice* device() {
+  static SimDevice* only = static_cast<SimDevice*>(MTLCreateSystemDefaultDevice());
   return only;
 }
 
-id<MTLCommandQueue> queue() {
-  static id<MTLCommandQueue> only = [device() newCommandQueue];
+SimCommandQueue* queue() {
+  static SimCommandQueue* only = static_cast<SimCommandQueue*>([device() newCommandQueue]);
   return only;
 }
 
@@ -84,9 +84,22 @@ id<MTLComputePipelineState> pipeline(const char* text, const char* kernel,
   return made;
 }
 
+SimCommandBuffer* commands_of(id<MTLCommandQueue> queue) {
+  return static_cast<SimCommandBuffer*>([queue commandBuffer]);
+}
+
+SimCommandBuffer* unretained_commands_of(id<MTLCommandQueue> queue) {
+  return static_cast<SimCommandBuffer*>(
+      [static_cast<SimCommandQueue*>(queue) commandBufferWithUnretainedReferences]);
+}
+
+SimComputeEncoder* encoder_of(SimCommandBuffer* commands, MTLDispatchType type) {
+  return static_cast<SimComputeEncoder*>([commands computeCommandEncoderWithDispatchType:type]);
+}
+
 Work begin(MTLDispatchType type) {
-  id<MTLCommandBuffer> commands = [queue() commandBuffer];
-  return {commands, [commands computeCommandEncoderWithDispatchType:type]};
+  SimCommandBuffer* commands = commands_of(queue());
+  return {commands, encoder_of(commands, type)};
 }
 
 void bind(const Work& work, id<MTLBuffer> y, id<MTLBuffer> x, size_t offset) {

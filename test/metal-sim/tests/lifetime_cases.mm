@@ -12,9 +12,9 @@ namespace {
 constexpr unsigned kCount = 4096;
 
 Work begin_unretained() {
-  id<MTLCommandBuffer> commands = [queue() commandBufferWithUnretainedReferences];
+  SimCommandBuffer* commands = unretained_commands_of(queue());
   CHECK(![commands retainedReferences]);
-  return {commands, [commands computeCommandEncoder]};
+  return {commands, encoder_of(commands)};
 }
 
 void commit(const Work& work) {
@@ -24,8 +24,8 @@ void commit(const Work& work) {
 
 /// A step on its own memory but the given target.
 Work step_on(id<MTLBuffer> y, id<MTLCommandQueue> on = nil) {
-  id<MTLCommandBuffer> commands = [on ? on : queue() commandBuffer];
-  Work work{commands, [commands computeCommandEncoder]};
+  SimCommandBuffer* commands = commands_of(on ? on : queue());
+  Work work{commands, encoder_of(commands)};
   encode_scale(work, y, wrap(pages(kCount, 0), kCount), kCount);
   commit(work);
   return work;
@@ -206,8 +206,8 @@ WORKS(pool_on_a_foreign_thread) {
   id<MTLCommandQueue> shared = queue();
   std::thread([shared] {
     @autoreleasepool {
-      Work work{[shared commandBuffer], nil};
-      work.encoder = [work.commands computeCommandEncoder];
+      Work work{commands_of(shared), nil};
+      work.encoder = encoder_of(work.commands);
       finish(work);
     }
   }).join();
@@ -215,4 +215,4 @@ WORKS(pool_on_a_foreign_thread) {
   CHECK(counter("MTLCommandBuffer") == 0);
 }
 
-BREAKS("Q11", gpu_time_before_completion) { (void)[[queue() commandBuffer] GPUEndTime]; }
+BREAKS("Q11", gpu_time_before_completion) { (void)[commands_of(queue()) GPUEndTime]; }

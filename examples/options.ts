@@ -1,0 +1,75 @@
+// The command line: every option, its default and its check.
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { DeviceChoice } from 'metal-sgd';
+
+export interface Options {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly warmup: number;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly weightDecay: number;
+  readonly seed: number;
+  readonly device: DeviceChoice;
+  readonly data: string;
+  /** A path, or false for none. */
+  readonly plot: string | false;
+}
+
+const DIGITS = join(__dirname, '..', 'data', 'digits.csv');
+
+/** What the command line asks for. Ends the process after --help (0) and for a bad option (2). */
+export function parseOptions(argv: readonly string[]): Options {
+  const command = describe();
+  command.parse(argv);
+  const options = command.opts<Options>();
+  if (options.warmup > options.epochs) {
+    command.error(`error: expected no more warm-up than epochs, received --warmup ${String(options.warmup)}`);
+  }
+  if (options.nesterov && options.momentum === 0) {
+    command.error('error: Nesterov momentum needs a momentum: give --no-nesterov too');
+  }
+  return options;
+}
+
+function describe(): Command {
+  return new Command('digits')
+    .description('Trains a multilayer perceptron (64-128-64-10) on 1797 handwritten digits with metal-sgd.')
+    .option('--epochs <n>', 'passes over the training set', wholeFrom(1), 40)
+    .option('--batch-size <n>', 'images per step', wholeFrom(1), 32)
+    .option('--learning-rate <x>', 'peak learning rate', atLeastZero, 0.1)
+    .option('--warmup <n>', 'epochs of linear warm-up; cosine decay follows', wholeFrom(0), 2)
+    .option('--momentum <x>', 'momentum', atLeastZero, 0.9)
+    .option('--no-nesterov', 'classical momentum instead of Nesterov')
+    .option('--weight-decay <x>', 'weight decay', atLeastZero, 1e-4)
+    .option('--seed <n>', 'of the split, the initial weights and the order of images', wholeFrom(0, 2 ** 32 - 1), 1)
+    .addOption(new Option('--device <name>', 'where steps run').choices(['auto', 'gpu', 'cpu']).default('auto'))
+    .addOption(new Option('--data <file>', 'images and classes, as CSV').default(DIGITS, 'the 1797 digits'))
+    .option('--plot <file>', 'loss curve, as SVG', 'loss.svg')
+    .option('--no-plot', 'write no loss curve')
+    .allowExcessArguments(false)
+    .addHelpText('after', '\nEnvironment: METAL_SGD_THREADS sets the number of CPU threads; no result depends on it.')
+    .configureOutput({
+      outputError: (text, write) => {
+        write(`${text.trim().replaceAll('\n', ' ')}\n`); // one line, a suggestion included
+      },
+    })
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+}
+
+function wholeFrom(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    const range = most === Number.MAX_SAFE_INTEGER ? String(least) : `${String(least)} to ${String(most)}`;
+    throw new InvalidArgumentError(`Expected a whole number from ${range}.`);
+  };
+}
+
+function atLeastZero(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError('Expected a number from 0.');
+}

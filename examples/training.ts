@@ -1,0 +1,92 @@
+// Trains a network: shuffled batches, one step of the optimizer for each.
+import { setImmediate as nextTick } from 'node:timers/promises';
+import { cosineDecay, joinSchedules, linearSchedule, type Schedule, type SGD, zerosLike } from 'metal-sgd';
+import { type Dataset, imageAt, type Split } from './data';
+import { Interrupted, UserError } from './errors';
+import { evaluate } from './metrics';
+import { type Parameters, Perceptron } from './model';
+import { createRandom, permutation } from './random';
+
+/** What is told after each epoch. */
+export interface EpochResult {
+  /** From 1. */
+  readonly epoch: number;
+  /** Mean over the images, each as the network stood at its turn. */
+  readonly trainLoss: number;
+  readonly testLoss: number;
+  readonly testAccuracy: number;
+}
+
+/** What changes while training goes on: all that a checkpoint would hold. */
+export interface Training {
+  readonly parameters: Parameters;
+  readonly optimizer: SGD;
+  readonly history: EpochResult[];
+}
+
+export interface TrainingOptions {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly seed: number;
+}
+
+/** Streams of randomness of one seed. Each epoch has its own, so that it can be the first of a run. */
+export const SPLIT_STREAM = 0;
+export const WEIGHT_STREAM = 1;
+const FIRST_EPOCH_STREAM = 2;
+
+/** A straight line up to `peak`, then half a cosine down to 0; counted in steps. */
+export function warmupThenCosine(peak: number, warmupSteps: number, steps: number): Schedule {
+  const decay = cosineDecay(peak, Math.max(1, steps - warmupSteps));
+  if (warmupSteps === 0) return decay;
+  // Not from 0: a first step that changes nothing would be wasted.
+  return joinSchedules([linearSchedule(peak / warmupSteps, peak, warmupSteps), decay], [warmupSteps]);
+}
+
+/** Steps that one epoch takes; the last batch may be a small one. */
+export function stepsPerEpoch(train: Dataset, batchSize: number): number {
+  return Math.ceil(train.labels.length / batchSize);
+}
+
+/**
+ * Trains on, from the epoch after the last one in the history.
+ *
+ * @throws Interrupted between two epochs, if `signal` says so; UserError if the loss grows beyond all numbers.
+ */
+export async function train(
+  { parameters, optimizer, history }: Training,
+  { train: images, test }: Split,
+  { epochs, batchSize, seed }: TrainingOptions,
+  signal: AbortSignal,
+  tell: (result: EpochResult) => void,
+): Promise<void> {
+  const network = new Perceptron(parameters);
+  const gradients = zerosLike(parameters);
+  for (let epoch = history.length; epoch < epochs; epoch++) {
+    await nextTick(); // lets Ctrl-C through
+    if (signal.aborted) throw new Interrupted(`after ${String(epoch)} of ${String(epochs)} epochs`);
+    const order = permutation(images.labels.length, createRandom(seed, FIRST_EPOCH_STREAM + epoch));
+    let loss = 0;
+    for (let start = 0; start < order.length; start += batchSize) {
+      loss += addUpGradients(network, images, order.subarray(start, start + batchSize), gradients);
+      optimizer.update(parameters, gradients);
+    }
+    if (!Number.isFinite(loss)) throw new UserError(`diverged in epoch ${String(epoch + 1)}: try a lower learning rate`);
+    const { loss: testLoss, accuracy: testAccuracy } = evaluate(network, test);
+    history.push({ epoch: epoch + 1, trainLoss: loss / order.length, testLoss, testAccuracy });
+    tell(history[epoch]);
+  }
+}
+
+/** Writes the mean gradients of a batch; the sum of its losses. */
+function addUpGradients(network: Perceptron, images: Dataset, batch: Uint32Array, gradients: Parameters): number {
+  for (const { weight, bias } of gradients.layers) {
+    weight.data.fill(0);
+    bias.data.fill(0);
+  }
+  let loss = 0;
+  for (const i of batch) {
+    loss += network.backward(imageAt(images.pixels, i), images.labels[i], gradients, 1 / batch.length);
+  }
+  return loss;
+}

@@ -34,3 +34,9 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<Failure> {
   }
   throw new Error(`expected a rejection, received ${String(resolved)}`);
 }
+
+/** What a TypeError of the package looks like. */
+export const typeFailure = (code: string, message: string): Failure => ({ name: 'TypeError', code, message });
+
+/** What a RangeError of the package looks like. */
+export const rangeFailure = (code: string, message: string): Failure => ({ name: 'RangeError', code, message });

@@ -11,6 +11,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["setThreads"] = Napi::Function::New(env, set_threads);
   exports["chooseInstructionSet"] = Napi::Function::New(env, choose_instruction_set);
   exports["prepareStep"] = Napi::Function::New(env, prepare_step);
+  exports["release"] = Napi::Function::New(env, release);
   exports["step"] = Napi::Function::New(env, step);
   exports["stepAsync"] = Napi::Function::New(env, step_async);
   return exports;

@@ -38,7 +38,8 @@ Napi::Promise AsyncSteps::start(Napi::Env env, SharedTree tree, Napi::Object kee
   napi_value promise;
   StepSettings settings = tree->read(env);
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) throw Napi::Error::New(env);
-  auto job = std::make_shared<Job>(Job{tree, settings, deferred, Napi::Persistent(keep), {}, {}, {}});
+  auto job =
+      std::make_shared<Job>(Job{tree, settings, deferred, Napi::Persistent(keep), {}, {}, {}});
   // Whoever drops the queue's entry unrun is this thread; once run, the job comes back here by
   // call.
   auto work = [job, completion = completion_]() mutable {

@@ -9,9 +9,10 @@
 namespace metal_sgd {
 
 StepSettings BoundTree::read(Napi::Env env) const {
-  if (settings[kMomentum] > 0 && !tree.has_velocity()) throw Napi::Error::New(env, "momentum without velocity");
-  return {{settings[kLearningRate], settings[kMomentum], settings[kWeightDecay], settings[kDampening],
-           settings[kNesterov] != 0},
+  if (settings[kMomentum] > 0 && !tree.has_velocity())
+    throw Napi::Error::New(env, "momentum without velocity");
+  return {{settings[kLearningRate], settings[kMomentum], settings[kWeightDecay],
+           settings[kDampening], settings[kNesterov] != 0},
           settings[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep};
 }
 
@@ -21,7 +22,9 @@ void BoundTree::report(const StepReport& report) const {
 }
 
 SharedTree& tree_of(const Napi::Value& external) {
-  return *external.As<Napi::External<SharedTree>>().Data();
+  SharedTree& tree = *external.As<Napi::External<SharedTree>>().Data();
+  if (!tree) throw Napi::Error::New(external.Env(), "the prepared tree was released");
+  return tree;
 }
 
 Napi::Error metal_error(Napi::Env env, const MetalFailure& failure) {
@@ -83,11 +86,13 @@ const Arena* arena_at(const std::vector<Arena>& arenas, int32_t index, const voi
 
 }  // namespace
 
-/// prepareStep(parameters, gradients: TypedArray[], velocities: (TypedArray | null)[], dtypes: Uint8Array,
+/// prepareStep(parameters, gradients: TypedArray[], velocities: (TypedArray | null)[], dtypes:
+/// Uint8Array,
 ///             joined: Uint8Array, settings: Float64Array, target: number,
 ///             arenas: { id: bigint, pages: Uint8Array }[], places: Int32Array): External
-/// joined[i] is 1 where only padding lies between leaf i - 1 and leaf i, in all three. places holds, for
-/// each leaf, the indices of its parameter's, gradient's and velocity's arenas; -1 for other memory.
+/// joined[i] is 1 where only padding lies between leaf i - 1 and leaf i, in all three. places
+/// holds, for each leaf, the indices of its parameter's, gradient's and velocity's arenas; -1 for
+/// other memory.
 Napi::Value prepare_step(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto parameters = info[0].As<Napi::Array>(), gradients = info[1].As<Napi::Array>(),
@@ -115,10 +120,17 @@ Napi::Value prepare_step(const Napi::CallbackInfo& info) {
   try {
     auto tree = std::make_unique<SharedTree>(
         new BoundTree{TreeStep(runs, target), reinterpret_cast<double*>(settings.data)});
-    return Napi::External<SharedTree>::New(env, tree.release(), [](Napi::Env, SharedTree* data) { delete data; });
+    return Napi::External<SharedTree>::New(env, tree.release(),
+                                           [](Napi::Env, SharedTree* data) { delete data; });
   } catch (const MetalFailure& failure) {
     throw metal_error(env, failure);
   }
+}
+
+/// release(tree: External) - the wrappers of its arenas go now, not when the collector comes by:
+/// until then dead memory would stay wired.
+void release(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::External<SharedTree>>().Data()->reset();
 }
 
 /// step(tree: External) - one step in place, with the numbers that stand in its settings now.

@@ -27,8 +27,8 @@ struct StepSettings {
   Subnormals subnormals;
 };
 
-/// A prepared tree and its settings array. Points into the caller's arrays, which TypeScript keeps alive
-/// while it keeps the External.
+/// A prepared tree and its settings array. Points into the caller's arrays, which TypeScript keeps
+/// alive while it keeps the External.
 struct BoundTree {
   TreeStep tree;
   double* settings;
@@ -40,7 +40,7 @@ struct BoundTree {
 
 using SharedTree = std::shared_ptr<BoundTree>;
 
-/// The tree behind an External that `prepareStep` made.
+/// The tree behind an External that `prepareStep` made. Throws if it was released.
 SharedTree& tree_of(const Napi::Value& external);
 
 /// A MetalFailure as an Error with its code.

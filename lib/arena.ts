@@ -15,9 +15,10 @@ const LEAF_ALIGNMENT = 256;
 /** Page of Apple GPUs; a larger one of the system counts instead. */
 const MIN_PAGE = 16384;
 
-// The header, in 8-byte words: magic, id, offset of the first leaf, number of leaves, then the byte length of each leaf.
+// The header, in 8-byte words: magic, id, address of the header, offset of the first leaf, number of leaves, then the byte
+// length of each leaf. The address tells an arena from a copy of its bytes.
 const MAGIC = 0x6d65_7461_6c73_6764n; // 'metalsgd'
-const HEADER_WORDS = 4;
+const HEADER_WORDS = 5;
 
 /** Where the leaves of an arena lie. */
 export interface Arena {
@@ -52,9 +53,9 @@ export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const dataBytes = byteLengths.reduce((end, bytes) => roundUp(end, LEAF_ALIGNMENT) + bytes, 0);
   const buffer = allocateShared(headerBytes + page + roundUp(dataBytes, page));
 
-  const address = native().addresses([new Uint8Array(buffer, 0, 1)])[0];
+  const address = addressOf(buffer);
   const first = roundUp(address + headerBytes, page) - address;
-  writeHeader(buffer, first, byteLengths);
+  writeHeader(buffer, address, first, byteLengths);
   const arena = readHeader(buffer);
   if (!arena) throw new Error('an arena has no header');
   return specs.map(({ dtype, shape }, i) => viewOf(dtype, buffer, arena.starts[i], sizeOf(shape)));
@@ -92,11 +93,15 @@ function createShared(bytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(bytes);
 }
 
-function writeHeader(buffer: SharedArrayBuffer, first: number, byteLengths: Float64Array): void {
+function addressOf(buffer: SharedArrayBuffer): number {
+  return native().addresses([new Uint8Array(buffer, 0, 1)])[0];
+}
+
+function writeHeader(buffer: SharedArrayBuffer, address: number, first: number, byteLengths: Float64Array): void {
   new BigUint64Array(buffer, 0, 1)[0] = MAGIC;
   randomFillSync(new Uint8Array(buffer, 8, 8));
   const numbers = new Float64Array(buffer, 0, HEADER_WORDS + byteLengths.length);
-  numbers.set([first, byteLengths.length], 2);
+  numbers.set([address, first, byteLengths.length], 2);
   numbers.set(byteLengths, HEADER_WORDS);
 }
 
@@ -105,7 +110,8 @@ function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
   if (buffer.byteLength < HEADER_WORDS * 8) return undefined;
   const [magic, id] = new BigUint64Array(buffer, 0, 2) as unknown as [bigint, bigint];
   if (magic !== MAGIC) return undefined;
-  const [, , first, count] = new Float64Array(buffer, 0, HEADER_WORDS) as unknown as [number, number, number, number];
+  const [address, first, count] = new Float64Array(buffer, 16, 3);
+  if (address !== addressOf(buffer)) return undefined;
   if (!(Number.isSafeInteger(count) && count >= 0 && first >= (HEADER_WORDS + count) * 8)) return undefined;
   const byteLengths = new Float64Array(buffer, HEADER_WORDS * 8, count).slice();
   const starts = new Float64Array(count);

@@ -70,6 +70,8 @@ export interface Native {
     arenas: readonly ArenaPages[],
     places: Int32Array,
   ): PreparedTree;
+  /** Lets go of what was made for the tree, without waiting for the collector. A step in flight keeps it until its end. */
+  release(tree: PreparedTree): void;
   /** One step in place. */
   step(tree: PreparedTree): void;
   /** One step off this thread, with the settings as they are at the call; holds `keep` until it is done. */

@@ -38,6 +38,11 @@ export class Plan {
     this.#gradients = new Snapshot(gradients.given, gradients.node);
   }
 
+  /** Lets go of what the addon keeps for the plan, which is not used again. */
+  release(): void {
+    native().release(this.prepared);
+  }
+
   /** True if the plan still holds for these two trees. Allocates nothing. */
   fits(parameters: unknown, gradients: unknown): boolean {
     return (
@@ -62,6 +67,15 @@ export function stepNow(prepared: PreparedTree): void {
     native().step(prepared);
   } catch (error) {
     throw asMetalError(error);
+  }
+}
+
+/** One step in place of leaves that won't come back as they are. */
+export function stepOnce(prepared: PreparedTree): void {
+  try {
+    stepNow(prepared);
+  } finally {
+    native().release(prepared);
   }
 }
 

@@ -17,7 +17,7 @@ import { copyOf, copiesLike, leafReader } from './memory';
 import { SETTINGS } from './native';
 import { checkSeparate } from './overlap';
 import { pairUp } from './pairs';
-import { Plan, prepare, type ReadTree, type Runner, stepLater, stepNow, type Stepped } from './plan';
+import { Plan, prepare, type ReadTree, type Runner, stepLater, stepNow, stepOnce, type Stepped } from './plan';
 import { buildTree, leavesOf, mapTree, readTree } from './tree';
 import type { DeepPartial, Gradients, Leaf, LeafLike, OptimizerState, PartialTree, Schedule, Tree } from './types';
 import { makeVelocities, Slot, Velocities } from './velocities';
@@ -127,7 +127,7 @@ export class SGD {
     // Before the step: a state that can't take it throws, and then nothing has changed.
     if (slot.v && v === undefined) state.v = slot.v.leaf as Leaf;
     this.#settings[SETTINGS.learningRate] = this.#learningRate;
-    stepNow(prepared);
+    stepOnce(prepared);
     return result as L;
   }
 
@@ -152,7 +152,7 @@ export class SGD {
     const prepared = prepare(this.#withVelocities(onCopies), this.#runner);
     keep();
     this.#settings[SETTINGS.learningRate] = learningRate;
-    stepNow(prepared);
+    stepOnce(prepared);
     this.#completed(learningRate);
     let next = 0;
     return buildTree(read.gradients.node, () => copies[next++]);
@@ -286,7 +286,7 @@ export class SGD {
     const checkedStep = checkStep('state.step', step);
     const checkedRate = checkNumber('state.learningRate', learningRate);
     this.#velocities.assign(parameters, 'state.parameters');
-    this.#plan = undefined;
+    this.#replacePlan();
     this.#step = checkedStep;
     this.#learningRate = checkedRate;
     if (typeof this.#rate === 'number') this.#rate = checkedRate;
@@ -298,7 +298,7 @@ export class SGD {
     const next = { ...this.#hyperparameters, ...change };
     checkTogether(next);
     // A plan that was made without velocities doesn't fit a momentum.
-    if (next.momentum > 0 !== this.#hyperparameters.momentum > 0) this.#plan = undefined;
+    if (next.momentum > 0 !== this.#hyperparameters.momentum > 0) this.#replacePlan();
     this.#hyperparameters = next;
     this.#writeSettings();
   }
@@ -331,8 +331,15 @@ export class SGD {
     if (shared) for (const { parameter, gradient } of stepped) checkShared(parameter, gradient);
     const plan = new Plan(read.parameters, read.gradients, this.#withVelocities(stepped), this.#runner);
     keep();
-    this.#plan = plan;
+    this.#replacePlan(plan);
     return plan;
+  }
+
+  /** The addon lets go of the former plan at once, unless a pending step is to use it. */
+  #replacePlan(plan?: Plan): void {
+    const former = this.#plan;
+    this.#plan = plan;
+    if (former && !this.#pending.some((step) => step.plan === former)) former.release();
   }
 
   #read(parameters: unknown, gradients: unknown): { parameters: ReadTree; gradients: ReadTree } {

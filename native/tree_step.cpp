@@ -25,14 +25,15 @@ std::vector<Run> plain(const std::vector<GpuRun>& runs) {
 }  // namespace
 
 TreeStep::TreeStep(const std::vector<GpuRun>& runs, Target target)
-    : target_(target),
-      has_velocity_(std::all_of(runs.begin(), runs.end(),
-                                [](const GpuRun& run) { return run.run.velocity != nullptr; })) {
+    : target_(target), has_velocity_(std::all_of(runs.begin(), runs.end(), [](const GpuRun& run) {
+        return run.run.velocity != nullptr;
+      })) {
   if (target != Target::kGpu) all_ = prepare_cpu_step(plain(runs));
   if (target == Target::kCpu) return;
   auto fits = [&](const GpuRun& run) { return fits_gpu(run, target); };
   std::vector<GpuRun> gpu, rest;
-  std::partition_copy(runs.begin(), runs.end(), std::back_inserter(gpu), std::back_inserter(rest), fits);
+  std::partition_copy(runs.begin(), runs.end(), std::back_inserter(gpu), std::back_inserter(rest),
+                      fits);
   for (const GpuRun& run : gpu) {
     gpu_traffic_ += run.run.count * item_size(run.run.dtype) * kStreams;
     if (std::count(gpu_dtypes_.begin(), gpu_dtypes_.end(), run.run.dtype) == 0) {
@@ -64,7 +65,8 @@ StepReport TreeStep::run_auto(const Hyperparameters& given, Subnormals subnormal
     try {
       make_gpu_ready({Dtype::kFloat32});
       make_gpu_ready(gpu_dtypes_);
-      if (static_cast<double>(gpu_traffic_) >= gpu_crossover_bytes()) return run_gpu(given, subnormals);
+      if (static_cast<double>(gpu_traffic_) >= gpu_crossover_bytes())
+        return run_gpu(given, subnormals);
     } catch (const MetalFailure& failure) {
       if (failure.code != "self-test" && failure.code != "compile") throw;
       why = Ran::kCpuRefused;

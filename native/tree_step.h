@@ -13,12 +13,12 @@ enum class Target : uint8_t { kCpu, kGpu, kAuto };
 
 /// What a step did; the numbers are those of `lib/native.ts`.
 enum class Ran : uint8_t {
-  kCpuAsked,       ///< the target was the CPU
-  kCpuNoArena,     ///< no leaf can run on the GPU as it lies
-  kCpuSmall,       ///< faster there than on the GPU
-  kCpuRefused,     ///< the GPU failed its self-test, or compiled nothing
-  kGpu,            ///< all leaves
-  kGpuAndCpu,      ///< float64 leaves and ordinary arrays on the CPU, after the GPU succeeded
+  kCpuAsked,    ///< the target was the CPU
+  kCpuNoArena,  ///< no leaf can run on the GPU as it lies
+  kCpuSmall,    ///< faster there than on the GPU
+  kCpuRefused,  ///< the GPU failed its self-test, or compiled nothing
+  kGpu,         ///< all leaves
+  kGpuAndCpu,   ///< float64 leaves and ordinary arrays on the CPU, after the GPU succeeded
 };
 
 struct StepReport {
@@ -42,11 +42,11 @@ class TreeStep {
 
   Target target_;
   bool has_velocity_;
-  size_t gpu_traffic_ = 0;             // bytes that the GPU's runs move, with momentum
-  std::vector<Dtype> gpu_dtypes_;      // of the GPU's runs, each once
-  std::unique_ptr<PreparedStep> all_;  // every run on the CPU
-  std::unique_ptr<GpuStep> gpu_;       // the runs for the GPU, if any
-  std::unique_ptr<PreparedStep> rest_; // the others on the CPU, if any
+  size_t gpu_traffic_ = 0;              // bytes that the GPU's runs move, with momentum
+  std::vector<Dtype> gpu_dtypes_;       // of the GPU's runs, each once
+  std::unique_ptr<PreparedStep> all_;   // every run on the CPU
+  std::unique_ptr<GpuStep> gpu_;        // the runs for the GPU, if any
+  std::unique_ptr<PreparedStep> rest_;  // the others on the CPU, if any
 };
 
 }  // namespace metal_sgd

@@ -142,40 +142,39 @@ SGD_GROUP kernel void sgd_float32_scalar_plain(device float* w [[buffer(0)]],
   if (index < params.count) step_float32(w, g, params, index, index + 1);
 }
 
-#define SGD_WORD_KERNELS(dtype, Format)                                                          \
-  SGD_GROUP kernel void sgd_##dtype##_vector_momentum(                                           \
-      device uint4* w [[buffer(0)]], device const uint4* g [[buffer(1)]],                        \
-      device uint4* v [[buffer(2)]], constant SgdParams<float>& params [[buffer(3)]],            \
-      uint index [[thread_position_in_grid]]) {                                                  \
-    uint begin = index * 8;                                                                      \
-    if (begin + 8 <= params.count) {                                                             \
-      step_eight<Format>(w[index], g[index], v[index], params);                                  \
-    } else {                                                                                     \
-      step_words<Format>((device ushort*)w, (device const ushort*)g, (device ushort*)v, params,  \
-                         begin, params.count);                                                   \
-    }                                                                                            \
-  }                                                                                              \
-  SGD_GROUP kernel void sgd_##dtype##_vector_plain(                                              \
-      device uint4* w [[buffer(0)]], device const uint4* g [[buffer(1)]],                        \
-      constant SgdParams<float>& params [[buffer(3)]], uint index [[thread_position_in_grid]]) { \
-    uint begin = index * 8;                                                                      \
-    if (begin + 8 <= params.count) {                                                             \
-      step_eight<Format>(w[index], g[index], params);                                            \
-    } else {                                                                                     \
-      step_words<Format>((device ushort*)w, (device const ushort*)g, params, begin,              \
-                         params.count);                                                          \
-    }                                                                                            \
-  }                                                                                              \
-  SGD_GROUP kernel void sgd_##dtype##_scalar_momentum(                                           \
-      device ushort* w [[buffer(0)]], device const ushort* g [[buffer(1)]],                      \
-      device ushort* v [[buffer(2)]], constant SgdParams<float>& params [[buffer(3)]],           \
-      uint index [[thread_position_in_grid]]) {                                                  \
-    if (index < params.count) step_words<Format>(w, g, v, params, index, index + 1);             \
-  }                                                                                              \
-  SGD_GROUP kernel void sgd_##dtype##_scalar_plain(                                              \
-      device ushort* w [[buffer(0)]], device const ushort* g [[buffer(1)]],                      \
-      constant SgdParams<float>& params [[buffer(3)]], uint index [[thread_position_in_grid]]) { \
-    if (index < params.count) step_words<Format>(w, g, params, index, index + 1);                \
+#define SGD_WORD_KERNELS(dtype, Format)                                                            \
+  SGD_GROUP kernel void sgd_##dtype##_vector_momentum(                                             \
+      device uint4* w [[buffer(0)]], device const uint4* g [[buffer(1)]],                          \
+      device uint4* v [[buffer(2)]], constant SgdParams<float>& params [[buffer(3)]],              \
+      uint index [[thread_position_in_grid]]) {                                                    \
+    uint begin = index * 8;                                                                        \
+    if (begin + 8 <= params.count) {                                                               \
+      step_eight<Format>(w[index], g[index], v[index], params);                                    \
+    } else {                                                                                       \
+      step_words<Format>((device ushort*)w, (device const ushort*)g, (device ushort*)v, params,    \
+                         begin, params.count);                                                     \
+    }                                                                                              \
+  }                                                                                                \
+  SGD_GROUP kernel void sgd_##dtype##_vector_plain(                                                \
+      device uint4* w [[buffer(0)]], device const uint4* g [[buffer(1)]],                          \
+      constant SgdParams<float>& params [[buffer(3)]], uint index [[thread_position_in_grid]]) {   \
+    uint begin = index * 8;                                                                        \
+    if (begin + 8 <= params.count) {                                                               \
+      step_eight<Format>(w[index], g[index], params);                                              \
+    } else {                                                                                       \
+      step_words<Format>((device ushort*)w, (device const ushort*)g, params, begin, params.count); \
+    }                                                                                              \
+  }                                                                                                \
+  SGD_GROUP kernel void sgd_##dtype##_scalar_momentum(                                             \
+      device ushort* w [[buffer(0)]], device const ushort* g [[buffer(1)]],                        \
+      device ushort* v [[buffer(2)]], constant SgdParams<float>& params [[buffer(3)]],             \
+      uint index [[thread_position_in_grid]]) {                                                    \
+    if (index < params.count) step_words<Format>(w, g, v, params, index, index + 1);               \
+  }                                                                                                \
+  SGD_GROUP kernel void sgd_##dtype##_scalar_plain(                                                \
+      device ushort* w [[buffer(0)]], device const ushort* g [[buffer(1)]],                        \
+      constant SgdParams<float>& params [[buffer(3)]], uint index [[thread_position_in_grid]]) {   \
+    if (index < params.count) step_words<Format>(w, g, params, index, index + 1);                  \
   }
 
 SGD_WORD_KERNELS(float16, Float16)

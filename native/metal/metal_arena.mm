@@ -25,7 +25,7 @@ std::shared_ptr<ArenaBuffers> ArenaBuffers::wrap(const Arena& arena) {
   Wrappers& all = wrappers();
   std::lock_guard<std::mutex> lock(all.mutex);
   std::shared_ptr<ArenaBuffers> known = all.by_id[arena.id].lock();
-  if (known) return known;
+  if (known && known->pages_ == arena.pages) return known;
   for (auto entry = all.by_id.begin(); entry != all.by_id.end();) {
     entry = entry->second.expired() ? all.by_id.erase(entry) : std::next(entry);
   }
@@ -38,10 +38,11 @@ ArenaBuffers::ArenaBuffers(const Arena& arena) : pages_(arena.pages) {
   id<MTLDevice> device = MetalDevice::instance().device();
   window_ = std::min<size_t>(arena.bytes, [device maxBufferLength] / kPage * kPage);
   for (size_t start = 0; start < arena.bytes; start += window_) {
-    Owned<id<MTLBuffer>> buffer([device newBufferWithBytesNoCopy:arena.pages + start
-                                                          length:std::min(window_, arena.bytes - start)
-                                                         options:MTLResourceStorageModeShared
-                                                     deallocator:nil]);
+    Owned<id<MTLBuffer>> buffer([device
+        newBufferWithBytesNoCopy:arena.pages + start
+                          length:std::min(window_, arena.bytes - start)
+                         options:MTLResourceStorageModeShared
+                     deallocator:nil]);
     if (!buffer) throw MetalFailure("out-of-memory", "Metal wrapped no arena; nothing was written");
     [buffer.get() setLabel:@"metal-sgd arena"];
     buffers_.push_back(std::move(buffer));

@@ -1,4 +1,5 @@
-// The Metal backend, as the rest sees it: plain C++. `no_metal.cpp` stands in where there is no Metal.
+// The Metal backend, as the rest sees it: plain C++. `no_metal.cpp` stands in where there is no
+// Metal.
 #ifndef METAL_SGD_METAL_METAL_BACKEND_H_
 #define METAL_SGD_METAL_METAL_BACKEND_H_
 
@@ -44,12 +45,11 @@ struct GpuRun {
   const Arena* gradient;
   const Arena* velocity;
 
-  bool in_arenas() const {
-    return parameter && gradient && (velocity || run.velocity == nullptr);
-  }
+  bool in_arenas() const { return parameter && gradient && (velocity || run.velocity == nullptr); }
 };
 
-/// A tree made ready for the GPU. float32, float16 and bfloat16 only. Subnormals are always flushed.
+/// A tree made ready for the GPU. float32, float16 and bfloat16 only. Subnormals are always
+/// flushed.
 class GpuStep {
  public:
   virtual ~GpuStep() = default;

@@ -24,8 +24,11 @@ bool is_supported(id<MTLDevice> device) {
 MetalDevice* the_device = nullptr;  // set once, by instance(); leaked on purpose
 
 GpuDevice describe(id<MTLDevice> device) {
-  return {[[device name] UTF8String], [device registryID], static_cast<bool>([device hasUnifiedMemory]),
-          [device recommendedMaxWorkingSetSize], [device maxBufferLength]};
+  return {[[device name] UTF8String],
+          [device registryID],
+          static_cast<bool>([device hasUnifiedMemory]),
+          [device recommendedMaxWorkingSetSize],
+          [device maxBufferLength]};
 }
 
 const char* function_name(KernelKey key) {
@@ -42,15 +45,24 @@ const char* function_name(KernelKey key) {
 
 const char* code_of(NSInteger metal_code) {
   switch (metal_code) {
-    case MTLCommandBufferErrorTimeout: return "timeout";
-    case MTLCommandBufferErrorPageFault: return "page-fault";
-    case MTLCommandBufferErrorAccessRevoked: return "access-revoked";
-    case MTLCommandBufferErrorNotPermitted: return "not-permitted";
-    case MTLCommandBufferErrorOutOfMemory: return "out-of-memory";
-    case MTLCommandBufferErrorInvalidResource: return "invalid-resource";
-    case MTLCommandBufferErrorDeviceRemoved: return "device-lost";
-    case MTLCommandBufferErrorStackOverflow: return "stack-overflow";
-    default: return "internal";
+    case MTLCommandBufferErrorTimeout:
+      return "timeout";
+    case MTLCommandBufferErrorPageFault:
+      return "page-fault";
+    case MTLCommandBufferErrorAccessRevoked:
+      return "access-revoked";
+    case MTLCommandBufferErrorNotPermitted:
+      return "not-permitted";
+    case MTLCommandBufferErrorOutOfMemory:
+      return "out-of-memory";
+    case MTLCommandBufferErrorInvalidResource:
+      return "invalid-resource";
+    case MTLCommandBufferErrorDeviceRemoved:
+      return "device-lost";
+    case MTLCommandBufferErrorStackOverflow:
+      return "stack-overflow";
+    default:
+      return "internal";
   }
 }
 
@@ -87,7 +99,8 @@ std::string why_no_gpu() {
   Owned<id<MTLDevice>> device = choose_device();
   if (!device) return "Metal has no device";
   @autoreleasepool {
-    return std::string([[device.get() name] UTF8String]) + " is older than GPU family Apple5 or Mac2";
+    return std::string([[device.get() name] UTF8String]) +
+           " is older than GPU family Apple5 or Mac2";
   }
 }
 
@@ -95,7 +108,8 @@ Owned<id<MTLCommandQueue>> MetalDevice::queue() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!queue_) {
     queue_ = Owned<id<MTLCommandQueue>>([device_.get() newCommandQueue]);
-    if (!queue_) throw MetalFailure("out-of-memory", "Metal made no command queue; nothing was written");
+    if (!queue_)
+      throw MetalFailure("out-of-memory", "Metal made no command queue; nothing was written");
     [queue_.get() setLabel:@"metal-sgd"];
   }
   return Owned<id<MTLCommandQueue>>::retained(queue_.get());

@@ -3,7 +3,8 @@
 
 namespace metal_sgd {
 
-/// The text of the kernels, headers included, as `scripts/flatten-metal.mjs` wrote it at build time.
+/// The text of the kernels, headers included, as `scripts/flatten-metal.mjs` wrote it at build
+/// time.
 extern const char sgd_metal_source[];
 
 }  // namespace metal_sgd

@@ -1,4 +1,5 @@
-// One optimizer step on the GPU: copy in what no arena holds, encode, commit, wait, check, copy out.
+// One optimizer step on the GPU: copy in what no arena holds, encode, commit, wait, check, copy
+// out.
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -25,7 +26,7 @@ struct Staged {
 
 /// No command buffer moves more than this, so that none holds the GPU for long.
 constexpr size_t kMaxTraffic = size_t{2} << 30;
-constexpr size_t kMaxStreams = 5;  // with momentum: read w, g, v; write w, v
+constexpr size_t kMaxStreams = 5;    // with momentum: read w, g, v; write w, v
 constexpr size_t kMaxInFlight = 16;  // a queue has 64 command buffers
 
 class MetalStep final : public GpuStep {
@@ -61,7 +62,8 @@ class MetalStep final : public GpuStep {
 
   size_t copied_bytes(const Hyperparameters& given) const override {
     size_t streams = given.momentum > 0 ? 5 : 3, bytes = 0;
-    for (const Staged& staged : staged_) bytes += staged.run.count * item_size(staged.run.dtype) * streams;
+    for (const Staged& staged : staged_)
+      bytes += staged.run.count * item_size(staged.run.dtype) * streams;
     return bytes;
   }
 
@@ -71,12 +73,14 @@ class MetalStep final : public GpuStep {
   void add_wrapped(const GpuRun& given);
   void add_staged(const Run& run);
   void run_in_pool(const Hyperparameters& given);
-  void encode(id<MTLComputeCommandEncoder> encoder, const Segment& segment, SgdParams<float> params);
+  void encode(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
+              SgdParams<float> params);
   void finish();
   void copy_in(bool momentum);
   void copy_out(bool momentum);
   const char* consequence() const {
-    return written_ ? "parameters and velocities of this step may be partly written" : "nothing was written";
+    return written_ ? "parameters and velocities of this step may be partly written"
+                    : "nothing was written";
   }
 
   std::vector<std::shared_ptr<ArenaBuffers>> arenas_;  // kept alive for the segments
@@ -92,13 +96,16 @@ Owned<id<MTLBuffer>> staging_buffer(size_t bytes) {
   Owned<id<MTLBuffer>> buffer([MetalDevice::instance().device()
       newBufferWithLength:(bytes + 255) / 256 * 256
                   options:MTLResourceStorageModeShared]);
-  if (!buffer) throw MetalFailure("out-of-memory", "Metal made no staging buffer; nothing was written");
+  if (!buffer)
+    throw MetalFailure("out-of-memory", "Metal made no staging buffer; nothing was written");
   [buffer.get() setLabel:@"metal-sgd staging"];
   return buffer;
 }
 
 /// Elements that one dispatch may step; far below the 2^32 that a thread's position can count.
-size_t max_elements(Dtype dtype) { return kMaxTraffic / kMaxStreams / item_size(dtype) / 256 * 256; }
+size_t max_elements(Dtype dtype) {
+  return kMaxTraffic / kMaxStreams / item_size(dtype) / 256 * 256;
+}
 
 size_t traffic_of(const Segment& segment) {
   return segment.count * item_size(segment.dtype) * kMaxStreams;
@@ -112,16 +119,23 @@ bool is_aligned(const ArenaBuffers::Place& place) { return place.offset % kVecto
 
 void MetalStep::add_wrapped(const GpuRun& given) {
   Run run = given.run;
-  auto parameter = ArenaBuffers::wrap(*given.parameter), gradient = ArenaBuffers::wrap(*given.gradient);
+  auto parameter = ArenaBuffers::wrap(*given.parameter),
+       gradient = ArenaBuffers::wrap(*given.gradient);
   auto velocity = given.velocity ? ArenaBuffers::wrap(*given.velocity) : nullptr;
   size_t item = item_size(run.dtype);
   while (run.count > 0) {
-    Segment segment{parameter->place(run.parameter), gradient->place(run.gradient), {nil, 0, SIZE_MAX}, 0,
-                    run.dtype, false};
+    Segment segment{parameter->place(run.parameter),
+                    gradient->place(run.gradient),
+                    {nil, 0, SIZE_MAX},
+                    0,
+                    run.dtype,
+                    false};
     if (velocity) segment.velocity = velocity->place(run.velocity);
-    size_t room = std::min({segment.parameter.room, segment.gradient.room, segment.velocity.room}) / item;
+    size_t room =
+        std::min({segment.parameter.room, segment.gradient.room, segment.velocity.room}) / item;
     segment.count = std::min({run.count, max_elements(run.dtype), room});
-    segment.vector = is_aligned(segment.parameter) && is_aligned(segment.gradient) && is_aligned(segment.velocity);
+    segment.vector = is_aligned(segment.parameter) && is_aligned(segment.gradient) &&
+                     is_aligned(segment.velocity);
     segments_.push_back(segment);
     run.parameter = static_cast<char*>(run.parameter) + segment.count * item;
     run.gradient = static_cast<const char*>(run.gradient) + segment.count * item;
@@ -139,14 +153,18 @@ void MetalStep::add_staged(const Run& run) {
                                   max_elements(run.dtype) * item_size(run.dtype));
   for (size_t start = 0; start < bytes; start += limit) {
     size_t part = std::min(limit, bytes - start);
-    Staged staged{{static_cast<char*>(run.parameter) + start, static_cast<const char*>(run.gradient) + start,
-                   run.velocity ? static_cast<char*>(run.velocity) + start : nullptr,
-                   part / item_size(run.dtype), run.dtype},
-                  staging_buffer(part), staging_buffer(part), {}};
+    Staged staged{
+        {static_cast<char*>(run.parameter) + start, static_cast<const char*>(run.gradient) + start,
+         run.velocity ? static_cast<char*>(run.velocity) + start : nullptr,
+         part / item_size(run.dtype), run.dtype},
+        staging_buffer(part),
+        staging_buffer(part),
+        {}};
     if (run.velocity) staged.velocity = staging_buffer(part);
-    ArenaBuffers::Place velocity = run.velocity ? start_of(staged.velocity) : ArenaBuffers::Place{nil, 0, 0};
-    segments_.push_back({start_of(staged.parameter), start_of(staged.gradient), velocity, staged.run.count,
-                         run.dtype, true});
+    ArenaBuffers::Place velocity =
+        run.velocity ? start_of(staged.velocity) : ArenaBuffers::Place{nil, 0, 0};
+    segments_.push_back({start_of(staged.parameter), start_of(staged.gradient), velocity,
+                         staged.run.count, run.dtype, true});
     staged_.push_back(std::move(staged));
   }
 }
@@ -168,17 +186,21 @@ void MetalStep::copy_out(bool momentum) {
   }
 }
 
-void MetalStep::encode(id<MTLComputeCommandEncoder> encoder, const Segment& segment, SgdParams<float> params) {
+void MetalStep::encode(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
+                       SgdParams<float> params) {
   bool momentum = params.flags & kSgdMomentum;
-  [encoder setComputePipelineState:MetalDevice::instance().pipeline({segment.dtype, segment.vector, momentum})];
+  [encoder setComputePipelineState:MetalDevice::instance().pipeline(
+                                       {segment.dtype, segment.vector, momentum})];
   [encoder setBuffer:segment.parameter.buffer offset:segment.parameter.offset atIndex:0];
   [encoder setBuffer:segment.gradient.buffer offset:segment.gradient.offset atIndex:1];
-  if (momentum) [encoder setBuffer:segment.velocity.buffer offset:segment.velocity.offset atIndex:2];
+  if (momentum)
+    [encoder setBuffer:segment.velocity.buffer offset:segment.velocity.offset atIndex:2];
   params.count = static_cast<uint32_t>(segment.count);
   [encoder setBytes:&params length:sizeof params atIndex:3];
   size_t per_thread = segment.vector ? kVectorBytes / item_size(segment.dtype) : 1;
   size_t threads = (segment.count + per_thread - 1) / per_thread;
-  [encoder dispatchThreads:MTLSizeMake(threads, 1, 1) threadsPerThreadgroup:MTLSizeMake(kThreadsPerGroup, 1, 1)];
+  [encoder dispatchThreads:MTLSizeMake(threads, 1, 1)
+      threadsPerThreadgroup:MTLSizeMake(kThreadsPerGroup, 1, 1)];
 }
 
 void MetalStep::run_in_pool(const Hyperparameters& given) {
@@ -188,7 +210,8 @@ void MetalStep::run_in_pool(const Hyperparameters& given) {
   gpu_seconds_ = 0;
   written_ = false;
   // Everything that can fail for want of a pipeline fails before anything is written.
-  for (const Segment& segment : segments_) device.pipeline({segment.dtype, segment.vector, momentum});
+  for (const Segment& segment : segments_)
+    device.pipeline({segment.dtype, segment.vector, momentum});
   Owned<id<MTLCommandQueue>> queue = device.queue();
   copy_in(momentum);
   for (size_t i = 0; i < segments_.size();) {
@@ -198,7 +221,8 @@ void MetalStep::run_in_pool(const Hyperparameters& given) {
         [commands computeCommandEncoderWithDispatchType:MTLDispatchTypeConcurrent];
     if (!encoder) {
       finish();
-      throw MetalFailure("out-of-memory", std::string("Metal made no command buffer; ") + consequence());
+      throw MetalFailure("out-of-memory",
+                         std::string("Metal made no command buffer; ") + consequence());
     }
     [commands setLabel:@"metal-sgd step"];
     size_t traffic = 0;

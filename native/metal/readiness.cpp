@@ -1,5 +1,5 @@
-// What is found out about the GPU once per process: whether it computes rightly, and from which size
-// on it is faster. Plain C++ over the two backends.
+// What is found out about the GPU once per process: whether it computes rightly, and from which
+// size on it is faster. Plain C++ over the two backends.
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -50,7 +50,8 @@ double submit_seconds() {
   Scratch scratch(64);
   auto step = prepare_gpu_step({{scratch.run(), nullptr, nullptr, nullptr}});
   double best = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < kRepeats; i++) best = std::min(best, seconds_of([&] { step->run(kOrdinary); }));
+  for (int i = 0; i < kRepeats; i++)
+    best = std::min(best, seconds_of([&] { step->run(kOrdinary); }));
   return best;
 }
 
@@ -66,7 +67,8 @@ double measure_crossover() {
     cpu_best = std::min(cpu_best, seconds_of([&] { cpu->run(kOrdinary, Subnormals::kFlush); }));
   }
   double gain_per_byte = (cpu_best - gpu_best) / bytes;
-  return gain_per_byte > 0 ? submit_seconds() / gain_per_byte : std::numeric_limits<double>::infinity();
+  return gain_per_byte > 0 ? submit_seconds() / gain_per_byte
+                           : std::numeric_limits<double>::infinity();
 }
 
 }  // namespace
@@ -75,10 +77,12 @@ void make_gpu_ready(const std::vector<Dtype>& dtypes) {
   std::lock_guard<std::mutex> lock(found().mutex);
   for (Dtype dtype : dtypes) {
     auto known = found().differences.find(dtype);
-    if (known == found().differences.end()) known = found().differences.emplace(dtype, self_test(dtype)).first;
+    if (known == found().differences.end())
+      known = found().differences.emplace(dtype, self_test(dtype)).first;
     if (known->second.empty()) continue;
-    throw MetalFailure("self-test", std::string("this GPU does not compute ") + kNames[static_cast<int>(dtype)] +
-                                        " as the CPU does (" + known->second + "); nothing was written");
+    throw MetalFailure("self-test", std::string("this GPU does not compute ") +
+                                        kNames[static_cast<int>(dtype)] + " as the CPU does (" +
+                                        known->second + "); nothing was written");
   }
 }
 

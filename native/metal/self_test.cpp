@@ -1,5 +1,7 @@
 // Proves, once per process and dtype, that the device computes what the CPU rule does, to the bit.
 // Plain C++ over the two backends: only `prepare_gpu_step` knows Metal.
+#include "self_test.h"
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -8,7 +10,6 @@
 
 #include "cpu/cpu_backend.h"
 #include "metal_backend.h"
-#include "self_test.h"
 
 namespace metal_sgd {
 
@@ -25,13 +26,29 @@ void push(std::vector<char>& stream, Item item) {
   stream.insert(stream.end(), bytes, bytes + sizeof item);
 }
 
-/// float32: every pair of special values, subnormals and their neighbours among them, then numbers of
-/// all magnitudes from a fixed generator.
+/// float32: every pair of special values, subnormals and their neighbours among them, then numbers
+/// of all magnitudes from a fixed generator.
 Streams float32_streams() {
   using Limits = std::numeric_limits<float>;
-  const float special[] = {0.0f, -0.0f, 1.0f, -1.0f, 1.5f, 16777216.0f, Limits::infinity(), -Limits::infinity(),
-                           Limits::quiet_NaN(), Limits::max(), -Limits::max(), Limits::min(), -Limits::min(),
-                           Limits::denorm_min(), -Limits::denorm_min(), 1e-39f, -1e-39f, 1.1754945e-38f, 1e-20f};
+  const float special[] = {0.0f,
+                           -0.0f,
+                           1.0f,
+                           -1.0f,
+                           1.5f,
+                           16777216.0f,
+                           Limits::infinity(),
+                           -Limits::infinity(),
+                           Limits::quiet_NaN(),
+                           Limits::max(),
+                           -Limits::max(),
+                           Limits::min(),
+                           -Limits::min(),
+                           Limits::denorm_min(),
+                           -Limits::denorm_min(),
+                           1e-39f,
+                           -1e-39f,
+                           1.1754945e-38f,
+                           1e-20f};
   Streams streams;
   for (float w : special) {
     for (float g : special) {
@@ -50,15 +67,17 @@ Streams float32_streams() {
   return streams;
 }
 
-/// 16-bit dtypes: every bit pattern as the parameter, with the gradient that is the last place of it:
-/// learning rates around one half then land on every tie and beside it.
+/// 16-bit dtypes: every bit pattern as the parameter, with the gradient that is the last place of
+/// it: learning rates around one half then land on every tie and beside it.
 Streams word_streams(int exponent_bits, int fraction_bits) {
   Streams streams;
   int highest = (1 << exponent_bits) - 1;
   for (int pattern = 0; pattern < 65536; pattern++) {
     int exponent = pattern >> fraction_bits & highest, place = exponent - fraction_bits;
     // The last place's own pattern: a power of two, subnormal where its exponent runs out.
-    int last = place > 0 ? place << fraction_bits : place > -fraction_bits ? 1 << (fraction_bits - 1 + place) : 1;
+    int last = place > 0                ? place << fraction_bits
+               : place > -fraction_bits ? 1 << (fraction_bits - 1 + place)
+                                        : 1;
     push(streams.w, static_cast<uint16_t>(pattern));
     push(streams.g, static_cast<uint16_t>(exponent == highest ? pattern : last));
     push(streams.v, static_cast<uint16_t>(pattern ^ 0x8000));
@@ -91,7 +110,9 @@ class ScratchArena {
 
   char* data() { return data_; }
   const Arena* arena() const { return &arena_; }
-  void copy_to(std::vector<char>& stream) const { std::memcpy(stream.data(), data_, stream.size()); }
+  void copy_to(std::vector<char>& stream) const {
+    std::memcpy(stream.data(), data_, stream.size());
+  }
 
  private:
   static constexpr size_t kPage = 16384;
@@ -117,7 +138,8 @@ std::string first_difference(Dtype dtype, const char* name, const std::vector<ch
     uint32_t want = bits_at(expected, dtype, i), got = bits_at(received, dtype, i);
     if (want == got || (is_nan(dtype, want) && is_nan(dtype, got))) continue;
     char text[120];
-    std::snprintf(text, sizeof text, "%s of element %zu: expected bits 0x%x, received 0x%x", name, i, want, got);
+    std::snprintf(text, sizeof text, "%s of element %zu: expected bits 0x%x, received 0x%x", name,
+                  i, want, got);
     return text;
   }
   return "";
@@ -144,8 +166,10 @@ std::string compare(Dtype dtype, const Hyperparameters& given, size_t skip) {
 }  // namespace
 
 std::string self_test(Dtype dtype) {
-  const Hyperparameters cases[] = {{0.5, 0, 0, 0, false},           {0.49999997, 0, 1e-4, 0, false},
-                                   {0.50000006, 0.9, 0, 0, false},  {0.5, 0.9, 0.01, 0.3, false},
+  const Hyperparameters cases[] = {{0.5, 0, 0, 0, false},
+                                   {0.49999997, 0, 1e-4, 0, false},
+                                   {0.50000006, 0.9, 0, 0, false},
+                                   {0.5, 0.9, 0.01, 0.3, false},
                                    {0.1, 0.95, 1e-4, 0, true}};
   for (const Hyperparameters& given : cases) {
     for (size_t skip : {size_t{0}, item_size(dtype)}) {

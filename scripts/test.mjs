@@ -1,24 +1,44 @@
-// Runs the tests. `--long` runs test/long instead. Other arguments go to Jest.
+// Runs the tests: types, then Jest on the CPU, then everything again on a GPU - Apple's on a Mac, the simulated one on
+// Linux. `--long` runs test/long on the CPU instead. Other arguments go to Jest.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { buildSim, simFolder } from './build-sim.mjs';
 
 const require = createRequire(import.meta.url);
-const [long, ...others] = process.argv.includes('--long')
-  ? [true, ...process.argv.slice(2).filter((argument) => argument !== '--long')]
-  : [false, ...process.argv.slice(2)];
+const long = process.argv.includes('--long');
+const jestArguments = process.argv.slice(2).filter((argument) => argument !== '--long');
 
-function run(...command) {
-  const { status, error } = spawnSync(process.execPath, command, { stdio: 'inherit' });
+function run(environment, ...command) {
+  const { status, error } = spawnSync(process.execPath, command, {
+    stdio: 'inherit',
+    env: { ...process.env, ...environment },
+  });
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);
 }
 
-run(require.resolve('typescript/bin/tsc'), '-p', 'test');
-run(require.resolve('typescript/bin/tsc'), '-p', 'test/types');
-run(
-  '--expose-gc',
-  require.resolve('jest/bin/jest'),
-  '--testPathPatterns',
-  long ? 'test/long/' : '^(?!.*/test/long/)',
-  ...others,
-);
+function jest(title, environment, paths) {
+  console.log(`\n== ${title}`);
+  run(environment, '--expose-gc', require.resolve('jest/bin/jest'), '--testPathPatterns', paths, ...jestArguments);
+}
+
+/** The environment in which the package steps on a GPU. */
+function gpuEnvironment() {
+  // With validation on, a Mac is nearly as strict as the simulator.
+  if (process.platform === 'darwin') {
+    return { METAL_SGD_DEVICE: 'gpu', MTL_DEBUG_LAYER: '1', MTL_SHADER_VALIDATION: '1' };
+  }
+  buildSim();
+  return { METAL_SGD_DEVICE: 'gpu', METAL_SGD_PREBUILD: simFolder };
+}
+
+const tsc = require.resolve('typescript/bin/tsc');
+run({}, tsc, '-p', 'test');
+run({}, tsc, '-p', 'test/types');
+if (long) {
+  jest('long tests, on the CPU', {}, '/test/long/');
+} else {
+  jest('on the CPU', {}, '/test/(?!long/|metal/|metal-sim/)');
+  const simulator = process.platform === 'darwin' ? '' : '|metal/|metal-sim/';
+  jest('on the GPU', gpuEnvironment(), `/test/(behaviour/|values/${simulator})`);
+}

@@ -24,6 +24,13 @@ export function widen(bits: number, { precision, minExponent, infinity }: HalfFo
   return sign * (biased === 0 ? fraction * quantum : (hidden + fraction) * 2 ** (biased - 1) * quantum);
 }
 
+/** 2 ** (i - 160): `**` with a variable exponent is slow enough to show. */
+const POWERS = Float64Array.from({ length: 321 }, (_, i) => 2 ** (i - 160));
+
+// In Jest every look at a global goes through its sandbox: loops over elements take what they need once.
+const { abs, floor, max, min } = Math;
+const { isFinite, isNaN } = Number;
+
 const single = new Float32Array(1);
 const singleBits = new Uint32Array(single.buffer);
 
@@ -32,16 +39,16 @@ export function narrow(value: number, { precision, minExponent, infinity }: Half
   single[0] = value;
   const bits = singleBits[0];
   const sign = (bits >>> 31) << 15;
-  if (Number.isNaN(value)) return sign | (infinity + 2 ** (precision - 2));
-  if (!Number.isFinite(value)) return sign | infinity;
-  const exponent = Math.max(((bits >>> 23) & 0xff) - 127, minExponent);
-  const quanta = roundToEven(Math.abs(value) / 2 ** (exponent - (precision - 1)));
+  if (isNaN(value)) return sign | (infinity + 1);
+  if (!isFinite(value)) return sign | infinity;
+  const exponent = max(((bits >>> 23) & 0xff) - 127, minExponent);
+  const quanta = roundToEven(abs(value) / POWERS[exponent - (precision - 1) + 160]);
   // The hidden bit and a carry of the rounding both add one to the exponent's field, as they must.
-  return sign | Math.min((exponent - minExponent) * 2 ** (precision - 1) + quanta, infinity);
+  return sign | min((exponent - minExponent) * (1 << (precision - 1)) + quanta, infinity);
 }
 
 function roundToEven(value: number): number {
-  const below = Math.floor(value);
+  const below = floor(value);
   const rest = value - below;
   return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
 }

@@ -1,0 +1,98 @@
+// Leaves that lie one after another are stepped as one run: only padding may be crossed, never memory that means something.
+import { SGD, type Tensor, zeros } from '../../lib';
+import { copied, expectSameBits } from '../helpers/bits';
+import { ARRAYS } from '../helpers/leaves';
+import { oracleStep } from '../helpers/oracle';
+import { fillRandom } from '../helpers/random';
+import { subnormalsOn } from '../helpers/subnormals';
+import type { Dtype } from '../../lib/dtype';
+
+const given = { learningRate: 1, momentum: 0.5, weightDecay: 0, dampening: 0, nesterov: false };
+const { learningRate, ...options } = given;
+
+/** Elements from one leaf of an arena to the next, if it is shorter than that. */
+const STRIDE = 256 / 4;
+
+function filled(shapes: number[][], dtype: Dtype = 'float32', seed = 1): Tensor[] {
+  const leaves = zeros(shapes, dtype) as Tensor[];
+  leaves.forEach(({ data }, i) => {
+    fillRandom(dtype, data, seed + i, false);
+  });
+  return leaves;
+}
+
+test('user data between two views of an arena stays, though all three streams have the same gap', () => {
+  const [[w], [g]] = [filled([[4 * STRIDE]]), filled([[4 * STRIDE]], 'float32', 9)] as [Tensor<'float32'>[], Tensor[]];
+  const views = ({ data }: Tensor): Float32Array[] =>
+    [0, STRIDE].map((from) => (data as Float32Array).subarray(from, from + 10));
+  const before = copied(w.data);
+  const optimizer = new SGD(learningRate, options);
+  optimizer.update(views(w), views(g));
+  expectSameBits('float32', w.data.subarray(10, STRIDE), before.subarray(10, STRIDE), 'between the views');
+  expectSameBits('float32', w.data.subarray(STRIDE + 10), before.subarray(STRIDE + 10), 'after the views');
+});
+
+test('a leaf of the arena that has no gradient stays, though the ones beside it are stepped', () => {
+  const parameters = filled([[10], [5], [10]]);
+  const gradients = filled([[10], [5], [10]], 'float32', 9);
+  const before = copied(parameters[1].data as Float32Array);
+  const pick = ([first, , third]: Tensor[]): Record<string, Tensor> => ({ first, third });
+  new SGD(learningRate, options).update(pick(parameters) as never, pick(gradients) as never);
+  expectSameBits('float32', parameters[1].data, before, 'the leaf between');
+});
+
+const dtypes: readonly Dtype[] = ['float32', 'float64', 'float16', 'bfloat16'];
+const orders: readonly number[][] = [
+  [0, 1, 2, 3, 4],
+  [4, 3, 2, 1, 0],
+  [0, 2, 1, 3, 4],
+  [1, 2],
+];
+
+describe.each(dtypes)('leaves of an arena in %s', (dtype) => {
+  // Parameters, gradients and velocities of one order, or of three different ones.
+  test.each(orders.flatMap((one) => orders.map((other) => [one, other] as const)))(
+    'are stepped alike with parameters in the order %p and gradients laid out in the order %p',
+    (order, gradientOrder) => {
+      const shapes = [[3], [128], [1], [0], [65]];
+      const parameters = filled(shapes, dtype);
+      const laidOut = filled(
+        gradientOrder.map((i) => shapes[i]),
+        dtype,
+        9,
+      );
+      const used = order.filter((i) => gradientOrder.includes(i));
+      const tree = used.map((i) => parameters[i]);
+      const gradients = used.map((i) => laidOut[gradientOrder.indexOf(i)]);
+      const expected = tree.map(({ data }, k) => {
+        const w = copied(data);
+        const v = new ARRAYS[dtype](w.length);
+        for (let step = 0; step < 2; step++) {
+          oracleStep(dtype, given, w, gradients[k].data, v, subnormalsOn('auto'));
+        }
+        return w;
+      });
+      const optimizer = new SGD(learningRate, options);
+      for (let step = 0; step < 2; step++) optimizer.update(tree, gradients);
+      tree.forEach(({ data }, k) => {
+        expectSameBits(dtype, data, expected[k], `leaf ${String(used[k])}`);
+      });
+    },
+  );
+});
+
+test('leaves of two dtypes that follow each other are two runs', () => {
+  const floats = filled([[16]]);
+  const halves = filled([[16]], 'bfloat16');
+  const gradients = [filled([[16]], 'float32', 5)[0], filled([[16]], 'bfloat16', 7)[0]];
+  const tree = [floats[0], halves[0]];
+  const expected = tree.map(({ dtype, data }, i) => {
+    const w = copied(data);
+    oracleStep(dtype, given, w, gradients[i].data, new ARRAYS[dtype](16), subnormalsOn('auto'));
+    return w;
+  });
+  new SGD(learningRate, options).update(tree, gradients);
+  tree.forEach(({ dtype, data }, i) => {
+    expectSameBits(dtype, data, expected[i], dtype);
+  });
+});

@@ -1,0 +1,13 @@
+// Drawn trees, options and machines against the oracle, to the bit. The seed is fixed; test/long draws others.
+import fc from 'fast-check';
+import { specTrees, steppings } from '../helpers/arbitraries';
+import { restoreMachineAfterwards } from '../helpers/machine';
+import { gradientSpecs } from '../helpers/specTree';
+import { expectOracleBits } from '../helpers/treeProperty';
+
+restoreMachineAfterwards();
+
+test('any tree stepped in any way has the oracle’s bits, and nothing else is written', async () => {
+  const trees = specTrees.filter((tree) => gradientSpecs(tree) !== undefined);
+  await fc.assert(fc.asyncProperty(trees, steppings, expectOracleBits), { seed: 20240, numRuns: 300 });
+});

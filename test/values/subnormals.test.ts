@@ -1,0 +1,90 @@
+// float32 subnormals: kept on the CPU as MLX's CPU does, flushed as Apple GPUs do where that is asked; float64 never.
+import { SGD } from '../../lib';
+import { type Dtype, DTYPES, type LeafData } from '../../lib/dtype';
+import { native } from '../../lib/native';
+import { copied, expectSameBits } from '../helpers/bits';
+import { ARRAYS } from '../helpers/leaves';
+import { INSTRUCTION_SETS, restoreMachineAfterwards } from '../helpers/machine';
+import { nativeStepper } from '../helpers/nativeLeaf';
+import { type Hyperparameters, oracleStep, type Subnormals } from '../helpers/oracle';
+import { fillRandom } from '../helpers/random';
+
+restoreMachineAfterwards();
+
+const options: Hyperparameters = { learningRate: 0.1, momentum: 0.9, weightDecay: 0, dampening: 0, nesterov: false };
+const MODES: readonly Subnormals[] = ['keep', 'flush'];
+
+const isSubnormal = (value: number): boolean => value !== 0 && Math.abs(value) < 2 ** -126;
+
+/** 2,000 steps with zero gradients beside the oracle; the velocity after each of the steps asked for. */
+function coast(dtype: Dtype, subnormals: Subnormals, watched: readonly number[]): LeafData[] {
+  const length = 37;
+  const w = new ARRAYS[dtype](length);
+  const v = new ARRAYS[dtype](length);
+  fillRandom(dtype, w, 1, false);
+  fillRandom(dtype, v, 2, false);
+  const g = new ARRAYS[dtype](length);
+  const [expectedW, expectedV] = [copied(w), copied(v)];
+  const step = nativeStepper(dtype, w, g, v);
+  const seen: LeafData[] = [];
+  for (let i = 1; i <= 2000; i++) {
+    step(options, subnormals);
+    oracleStep(dtype, options, expectedW, g, expectedV, subnormals);
+    expectSameBits(dtype, w, expectedW, `parameter after step ${String(i)}`);
+    expectSameBits(dtype, v, expectedV, `v after step ${String(i)}`);
+    if (watched.includes(i)) seen.push(copied(v));
+  }
+  return seen;
+}
+
+describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
+  beforeEach(() => {
+    native().chooseInstructionSet(instructionSet);
+  });
+
+  test.each(DTYPES.flatMap((dtype) => MODES.map((mode) => [dtype, mode] as const)))(
+    'a %s velocity fades over 2,000 steps with zero gradients in the mode %s as the oracle’s does',
+    (dtype, subnormals) => {
+      coast(dtype, subnormals, []);
+    },
+  );
+
+  test('a float32 velocity becomes subnormal and stays, or goes to zero where subnormals are flushed', () => {
+    const [kept, last] = coast('float32', 'keep', [900, 2000]);
+    expect(Array.from(kept).every(isSubnormal)).toBe(true);
+    expect(Array.from(last).every((value) => value !== 0)).toBe(true);
+    const [flushed] = coast('float32', 'flush', [900]);
+    expect(Array.from(flushed).every((value) => value === 0)).toBe(true);
+  });
+
+  test('a float64 velocity goes through the range of float32’s subnormals unflushed', () => {
+    const [kept] = coast('float64', 'flush', [900]);
+    expect(Array.from(kept).every(isSubnormal)).toBe(true);
+  });
+});
+
+test('a float64 leaf between float32 ones is not flushed, and they are', () => {
+  const tiny = 2 ** -130;
+  const leaves = [Float32Array.of(tiny), Float64Array.of(tiny), Float32Array.of(tiny)];
+  const results = leaves.map((w) => {
+    const step = nativeStepper(w instanceof Float64Array ? 'float64' : 'float32', w, w.slice().fill(0), null);
+    step({ ...options, momentum: 0 }, 'flush');
+    return w[0];
+  });
+  expect(results).toEqual([0, tiny, 0]);
+});
+
+test('an optimizer on the CPU keeps subnormals for 2,000 steps', () => {
+  const optimizer = new SGD(0.1, { momentum: 0.9, device: 'cpu' });
+  const [w, g] = [Float32Array.of(1, -2, 3), Float32Array.of(1, -1, 0.5)];
+  const [expectedW, expectedV] = [copied(w), new Float32Array(3)];
+  for (let i = 1; i <= 2000; i++) {
+    if (i === 2) g.fill(0);
+    optimizer.update([w], [g]);
+    oracleStep('float32', options, expectedW, g, expectedV);
+  }
+  const [{ v }] = optimizer.state.parameters as [{ v: Float32Array }];
+  expectSameBits('float32', w, expectedW, 'parameter');
+  expectSameBits('float32', v, expectedV, 'v');
+  expect(Array.from(v).every(isSubnormal)).toBe(true);
+});

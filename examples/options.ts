@@ -25,13 +25,13 @@ export function parseOptions(argv: readonly string[]): Options {
   const command = describe();
   command.parse(argv);
   const options = command.opts<Options>();
-  if (options.warmup > options.epochs) {
+  if (options.warmup > options.epochs && command.getOptionValueSource('warmup') !== 'default') {
     command.error(`error: expected no more warm-up than epochs, received --warmup ${String(options.warmup)}`);
   }
   if (options.nesterov && options.momentum === 0) {
     command.error('error: Nesterov momentum needs a momentum: give --no-nesterov too');
   }
-  return options;
+  return { ...options, warmup: Math.min(options.warmup, options.epochs) };
 }
 
 function describe(): Command {

@@ -5,13 +5,15 @@ import type { SGD } from '../../lib/index';
 export function bytesOf(tree: unknown): string {
   if (ArrayBuffer.isView(tree)) return Buffer.from(tree.buffer, tree.byteOffset, tree.byteLength).toString('hex');
   if (typeof tree !== 'object' || tree === null) return String(tree);
-  return JSON.stringify(Object.entries(tree).map(([key, value]) => [key, bytesOf(value)]));
+  return `{${Object.entries(tree)
+    .map(([key, value]) => `${JSON.stringify(key)}:${bytesOf(value)}`)
+    .join()}}`;
 }
 
 /** All that an optimizer remembers, velocities to the bit. */
 export function memoryOf(optimizer: SGD): string {
   const { momentum, weightDecay, dampening, nesterov, device, state } = optimizer;
-  return JSON.stringify([{ momentum, weightDecay, dampening, nesterov, device }, bytesOf(state)]);
+  return JSON.stringify({ momentum, weightDecay, dampening, nesterov, device }) + bytesOf(state);
 }
 
 /** The elements of a leaf or of a tensor's data as plain numbers. */

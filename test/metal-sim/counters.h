@@ -9,13 +9,14 @@
 namespace metal_sim {
 
 // X(name): one counter, under this name in the JSON too.
-#define METAL_SIM_COUNTERS(X)                                                                      \
-  X(commandQueues)                                                                                 \
-  X(commandBuffers)                                                                                \
-  X(commandBuffersDropped)                                                                         \
-  X(commits) X(waits) X(handlers) X(encoders) X(dispatches) X(threads) X(barriers)                 \
-      X(setBytesCalls) X(setBytesBytes) X(buffersBound) X(bytesBound) X(bytesRead) X(bytesWritten) \
-          X(buffersAllocated) X(bytesAllocated) X(buffersWrapped) X(bytesWrapped) X(libraries)     \
+#define METAL_SIM_COUNTERS(X)                                                                  \
+  X(commandQueues)                                                                             \
+  X(commandBuffers)                                                                            \
+  X(commandBuffersDropped)                                                                     \
+  X(commits)                                                                                   \
+  X(waits) X(handlers) X(encoders) X(dispatches) X(threads) X(barriers) X(setBytesCalls)       \
+      X(setBytesBytes) X(buffersBound) X(bytesBound) X(bytesRead) X(bytesWritten)              \
+          X(buffersAllocated) X(bytesAllocated) X(buffersWrapped) X(bytesWrapped) X(libraries) \
               X(functions) X(pipelines)
 
 struct Counters {

@@ -75,10 +75,10 @@ Range data_of(const GuardedBlock& block) {
 std::vector<TracedRegion> regions_of(const Arguments& arguments) {
   std::vector<TracedRegion> regions;
   for (const BufferMemory* memory : distinct_buffers(*arguments.dispatch)) {
-    regions.push_back({memory->copy()->zone(), data_of(*memory->copy()), {}, {}});
+    regions.push_back({memory->copy()->zone(), data_of(*memory->copy()), true, {}, {}});
   }
   for (const auto& block : arguments.bytes)
-    regions.push_back({block->zone(), data_of(*block), {}, {}});
+    regions.push_back({block->zone(), data_of(*block), false, {}, {}});
   return regions;
 }
 
@@ -121,6 +121,9 @@ Touched touched_by_trace(const Dispatch& dispatch, const std::vector<Tracer>& tr
   }
   return {RangeSet(std::move(reads)), RangeSet(std::move(writes))};
 }
+
+/// In small grids every thread is told apart, in larger ones every SIMD-group, or thread-group.
+int joined_bits(uint64_t threads) { return threads <= 8192 ? 0 : threads <= 1048576 ? 5 : 8; }
 
 /// Without a trace: everything that the kernel could have touched.
 Touched touched_by_binding(const Dispatch& dispatch) {
@@ -167,10 +170,8 @@ Touched run_dispatch(const Dispatch& dispatch, const Settings& settings) {
                           : trace  ? dispatch.library->traced
                                    : dispatch.library->plain;
   int cores = std::max(1, static_cast<int>(settings.threads));
-  // In small grids every thread is told apart, in large ones every SIMD-group.
-  uint32_t granularity = dispatch.threads <= 8192 ? 1 : 32;
   std::vector<Tracer> tracers(static_cast<size_t>(cores),
-                              Tracer(regions_of(arguments), granularity));
+                              Tracer(regions_of(arguments), joined_bits(dispatch.threads)));
   RunThreads run = kernels[dispatch.kernel].run;
   run_grid(dispatch.threads, dispatch.group, cores, static_cast<uint64_t>(settings.seed),
            [&](int core, uint32_t first, uint32_t last) {

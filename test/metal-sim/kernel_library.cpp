@@ -13,7 +13,7 @@ std::vector<const KernelLibrary*>& libraries() {
 
 }  // namespace
 
-thread_local uint32_t current_thread = 0;
+METAL_SIM_FAST_THREAD_LOCAL uint32_t current_thread = 0;
 
 void register_library(const KernelLibrary* library) { libraries().push_back(library); }
 

@@ -3,31 +3,30 @@
 
 #include <algorithm>
 
-#include "kernel_library.h"
-
 namespace metal_sim {
 
-thread_local Tracer* current_tracer = nullptr;
+METAL_SIM_FAST_THREAD_LOCAL Tracer* current_tracer = nullptr;
 
 void Tracer::note(uintptr_t address, size_t size, bool write) {
   for (TracedRegion& region : regions_) {
     if (address < region.zone.begin || address >= region.zone.end) continue;
     if (address < region.data.begin || address + size > region.data.end)
       report_out_of_range(address);
-    join(write ? region.writes : region.reads, {address, address + size});
+    if (region.recorded)
+      join(write ? region.writes : region.reads, {address, address + size}, write);
     return;
   }
 }
 
 // A kernel walks a few streams of one buffer at once: look at the newest few accesses only.
-void Tracer::join(std::vector<Access>& accesses, Range bytes) {
+void Tracer::join(std::vector<Access>& accesses, Range bytes, bool write) {
   constexpr size_t kStreams = 4;
   size_t oldest = accesses.size() > kStreams ? accesses.size() - kStreams : 0;
   for (size_t i = accesses.size(); i > oldest; --i) {
     Access& access = accesses[i - 1];
-    if (access.first_thread / granularity_ != current_thread / granularity_) continue;
-    bool repeated = access.last_thread == current_thread && bytes.begin >= access.bytes.begin &&
-                    bytes.end <= access.bytes.end;
+    if ((access.first_thread ^ current_thread) >> joined_bits_) continue;
+    bool repeated = (!write || access.last_thread == current_thread) &&
+                    bytes.begin >= access.bytes.begin && bytes.end <= access.bytes.end;
     if (!repeated && bytes.begin != access.bytes.end) continue;
     access.bytes.end = std::max(access.bytes.end, bytes.end);
     access.last_thread = current_thread;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernel_library.h"
 #include "ranges.h"
 
 namespace metal_sim {
@@ -21,6 +22,7 @@ struct Access {
 struct TracedRegion {
   Range zone;  ///< with guards: an address in it is meant for this buffer
   Range data;
+  bool recorded;  ///< false for the bytes of setBytes: read by every thread, and by nobody else
   std::vector<Access> reads;
   std::vector<Access> writes;
 };
@@ -28,22 +30,22 @@ struct TracedRegion {
 /// What one host thread sees of one dispatch.
 class Tracer {
  public:
-  /// Accesses of threads whose positions differ by less than `granularity` may be joined.
-  Tracer(std::vector<TracedRegion> regions, uint32_t granularity)
-      : regions_(std::move(regions)), granularity_(granularity) {}
+  /// Accesses of threads are told apart if their positions differ above the lowest `joined_bits`.
+  Tracer(std::vector<TracedRegion> regions, int joined_bits)
+      : regions_(std::move(regions)), joined_bits_(joined_bits) {}
 
   void note(uintptr_t address, size_t size, bool write);
   const std::vector<TracedRegion>& regions() const { return regions_; }
 
  private:
-  void join(std::vector<Access>& accesses, Range bytes);
+  void join(std::vector<Access>& accesses, Range bytes, bool write);
 
   std::vector<TracedRegion> regions_;
-  uint32_t granularity_;
+  int joined_bits_;
 };
 
 /// The tracer of this host thread, while it runs a traced kernel.
-extern thread_local Tracer* current_tracer;
+extern METAL_SIM_FAST_THREAD_LOCAL Tracer* current_tracer;
 
 /// Called for an access outside its buffer; reports it and never returns.
 [[noreturn]] void report_out_of_range(uintptr_t address);

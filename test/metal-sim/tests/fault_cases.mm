@@ -39,11 +39,16 @@ id<MTLLibrary> compile(const char* text, NSError** error) {
 }  // namespace
 
 WORKS(every_command_buffer_error) {
-  const int codes[] = {1 /* internal */,        MTLCommandBufferErrorTimeout,
-                       MTLCommandBufferErrorPageFault,       MTLCommandBufferErrorAccessRevoked,
-                       MTLCommandBufferErrorNotPermitted,    MTLCommandBufferErrorOutOfMemory,
-                       MTLCommandBufferErrorInvalidResource, 10 /* memoryless */,
-                       MTLCommandBufferErrorDeviceRemoved,   MTLCommandBufferErrorStackOverflow};
+  const int codes[] = {1 /* internal */,
+                       MTLCommandBufferErrorTimeout,
+                       MTLCommandBufferErrorPageFault,
+                       MTLCommandBufferErrorAccessRevoked,
+                       MTLCommandBufferErrorNotPermitted,
+                       MTLCommandBufferErrorOutOfMemory,
+                       MTLCommandBufferErrorInvalidResource,
+                       10 /* memoryless */,
+                       MTLCommandBufferErrorDeviceRemoved,
+                       MTLCommandBufferErrorStackOverflow};
   float* y = pages(kCount, 0);
   for (int code : codes) {
     configure(("{\"faults\":[{\"at\":\"commit\",\"code\":" + std::to_string(code) + "}]}").c_str());

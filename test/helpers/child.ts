@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type * as fs from 'node:fs';
 import type * as metalSgd from '../../lib/index';
 import type * as workers from 'node:worker_threads';
+import { openSimulator, type Simulator } from './simulator';
 
 /** The package's folder. */
 export const ROOT = join(__dirname, '..', '..');
@@ -14,6 +15,8 @@ export interface Lab {
   readonly sgd: typeof metalSgd;
   readonly fs: typeof fs;
   readonly workers: typeof workers;
+  /** The simulator's controls, where the child runs over it. */
+  readonly simulator: Simulator;
   /** Collects all garbage and lets finalizers run. */
   collect(): Promise<void>;
   /** A worker that runs `body` with a lab of its own. */
@@ -22,12 +25,15 @@ export interface Lab {
   message(worker: workers.Worker): Promise<unknown>;
 }
 
-function makeLab(load: NodeJS.Require, root: string): Lab {
+function makeLab(load: NodeJS.Require, root: string, open: typeof openSimulator): Lab {
   const threads = load('node:worker_threads') as typeof workers;
   return {
     sgd: load(`${root}/dist/index.js`) as typeof metalSgd,
     fs: load('node:fs') as typeof fs,
     workers: threads,
+    get simulator() {
+      return open(load, root);
+    },
     collect: async () => {
       for (let i = 0; i < 3; i++) {
         globalThis.gc?.();
@@ -35,7 +41,7 @@ function makeLab(load: NodeJS.Require, root: string): Lab {
       }
     },
     worker: (body, data) => {
-      const code = `const lab = (${makeLab.toString()})(require, ${JSON.stringify(root)});
+      const code = `const lab = (${makeLab.toString()})(require, ${JSON.stringify(root)}, ${open.toString()});
         (${body.toString()})(lab, lab.workers.workerData);`;
       return new threads.Worker(code, { eval: true, workerData: data });
     },
@@ -71,7 +77,7 @@ export function runChild<R, A = undefined>(
   data?: A,
   { env = {}, timeout = 100_000 }: ChildOptions = {},
 ): Outcome<R> {
-  const code = `const lab = (${makeLab.toString()})(require, ${JSON.stringify(ROOT)});
+  const code = `const lab = (${makeLab.toString()})(require, ${JSON.stringify(ROOT)}, ${openSimulator.toString()});
     (async () => (${body.toString()})(lab, ${JSON.stringify(data)}))().then((result) => {
       if (result !== undefined) lab.fs.writeSync(3, JSON.stringify(result));
     });`;

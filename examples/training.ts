@@ -71,7 +71,8 @@ export async function train(
       loss += addUpGradients(network, images, order.subarray(start, start + batchSize), gradients);
       optimizer.update(parameters, gradients);
     }
-    if (!Number.isFinite(loss)) throw new UserError(`diverged in epoch ${String(epoch + 1)}: try a lower learning rate`);
+    if (!Number.isFinite(loss))
+      throw new UserError(`diverged in epoch ${String(epoch + 1)}: try a lower learning rate`);
     const { loss: testLoss, accuracy: testAccuracy } = evaluate(network, test);
     history.push({ epoch: epoch + 1, trainLoss: loss / order.length, testLoss, testAccuracy });
     tell(history[epoch]);

@@ -9,15 +9,30 @@
 namespace metal_sim {
 
 // X(name): one counter, under this name in the JSON too.
-#define METAL_SIM_COUNTERS(X)                                                                  \
-  X(commandQueues)                                                                             \
-  X(commandBuffers)                                                                            \
-  X(commandBuffersDropped)                                                                     \
-  X(commits)                                                                                   \
-  X(waits) X(handlers) X(encoders) X(dispatches) X(threads) X(barriers) X(setBytesCalls)       \
-      X(setBytesBytes) X(buffersBound) X(bytesBound) X(bytesRead) X(bytesWritten)              \
-          X(buffersAllocated) X(bytesAllocated) X(buffersWrapped) X(bytesWrapped) X(libraries) \
-              X(functions) X(pipelines)
+#define METAL_SIM_COUNTERS(X) \
+  X(commandQueues)            \
+  X(commandBuffers)           \
+  X(commandBuffersDropped)    \
+  X(commits)                  \
+  X(waits)                    \
+  X(handlers)                 \
+  X(encoders)                 \
+  X(dispatches)               \
+  X(threads)                  \
+  X(barriers)                 \
+  X(setBytesCalls)            \
+  X(setBytesBytes)            \
+  X(buffersBound)             \
+  X(bytesBound)               \
+  X(bytesRead)                \
+  X(bytesWritten)             \
+  X(buffersAllocated)         \
+  X(bytesAllocated)           \
+  X(buffersWrapped)           \
+  X(bytesWrapped)             \
+  X(libraries)                \
+  X(functions)                \
+  X(pipelines)
 
 struct Counters {
 #define METAL_SIM_FIELD(name) std::atomic<uint64_t> name{0};

@@ -111,13 +111,7 @@ function finish(
   shape: readonly number[] | undefined,
   name: string,
 ): CheckedLeaf {
-  if (isDetached(data)) {
-    throw coded(
-      TypeError,
-      'detached',
-      `${name}: expected memory that is there, received an array whose buffer is detached or too small`,
-    );
-  }
+  if (isDetached(data)) throw detached(name);
   const length = lengthOf(data);
   if (shape && sizeOf(shape) !== length) {
     throw rangeError(
@@ -128,6 +122,19 @@ function finish(
     );
   }
   return { leaf, data, dtype, shape, length, name };
+}
+
+function detached(name: string): Error {
+  return coded(
+    TypeError,
+    'detached',
+    `${name}: expected memory that is there, received an array whose buffer is detached or too small`,
+  );
+}
+
+/** Throws if memory has gone since `leaf` was read: getters of a tree that are read later could take it away. */
+export function checkStillThere({ data, length, name }: CheckedLeaf): void {
+  if (lengthOf(data) !== length) throw detached(name);
 }
 
 /** Elements of a shape. */

@@ -12,7 +12,7 @@ import {
   learningRateAt,
   type SGDOptions,
 } from './hyperparameters';
-import { checkAlike, checkLeaf, type CheckedLeaf, isShared, looksLikeLeaf, notALeaf } from './leaf';
+import { checkAlike, checkLeaf, checkStillThere, type CheckedLeaf, isShared, looksLikeLeaf, notALeaf } from './leaf';
 import { copyOf, copiesLike, leafReader } from './memory';
 import { SETTINGS } from './native';
 import { checkSeparate } from './overlap';
@@ -325,7 +325,8 @@ export class SGD {
   /** The plan for two trees: the last one while they are the same, else a new one, checked. */
   #planFor(parameters: unknown, gradients: unknown, shared = false): Plan {
     const last = this.#plan;
-    if (last?.fits(parameters, gradients) && (!shared || last.isShared)) return last;
+    // A getter of the trees may have assigned a momentum, which ends the plan.
+    if (last?.fits(parameters, gradients) && last === this.#plan && (!shared || last.isShared)) return last;
     const read = this.#read(parameters, gradients);
     const { stepped, keep } = this.#pairWithSlots(read);
     if (shared) for (const { parameter, gradient } of stepped) checkShared(parameter, gradient);
@@ -343,10 +344,12 @@ export class SGD {
   }
 
   #read(parameters: unknown, gradients: unknown): { parameters: ReadTree; gradients: ReadTree } {
-    return {
+    const read = {
       parameters: { given: parameters, node: readTree(parameters, 'parameters', leafReader) },
       gradients: { given: gradients, node: readTree(gradients, 'gradients', leafReader) },
     };
+    for (const { node } of Object.values(read)) leavesOf(node).forEach(checkStillThere);
+    return read;
   }
 
   #pairWithSlots(read: { parameters: ReadTree; gradients: ReadTree }): { stepped: Stepped[]; keep: () => void } {

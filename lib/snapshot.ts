@@ -11,7 +11,7 @@ interface BranchWatch {
 }
 
 interface TensorWatch {
-  readonly tensor: { data: unknown; shape: readonly number[]; dtype: unknown };
+  readonly tensor: { data: unknown; shape: unknown; dtype: unknown };
   readonly data: unknown;
   readonly dtype: unknown;
   readonly shape: readonly number[];
@@ -91,7 +91,7 @@ function sameArray({ container, values }: BranchWatch): boolean {
 function sameTensor({ tensor, data, dtype, shape }: TensorWatch): boolean {
   if (tensor.data !== data || tensor.dtype !== dtype) return false;
   const now = tensor.shape;
-  if (now.length !== shape.length) return false;
+  if (!Array.isArray(now) || now.length !== shape.length) return false;
   for (let i = 0; i < shape.length; i++) {
     if (now[i] !== shape[i]) return false;
   }

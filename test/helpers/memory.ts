@@ -20,3 +20,9 @@ export function memoryOf(optimizer: SGD): string {
 export function numbers(data: ArrayLike<number>): number[] {
   return Array.from(data);
 }
+
+/** Takes an array's memory away, unless that has been done. */
+export function detach(array: Float32Array): void {
+  const buffer = array.buffer as ArrayBuffer;
+  if (buffer.byteLength > 0) structuredClone(buffer, { transfer: [buffer] });
+}

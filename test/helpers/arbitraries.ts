@@ -1,6 +1,7 @@
 // What fast-check draws: hyperparameters, sizes, trees of leaves, and how they are stepped.
 import fc from 'fast-check';
 import { type Dtype, DTYPES } from '../../lib/dtype';
+import type { DeviceChoice } from '../../lib';
 import { INSTRUCTION_SETS } from './machine';
 import type { Hyperparameters } from './oracle';
 
@@ -76,7 +77,7 @@ export interface Stepping {
   readonly method: 'update' | 'updateAsync' | 'applyGradients';
   /** The caller's own arrays, or all of a tree in one arena. */
   readonly memory: 'views' | 'arena';
-  readonly device: 'auto' | 'cpu';
+  readonly device: DeviceChoice;
   readonly steps: number;
   readonly threads: number;
   readonly instructionSet: string;

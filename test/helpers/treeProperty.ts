@@ -8,7 +8,7 @@ import { bytesOf, copied, expectSameBits, expectSameBytes } from './bits';
 import { ARRAYS, dataOf } from './leaves';
 import { oracleStep } from './oracle';
 import { at, gradientSpecs, type MadeTree, makeTree, refill, specsOf } from './specTree';
-import { subnormalsOn } from './subnormals';
+import { deviceFor, subnormalsOn } from './devices';
 
 type AnyTree = Record<string, never>;
 
@@ -39,10 +39,12 @@ class TreeRun {
   readonly #others: readonly (readonly [LeafData, Uint8Array])[];
 
   constructor(specs: SpecTree, stepping: Stepping) {
-    const { memory, method, hostile, device } = stepping;
+    const { memory, method, hostile } = stepping;
     const { learningRate, ...options } = stepping.hyperparameters;
     const shared = method === 'updateAsync';
-    this.#stepping = stepping;
+    const dtypes = specsOf(specs).map(({ spec }) => spec.dtype);
+    const device = deviceFor(dtypes, stepping.device);
+    this.#stepping = { ...stepping, device };
     this.#optimizer = new SGD(learningRate, { ...options, device });
     this.#gradientSpecs = gradientSpecs(specs) ?? [];
     this.#parameters = makeTree(specs, memory, shared, hostile);

@@ -4,7 +4,7 @@ import { copied, expectSameBits } from '../helpers/bits';
 import { ARRAYS } from '../helpers/leaves';
 import { oracleStep } from '../helpers/oracle';
 import { fillRandom } from '../helpers/random';
-import { subnormalsOn } from '../helpers/subnormals';
+import { deviceFor, subnormalsOn } from '../helpers/devices';
 import type { Dtype } from '../../lib/dtype';
 
 const given = { learningRate: 1, momentum: 0.5, weightDecay: 0, dampening: 0, nesterov: false };
@@ -68,11 +68,11 @@ describe.each(dtypes)('leaves of an arena in %s', (dtype) => {
         const w = copied(data);
         const v = new ARRAYS[dtype](w.length);
         for (let step = 0; step < 2; step++) {
-          oracleStep(dtype, given, w, gradients[k].data, v, subnormalsOn('auto'));
+          oracleStep(dtype, given, w, gradients[k].data, v, subnormalsOn(deviceFor([dtype])));
         }
         return w;
       });
-      const optimizer = new SGD(learningRate, options);
+      const optimizer = new SGD(learningRate, { ...options, device: deviceFor([dtype]) });
       for (let step = 0; step < 2; step++) optimizer.update(tree, gradients);
       tree.forEach(({ data }, k) => {
         expectSameBits(dtype, data, expected[k], `leaf ${String(used[k])}`);

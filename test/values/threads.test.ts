@@ -7,7 +7,7 @@ import { ARRAYS } from '../helpers/leaves';
 import { restoreMachineAfterwards } from '../helpers/machine';
 import { type Hyperparameters, oracleStep } from '../helpers/oracle';
 import { fillRandom } from '../helpers/random';
-import { subnormalsOn } from '../helpers/subnormals';
+import { deviceFor, subnormalsOn } from '../helpers/devices';
 
 restoreMachineAfterwards();
 
@@ -57,7 +57,7 @@ function expectedOf(dtype: Dtype, { parameters, gradients }: Trees): LeafData[] 
     const w = copied(data);
     const v = new ARRAYS[dtype](w.length);
     for (let step = 0; step < STEPS; step++) {
-      oracleStep(dtype, hyperparameters, w, gradients[i].data, v, subnormalsOn('auto'));
+      oracleStep(dtype, hyperparameters, w, gradients[i].data, v, subnormalsOn(deviceFor([dtype])));
     }
     return w;
   });
@@ -75,7 +75,7 @@ describe.each(Object.entries(LAYOUTS))('%s', (_, sizes) => {
       trees.parameters.forEach(({ data }, i) => {
         data.set(start[i]);
       });
-      const optimizer = new SGD(learningRate, options);
+      const optimizer = new SGD(learningRate, { ...options, device: deviceFor([dtype]) });
       for (let step = 0; step < STEPS; step++) await take(optimizer);
       trees.parameters.forEach(({ data }, i) => {
         expectSameBits(dtype, data, expected[i], `leaf ${String(i)}`);

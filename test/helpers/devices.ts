@@ -1,0 +1,15 @@
+// What the devices differ in: the suite runs on a CPU, and again with METAL_SGD_DEVICE=gpu.
+import type { DeviceChoice } from '../../lib';
+import { policyFor } from '../../lib/device';
+import type { Dtype } from '../../lib/dtype';
+import type { Subnormals } from './oracle';
+
+/** 'flush' where float32 steps of this device may run on a GPU. */
+export function subnormalsOn(device: DeviceChoice): Subnormals {
+  return policyFor(device).flushSubnormals ? 'flush' : 'keep';
+}
+
+/** `device`, or the CPU where that would be a GPU alone and a leaf has a dtype that GPUs lack. */
+export function deviceFor(dtypes: readonly Dtype[], device: DeviceChoice = 'auto'): DeviceChoice {
+  return dtypes.includes('float64') && policyFor(device).target === 'gpu' ? 'cpu' : device;
+}

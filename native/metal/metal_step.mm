@@ -189,8 +189,9 @@ void MetalStep::copy_out(bool momentum) {
 void MetalStep::encode(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
                        SgdParams<float> params) {
   bool momentum = params.flags & kSgdMomentum;
-  [encoder setComputePipelineState:MetalDevice::instance().pipeline(
-                                       {segment.dtype, segment.vector, momentum})];
+  id<MTLComputePipelineState> pipeline =
+      MetalDevice::instance().pipeline({segment.dtype, segment.vector, momentum});
+  [encoder setComputePipelineState:pipeline];
   [encoder setBuffer:segment.parameter.buffer offset:segment.parameter.offset atIndex:0];
   [encoder setBuffer:segment.gradient.buffer offset:segment.gradient.offset atIndex:1];
   if (momentum)
@@ -199,8 +200,10 @@ void MetalStep::encode(id<MTLComputeCommandEncoder> encoder, const Segment& segm
   [encoder setBytes:&params length:sizeof params atIndex:3];
   size_t per_thread = segment.vector ? kVectorBytes / item_size(segment.dtype) : 1;
   size_t threads = (segment.count + per_thread - 1) / per_thread;
+  // A larger group than the pipeline takes would be dropped by the driver without an error.
+  NSUInteger group = std::min(kThreadsPerGroup, [pipeline maxTotalThreadsPerThreadgroup]);
   [encoder dispatchThreads:MTLSizeMake(threads, 1, 1)
-      threadsPerThreadgroup:MTLSizeMake(kThreadsPerGroup, 1, 1)];
+      threadsPerThreadgroup:MTLSizeMake(group, 1, 1)];
 }
 
 void MetalStep::run_in_pool(const Hyperparameters& given) {

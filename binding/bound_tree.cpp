@@ -71,7 +71,7 @@ std::vector<Arena> arenas_of(const Napi::Array& given) {
     bool exact;
     uint64_t id = arena.Get("id").As<Napi::BigInt>().Uint64Value(&exact);
     View pages = view_of(arena.Get("pages"));
-    arenas.push_back({id, pages.data, pages.length});
+    arenas.push_back({id, pages.data, pages.length * sizeof(double)});
   }
   return arenas;
 }
@@ -89,7 +89,7 @@ const Arena* arena_at(const std::vector<Arena>& arenas, int32_t index, const voi
 /// prepareStep(parameters, gradients: TypedArray[], velocities: (TypedArray | null)[], dtypes:
 /// Uint8Array,
 ///             joined: Uint8Array, settings: Float64Array, target: number,
-///             arenas: { id: bigint, pages: Uint8Array }[], places: Int32Array): External
+///             arenas: { id: bigint, pages: Float64Array }[], places: Int32Array): External
 /// joined[i] is 1 where only padding lies between leaf i - 1 and leaf i, in all three. places
 /// holds, for each leaf, the indices of its parameter's, gradient's and velocity's arenas; -1 for
 /// other memory.
@@ -107,11 +107,14 @@ Napi::Value prepare_step(const Napi::CallbackInfo& info) {
     throw Napi::Error::New(env, "prepareStep: lists of unequal length");
   }
   std::vector<GpuRun> runs;
+  bool linked = true;  // padding alone since the last run; empty leaves in between don't hide a gap
   for (uint32_t i = 0; i < count; i++) {
     Napi::HandleScope scope(env);
     Run leaf = leaf_of(parameters[i], gradients[i], velocities[i], dtypes[i]);
+    linked = linked && joined[i] != 0;
     if (leaf.count == 0) continue;
-    if (joined[i] && !runs.empty() && join(runs.back().run, leaf)) continue;
+    if (linked && !runs.empty() && join(runs.back().run, leaf)) continue;
+    linked = true;
     runs.push_back({leaf, arena_at(arenas, places[3 * i], leaf.parameter),
                     arena_at(arenas, places[3 * i + 1], leaf.gradient),
                     arena_at(arenas, places[3 * i + 2], leaf.velocity)});

@@ -23,7 +23,7 @@ const HEADER_WORDS = 5;
 /** Where the leaves of an arena lie. */
 export interface Arena {
   /** All leaves and the rest of their last page, from a page boundary on. */
-  readonly pages: Uint8Array;
+  readonly pages: Float64Array;
   /** Of this memory alone, in every environment of the process. */
   readonly id: bigint;
   /** Byte offset of each leaf in the buffer, ascending. */
@@ -113,6 +113,7 @@ function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
   const [address, first, count] = new Float64Array(buffer, 16, 3);
   if (address !== addressOf(buffer)) return undefined;
   if (!(Number.isSafeInteger(count) && count >= 0 && first >= (HEADER_WORDS + count) * 8)) return undefined;
+  if (!(first <= buffer.byteLength)) return undefined;
   const byteLengths = new Float64Array(buffer, HEADER_WORDS * 8, count).slice();
   const starts = new Float64Array(count);
   let end = first;
@@ -122,7 +123,7 @@ function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
   });
   const pageBytes = roundUp(end - first, pageSize());
   if (!(first + pageBytes <= buffer.byteLength)) return undefined;
-  const arena = { id, pages: new Uint8Array(buffer, first, pageBytes), starts, byteLengths };
+  const arena = { id, pages: new Float64Array(buffer, first, pageBytes / 8), starts, byteLengths };
   known.set(buffer, arena);
   return arena;
 }

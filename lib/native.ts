@@ -34,7 +34,8 @@ export interface Machine {
 /** Whole pages of an arena, for a GPU to wrap. */
 export interface ArenaPages {
   id: bigint;
-  pages: Uint8Array;
+  /** As doubles, since Node 20 has no array of 4 Gi bytes. */
+  pages: Float64Array;
 }
 
 /** Where steps of a tree may run (`native/tree_step.h` has the same order). */

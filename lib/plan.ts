@@ -138,7 +138,7 @@ class ArenaList {
     const arena = leaf && !this.#unused ? arenaOf(bufferOf(leaf.data)) : undefined;
     if (!leaf || !arena) return -1;
     const start = offsetOf(leaf.data) - arena.pages.byteOffset;
-    if (start < 0 || start + byteLengthOf(leaf) > arena.pages.length) return -1;
+    if (start < 0 || start + byteLengthOf(leaf) > arena.pages.byteLength) return -1;
     const known = this.#indices.get(arena.id);
     if (known !== undefined) return known;
     this.#indices.set(arena.id, this.list.length);

@@ -13,6 +13,8 @@ export const ROOT = join(__dirname, '..', '..');
 export interface Lab {
   /** The built package. */
   readonly sgd: typeof metalSgd;
+  /** One of its files: 'arena'. */
+  internal(name: string): unknown;
   readonly fs: typeof fs;
   readonly workers: typeof workers;
   /** The simulator's controls, where the child runs over it. */
@@ -29,6 +31,7 @@ function makeLab(load: NodeJS.Require, root: string, open: typeof openSimulator)
   const threads = load('node:worker_threads') as typeof workers;
   return {
     sgd: load(`${root}/dist/index.js`) as typeof metalSgd,
+    internal: (name) => load(`${root}/dist/${name}.js`) as unknown,
     fs: load('node:fs') as typeof fs,
     workers: threads,
     get simulator() {

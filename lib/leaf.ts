@@ -51,7 +51,7 @@ export function offsetOf(array: LeafData): number {
 /** True if the memory of `array` is gone: transferred away, or its buffer shrunk below it. */
 export function isDetached(array: LeafData): boolean {
   try {
-    at.call(array, 0);
+    at.call(array, Infinity); // checks the buffer, and reads nothing: a step in flight may own the elements
     return false;
   } catch {
     return true;

@@ -1,0 +1,200 @@
+// Every failure that a warm GPU has, at each of ten moments of a training run: the error, what is left, and that training
+// goes on to the same bits. Failures of the first use are in first-use.test.ts.
+import { SGD, type Tensor, zeros, zerosLike } from '../../lib';
+import { failure, type Failure, rejectionOf } from '../helpers/failures';
+import { countedIn, type Fault, resetSimulatorAfterEach, simulator } from '../helpers/simulator';
+import { elsewhere, type LeafList, Training } from '../helpers/training';
+
+resetSimulatorAfterEach();
+
+const LEAVES: LeafList = [
+  ['weight', 'float32', 301],
+  ['bias', 'float32', 7],
+  ['half', 'float16', 133],
+  ['brain', 'bfloat16', 75],
+];
+
+/** What happens before each step of the run. */
+const MOMENTS: Record<string, (training: Training) => void> = {
+  'the first step': () => undefined,
+  'the same arrays': () => undefined,
+  'other gradients': (training) => {
+    training.gradients = new Training(LEAVES).gradients;
+  },
+  'no momentum': ({ optimizer }) => {
+    optimizer.momentum = 0;
+  },
+  'still no momentum': () => undefined,
+  'momentum again': ({ optimizer }) => {
+    optimizer.momentum = 0.8;
+  },
+  'another learning rate': ({ optimizer }) => {
+    optimizer.learningRate = 0.05;
+  },
+  'an assigned state': ({ optimizer }) => {
+    optimizer.state = { ...optimizer.state };
+  },
+  'another optimizer': (training) => {
+    training.replaceOptimizer();
+  },
+  'the last step': () => undefined,
+};
+
+const NOTHING = 'nothing was written';
+const PARTLY = 'parameters and velocities of this step may be partly written';
+
+interface Expected {
+  readonly code: string;
+  readonly says: RegExp;
+  readonly written: typeof NOTHING | typeof PARTLY;
+}
+
+interface FaultCase {
+  readonly name: string;
+  readonly faults: readonly Fault[];
+  /** What the step fails with, and each retry. */
+  readonly failures: readonly Expected[];
+  /** The leaves lie in other memory than that of `zeros`. */
+  readonly staged?: boolean;
+}
+
+const COMMIT_ERRORS: readonly (readonly [code: number, name: string, says: RegExp])[] = [
+  [1, 'internal', /Internal Error/],
+  [2, 'timeout', /GPU Timeout Error/],
+  [3, 'page-fault', /Address Fault/],
+  [4, 'access-revoked', /prior\/excessive GPU errors/],
+  [7, 'not-permitted', /error code 7/],
+  [8, 'out-of-memory', /Insufficient Memory/],
+  [9, 'invalid-resource', /Invalid Resource/],
+  [10, 'internal', /error code 10/],
+  [11, 'device-lost', /error code 11/],
+  [12, 'stack-overflow', /error code 12/],
+  [14, 'internal', /error code 14/],
+];
+
+const timeout: Expected = { code: 'timeout', says: /GPU Timeout Error/, written: PARTLY };
+
+const noObject = (says: RegExp): Expected => ({ code: 'out-of-memory', says, written: NOTHING });
+
+const CASES: readonly FaultCase[] = [
+  ...COMMIT_ERRORS.flatMap(([code, name, says]) =>
+    [false, true].map((partial) => ({
+      name: `error ${String(code)}${partial ? ', half written' : ''}`,
+      faults: [{ at: 'commit', code, partial } as const],
+      failures: [{ code: name, says, written: PARTLY } as const],
+    })),
+  ),
+  {
+    name: 'three errors in a row',
+    faults: [{ at: 'commit', code: 2, count: 3 }],
+    failures: [timeout, timeout, timeout],
+  },
+  {
+    name: 'an error, then no queue',
+    faults: [{ at: 'commit', code: 2 }, { at: 'newCommandQueue' }],
+    failures: [timeout, noObject(/no command queue/)],
+  },
+  { name: 'no command buffer', faults: [{ at: 'commandBuffer' }], failures: [noObject(/no command buffer/)] },
+  { name: 'no encoder', faults: [{ at: 'computeCommandEncoder' }], failures: [noObject(/no command buffer/)] },
+  { name: 'no wrapper', faults: [{ at: 'newBufferWithBytesNoCopy' }], failures: [noObject(/wrapped no arena/)] },
+  {
+    name: 'no second wrapper',
+    faults: [{ at: 'newBufferWithBytesNoCopy', after: 1 }],
+    failures: [noObject(/wrapped no arena/)],
+  },
+  {
+    name: 'no staging buffer',
+    faults: [{ at: 'newBufferWithLength' }],
+    failures: [noObject(/no staging buffer/)],
+    staged: true,
+  },
+  {
+    name: 'an error of a staged step',
+    faults: [{ at: 'commit', code: 2, partial: true }],
+    failures: [timeout],
+    staged: true,
+  },
+];
+
+/** One step, taken back and repeated as often as it fails. */
+async function stepThroughFaults(training: Training, way: 'update' | 'updateAsync'): Promise<Failure[]> {
+  const { step } = training.optimizer;
+  const failures: Failure[] = [];
+  for (;;) {
+    const failed = await training.step(way).then(
+      () => undefined,
+      (error: unknown) => failure(error),
+    );
+    if (!failed) break;
+    failures.push(failed);
+    expect(training.optimizer.step).toBe(step);
+    training.expectBystanderUntouched();
+    if (failed.message.includes(NOTHING) && failures.length === 1) training.expectNothingWritten();
+    training.takeBack();
+  }
+  expect(training.optimizer.step).toBe(step + 1);
+  return failures;
+}
+
+function expectFailures(failures: readonly Failure[], expected: readonly Expected[]): void {
+  expect(failures.map(({ name, code }) => ({ name, code }))).toEqual(
+    expected.map(({ code }) => ({ name: 'MetalError', code })),
+  );
+  failures.forEach(({ message }, i) => {
+    expect(message).toMatch(expected[i].says);
+    expect(message).toContain(`; ${expected[i].written}`);
+  });
+}
+
+describe.each(['update', 'updateAsync'] as const)('%s', (way) => {
+  test.each(CASES)('$name', async ({ faults, failures, staged }) => {
+    let hits = 0;
+    for (const moment of Object.keys(MOMENTS)) {
+      const training = new Training(LEAVES, staged ? elsewhere : undefined);
+      for (const [i, [name, prepare]] of Object.entries(MOMENTS).entries()) {
+        prepare(training);
+        training.fillGradients(i);
+        simulator().configure({ faults: name === moment ? faults : [] });
+        const met = await stepThroughFaults(training, way);
+        // A plan that still fits makes no buffers.
+        if (met.length > 0) expectFailures(met, failures);
+        if (met.length > 0) hits++;
+        training.accept();
+      }
+    }
+    expect(hits).toBeGreaterThanOrEqual(faults[0].at.startsWith('newBuffer') ? 4 : 10);
+    expect(simulator().live().MTLCommandBuffer).toBe(0);
+  });
+});
+
+describe('after a failure', () => {
+  const parameters: Tensor = zeros(1000);
+  const gradients = zerosLike(parameters);
+
+  test('the queue is made anew, since Metal may ignore what the former is given', async () => {
+    const optimizer = new SGD(0.1, { device: 'gpu' });
+    const step = (): void => {
+      optimizer.update([parameters], [gradients]);
+    };
+    step();
+    simulator().configure({ faults: [{ at: 'commit', code: 4 }] });
+    expect(step).toThrow(/excessive/);
+    expect((await countedIn(step)).commandQueues).toBe(1);
+    expect((await countedIn(step)).commandQueues).toBe(0);
+  });
+
+  test('asynchronous steps that wait are aborted and write nothing', async () => {
+    const optimizer = new SGD(0.1, { device: 'gpu' });
+    gradients.data.fill(1);
+    parameters.data.fill(0);
+    simulator().configure({ stepLatencyMs: 20, faults: [{ at: 'commit', after: 1, code: 2, count: 1 }] });
+    const steps = Array.from({ length: 5 }, () => optimizer.updateAsync([parameters], [gradients]));
+    await steps[0];
+    expect(await rejectionOf(steps[1])).toMatchObject({ name: 'MetalError', code: 'timeout' });
+    for (const step of steps.slice(2)) expect(await rejectionOf(step)).toMatchObject({ code: 'aborted' });
+    expect(optimizer.step).toBe(1);
+    expect(new Set(parameters.data)).toEqual(new Set([Math.fround(-0.1)]));
+    await optimizer.updateAsync([parameters], [gradients]);
+    expect(optimizer.step).toBe(2);
+  });
+});

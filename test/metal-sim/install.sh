@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs what the Metal simulator needs on Debian and Ubuntu, and does nothing where it is there
 # already. Elsewhere it says what to install and fails: the simulator is never skipped in silence.
+# Arguments are more packages that the caller needs.
 set -eu
 
 # clang compiles Objective-C++ and the kernels; gobjc brings GCC's Objective-C runtime, which
 # GNUstep's Foundation is built on; the blocks runtime serves -fblocks; lld links for macOS.
-packages='clang-19 lld-19 gobjc gnustep-make libgnustep-base-dev libblocksruntime-dev'
+packages="clang-19 lld-19 gobjc gnustep-make libgnustep-base-dev libblocksruntime-dev $*"
 
 explain() {
   echo "metal-sim: $1" >&2

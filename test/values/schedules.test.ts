@@ -1,5 +1,5 @@
 // Schedules against MLX's own values, by themselves and as an optimizer asks them.
-import { SGD } from '../../lib';
+import { SGD, zeros } from '../../lib';
 import { goldenSchedules } from '../helpers/fixtures';
 import { scheduleOf } from '../helpers/scheduleCall';
 
@@ -30,3 +30,29 @@ test.each(goldenSchedules())('an optimizer steps with $schedule', ({ schedule, v
     expect(Math.fround(optimizer.learningRate)).toBe(parameter[0]);
   });
 });
+
+test('pending steps ask for the step that each has in the order of the calls, and run in that order', async () => {
+  const asked: number[] = [];
+  const optimizer = new SGD((step) => {
+    asked.push(step);
+    return 2 ** -step;
+  });
+  asked.length = 0;
+  const parameter = zeros(1);
+  const gradient = zeros(1);
+  gradient.data[0] = -1;
+  const done: number[][] = [];
+  const note = (): void => {
+    done.push([optimizer.step, optimizer.learningRate]);
+  };
+  const steps = Array.from({ length: 4 }, () => optimizer.updateAsync(parameter, gradient).then(note));
+  expect(asked).toEqual([0, 1, 2, 3]);
+  await Promise.all(steps);
+  expect(done).toEqual([
+    [1, 1],
+    [2, 0.5],
+    [3, 0.25],
+    [4, 0.125],
+  ]);
+  expect(parameter.data[0]).toBe(1.875);
+}, 5000);

@@ -1,0 +1,157 @@
+// npm run mutants [-- NAME...]: does every bug in test/mutants make a test fail?
+// Each patch is applied to a copy of the repository. The test file that its header names ("# caught by: FILE") runs first;
+// if that passes, the whole quick suite. A mutant that nothing catches, a patch that doesn't apply and one that doesn't
+// build make the command fail.
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const require = createRequire(import.meta.url);
+const jest = require.resolve('jest/bin/jest');
+const tsc = require.resolve('typescript/bin/tsc');
+const QUICK = '/test/(?!long/|metal/|metal-sim/)';
+/** A mutant of the thread pool may well wait for ever. */
+const TIMEOUT = 10 * 60_000;
+
+const copy = mkdtempSync(join(tmpdir(), 'metal-sgd-mutants-'));
+const report = join(copy, 'jest.json');
+let running;
+
+function end(code) {
+  running?.kill('SIGKILL');
+  rmSync(copy, { recursive: true, force: true, maxRetries: 5 });
+  process.exit(code);
+}
+process.on('SIGINT', () => end(130));
+process.on('SIGTERM', () => end(143));
+
+function progress(text) {
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
+}
+
+/** Runs a command in the copy; `signal` is set if it was killed. Neither the machine's nor CI's settings reach it. */
+function run(command, ...args) {
+  const env = { ...process.env };
+  for (const name of ['CI', 'METAL_SGD_DEVICE', 'METAL_SGD_THREADS', 'METAL_SGD_PREBUILD']) delete env[name];
+  return new Promise((resolve, reject) => {
+    running = spawn(command, args, { cwd: copy, env, timeout: TIMEOUT, killSignal: 'SIGKILL' });
+    let output = '';
+    for (const stream of [running.stdout, running.stderr]) stream.on('data', (chunk) => (output += chunk));
+    running.on('error', reject);
+    running.on('close', (status, signal) => resolve({ status, signal, output }));
+  });
+}
+
+async function need(what, command, ...args) {
+  const { status, output } = await run(command, ...args);
+  if (status !== 0) throw new Error(`${what}\n${output}`);
+  return output;
+}
+
+/** Copies what git knows of, as it is now; installed packages are shared. */
+function copyRepository() {
+  const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0');
+  for (const file of files.filter((name) => name && existsSync(join(root, name)))) {
+    mkdirSync(dirname(join(copy, file)), { recursive: true });
+    cpSync(join(root, file), join(copy, file));
+  }
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
+}
+
+const isNative = (file) => /^(native|binding)\/|^CMakeLists/.test(file);
+
+/** Brings the builds up to date. */
+async function build(files) {
+  if (files.some(isNative)) await need('does not build', process.execPath, 'scripts/build-native.mjs');
+  if (files.some((file) => file.startsWith('lib/'))) await need('does not compile', process.execPath, tsc, '-p', '.');
+}
+
+/** Runs Jest; the first test that failed, or undefined if all passed. */
+async function firstFailure(pattern) {
+  rmSync(report, { force: true });
+  const flags = ['--bail', '--json', '--outputFile', report, '--testPathPatterns', pattern];
+  const { status, signal, output } = await run(process.execPath, '--expose-gc', jest, ...flags);
+  if (status === 0) return undefined;
+  if (!existsSync(report)) return signal ? `the run was ended by ${signal}` : `Jest failed: ${output.slice(-300)}`;
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  const file = testResults.find((result) => result.status === 'failed');
+  if (!file) return 'a test file that crashed';
+  const test = file.assertionResults.find((result) => result.status === 'failed');
+  const name = file.name.slice(file.name.indexOf('/test/') + 1);
+  return `${name}: ${test ? test.fullName : 'does not run'}`;
+}
+
+/** The patches to run, each with the test file that should catch it. */
+function readPatches(names) {
+  const folder = join(root, 'test', 'mutants');
+  const all = readdirSync(folder)
+    .filter((file) => file.endsWith('.patch'))
+    .sort();
+  const unknown = names.filter((name) => !all.includes(`${name}.patch`));
+  if (unknown.length > 0) throw new Error(`no such mutant: ${unknown.join(', ')}`);
+  return all
+    .filter((file) => names.length === 0 || names.includes(basename(file, '.patch')))
+    .map((file) => {
+      const path = join(folder, file);
+      const expected = /^# caught by: (\S+)$/m.exec(readFileSync(path, 'utf8'))?.[1];
+      if (!expected || !existsSync(join(root, expected))) throw new Error(`${file}: no "# caught by: TEST FILE"`);
+      return { name: basename(file, '.patch'), path, expected };
+    });
+}
+
+/** What catches the mutant, after which the copy is as before but for its builds; undefined if nothing does. */
+async function hunt({ path, expected }, stale) {
+  const listed = await need('does not apply', 'git', 'apply', '--numstat', path);
+  const files = listed
+    .trim()
+    .split('\n')
+    .map((line) => line.split('\t')[2]);
+  await need('does not apply', 'git', 'apply', path);
+  try {
+    await build([...files, ...stale.splice(0)]);
+    return (await firstFailure(expected)) ?? (await firstFailure(QUICK));
+  } finally {
+    stale.push(...files);
+    await need('does not revert', 'git', 'apply', '-R', path);
+  }
+}
+
+/** Builds the copy and makes sure that without a mutant the tests pass. */
+async function prepare(patches) {
+  copyRepository();
+  await build(['native/', 'lib/']);
+  const expected = [...new Set(patches.map((patch) => patch.expected))];
+  const failure = await firstFailure(`/(${expected.join('|')})$`);
+  if (failure) throw new Error(`fails without any mutant: ${failure}`);
+}
+
+async function main() {
+  const patches = readPatches(process.argv.slice(2));
+  progress('building, and running the tests without a mutant');
+  await prepare(patches);
+  const width = Math.max(...patches.map(({ name }) => name.length));
+  const stale = [];
+  let missed = 0;
+  for (const [i, patch] of patches.entries()) {
+    progress(`${i + 1}/${patches.length} ${patch.name}`);
+    const start = performance.now();
+    const killer = await hunt(patch, stale).catch((error) =>
+      Promise.reject(new Error(`${patch.name}: ${error.message}`)),
+    );
+    const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
+    if (!killer) missed++;
+    progress('');
+    console.log(`${patch.name.padEnd(width)} ${seconds} s  ${killer ?? 'NOT CAUGHT'}`);
+  }
+  console.log(`${patches.length - missed} of ${patches.length} mutants caught`);
+  return missed === 0 ? 0 : 1;
+}
+
+main().then(end, (error) => {
+  console.error(`\nmutants: ${error.message}`);
+  end(1);
+});

@@ -1,4 +1,5 @@
 // The optimizer: MLX's SGD as a class. Policy is here and in the files beside it; the arithmetic is the addon's.
+import { types } from 'node:util';
 import { type LastRun, lastRunOf, policyFor, type RunPolicy } from './device';
 import { coded, rangeError, show, typeError } from './errors';
 import {
@@ -395,10 +396,9 @@ export class SGD {
         this.#pending = [];
         this.#writeSettings();
         next.reject(reason);
+        const why = types.isNativeError(reason) ? reason.message : show(reason);
         for (const { reject } of waiting) {
-          reject(
-            coded(Error, 'aborted', `updateAsync: not run, since an earlier step failed: ${show(reason)}`, reason),
-          );
+          reject(coded(Error, 'aborted', `updateAsync: not run, since an earlier step failed: ${why}`, reason));
         }
       },
     );

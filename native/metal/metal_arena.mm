@@ -43,7 +43,7 @@ ArenaBuffers::ArenaBuffers(const Arena& arena) : pages_(arena.pages) {
                           length:std::min(window_, arena.bytes - start)
                          options:MTLResourceStorageModeShared
                      deallocator:nil]);
-    if (!buffer) throw MetalFailure("out-of-memory", "Metal wrapped no arena; nothing was written");
+    if (!buffer) throw MetalFailure("out-of-memory", "Metal wrapped no arena");
     [buffer.get() setLabel:@"metal-sgd arena"];
     buffers_.push_back(std::move(buffer));
   }

@@ -13,9 +13,13 @@ namespace metal_sgd {
 /// A failure of the GPU or its driver.
 class MetalFailure : public std::runtime_error {
  public:
-  MetalFailure(std::string code, const std::string& message)
-      : std::runtime_error(message), code(std::move(code)) {}
-  std::string code;  ///< a `MetalErrorCode` of lib/errors.ts
+  MetalFailure(std::string code, std::string reason,
+               const std::string& consequence = "nothing was written")
+      : std::runtime_error(reason + "; " + consequence),
+        code(std::move(code)),
+        reason(std::move(reason)) {}
+  std::string code;    ///< a `MetalErrorCode` of lib/errors.ts
+  std::string reason;  ///< the message without what it left behind
 };
 
 struct GpuDevice {

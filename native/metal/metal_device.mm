@@ -108,8 +108,7 @@ Owned<id<MTLCommandQueue>> MetalDevice::queue() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!queue_) {
     queue_ = Owned<id<MTLCommandQueue>>([device_.get() newCommandQueue]);
-    if (!queue_)
-      throw MetalFailure("out-of-memory", "Metal made no command queue; nothing was written");
+    if (!queue_) throw MetalFailure("out-of-memory", "Metal made no command queue");
     [queue_.get() setLabel:@"metal-sgd"];
   }
   return Owned<id<MTLCommandQueue>>::retained(queue_.get());
@@ -156,8 +155,8 @@ std::string text_of(NSError* error, const char* fallback) {
 }
 
 MetalFailure failure_of(NSError* error, const std::string& consequence) {
-  return MetalFailure(code_of([error code]),
-                      text_of(error, "a command buffer failed") + "; " + consequence);
+  return MetalFailure(code_of([error code]), text_of(error, "a command buffer failed"),
+                      consequence);
 }
 
 }  // namespace metal_sgd

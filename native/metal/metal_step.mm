@@ -96,8 +96,7 @@ Owned<id<MTLBuffer>> staging_buffer(size_t bytes) {
   Owned<id<MTLBuffer>> buffer([MetalDevice::instance().device()
       newBufferWithLength:(bytes + 255) / 256 * 256
                   options:MTLResourceStorageModeShared]);
-  if (!buffer)
-    throw MetalFailure("out-of-memory", "Metal made no staging buffer; nothing was written");
+  if (!buffer) throw MetalFailure("out-of-memory", "Metal made no staging buffer");
   [buffer.get() setLabel:@"metal-sgd staging"];
   return buffer;
 }
@@ -224,8 +223,7 @@ void MetalStep::run_in_pool(const Hyperparameters& given) {
         [commands computeCommandEncoderWithDispatchType:MTLDispatchTypeConcurrent];
     if (!encoder) {
       finish();
-      throw MetalFailure("out-of-memory",
-                         std::string("Metal made no command buffer; ") + consequence());
+      throw MetalFailure("out-of-memory", "Metal made no command buffer", consequence());
     }
     [commands setLabel:@"metal-sgd step"];
     size_t traffic = 0;

@@ -71,6 +71,16 @@ double measure_crossover() {
                            : std::numeric_limits<double>::infinity();
 }
 
+/// For work on arrays of our own: where it fails, nothing of the caller's was written.
+template <typename Work>
+auto on_scratch(Work work) {
+  try {
+    return work();
+  } catch (const MetalFailure& failure) {
+    throw MetalFailure(failure.code, failure.reason);
+  }
+}
+
 }  // namespace
 
 void make_gpu_ready(const std::vector<Dtype>& dtypes) {
@@ -78,17 +88,18 @@ void make_gpu_ready(const std::vector<Dtype>& dtypes) {
   for (Dtype dtype : dtypes) {
     auto known = found().differences.find(dtype);
     if (known == found().differences.end())
-      known = found().differences.emplace(dtype, self_test(dtype)).first;
+      known =
+          found().differences.emplace(dtype, on_scratch([=] { return self_test(dtype); })).first;
     if (known->second.empty()) continue;
     throw MetalFailure("self-test", std::string("this GPU does not compute ") +
                                         kNames[static_cast<int>(dtype)] + " as the CPU does (" +
-                                        known->second + "); nothing was written");
+                                        known->second + ")");
   }
 }
 
 double gpu_crossover_bytes() {
   std::lock_guard<std::mutex> lock(found().mutex);
-  if (found().crossover < 0) found().crossover = measure_crossover();
+  if (found().crossover < 0) found().crossover = on_scratch(measure_crossover);
   return found().crossover;
 }
 

@@ -1,0 +1,113 @@
+// Under 'auto' the GPU's measured speed decides where a step runs. The simulator's speed is a setting: a GPU whose kernels
+// take no time, with a quick or a slow way there, is measured first; then the kernels run again, and bits are compared.
+import { type Lab, resultOf } from '../helpers/child';
+import type { LastRun } from '../../lib';
+
+interface Measured {
+  readonly measuring: LastRun | undefined;
+  readonly small: LastRun | undefined;
+  readonly runs: readonly (LastRun | undefined)[];
+  /** Digest of every bit of parameters and velocities. */
+  readonly digest: string;
+  readonly subnormals: number;
+  /** Command buffers of the later steps: the crossover is measured once. */
+  readonly commits: number;
+}
+
+/** Measures with `latency` milliseconds per command buffer, then steps all dtypes from values that become subnormal. */
+async function measure({ sgd, simulator }: Lab, latency: number): Promise<Measured> {
+  const { createHash } = await import('node:crypto');
+  const step = (optimizer: InstanceType<typeof sgd.SGD>, length: number): LastRun | undefined => {
+    const tree = [sgd.zeros(length)];
+    optimizer.update(tree, sgd.zerosLike(tree));
+    return optimizer.lastRun;
+  };
+  // Proved by kernels that do run.
+  for (const dtype of ['float32', 'float16', 'bfloat16'] as const) {
+    const parameter = sgd.zeros(8, dtype);
+    new sgd.SGD(1, { device: 'gpu' }).update([parameter], [sgd.zerosLike(parameter)]);
+  }
+  simulator.configure({ emptyKernel: true, stepLatencyMs: latency });
+  const measuring = step(new sgd.SGD(1), 2 ** 19);
+  simulator.resetSettings();
+
+  const optimizer = new sgd.SGD(0.1, { momentum: 0.9, weightDecay: 0.01 });
+  const parameters = (['float32', 'float16', 'bfloat16', 'float64'] as const).map((dtype) =>
+    sgd.zeros(2 ** 18 + 3, dtype),
+  );
+  const gradients = sgd.zerosLike(parameters);
+  for (const { data, dtype } of [...parameters, ...gradients]) {
+    const words = dtype === 'float32' ? new Uint32Array(data.buffer, data.byteOffset, data.length) : data;
+    // The low exponents, where sums and products are subnormal.
+    if (dtype === 'float64') data.forEach((_, i) => (data[i] = i));
+    else words.forEach((_, i) => (words[i] = dtype === 'float32' ? (i * 40503) & 0x01ffffff : (i * 40503) & 0x83ff));
+  }
+  const before = simulator.counters().commits;
+  const runs = [0, 1, 2].map(() => {
+    optimizer.update(parameters, gradients);
+    return optimizer.lastRun;
+  });
+  const { commits } = simulator.counters();
+  const hash = createHash('sha256');
+  const velocities = optimizer.state.parameters as { v: { data: Float32Array } }[];
+  for (const { data } of [...parameters, ...velocities.map(({ v }) => v)]) {
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  const subnormals = (parameters[0].data as Float32Array).filter((w) => w !== 0 && Math.abs(w) < 2 ** -126).length;
+  const small = step(new sgd.SGD(1), 1000);
+  return { measuring, small, runs, digest: hash.digest('hex'), subnormals, commits: commits - before };
+}
+
+const measured = (latency: number): Measured => resultOf(measure, latency, { env: { METAL_SGD_DEVICE: '' } });
+
+describe("device 'auto'", () => {
+  const fast = measured(0);
+  const slow = measured(100);
+
+  const gpuThenCpu = {
+    device: 'gpu',
+    reason: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',
+    copiedBytes: 0,
+  };
+  const cpu = { device: 'cpu', reason: 'a step of this size is faster on the CPU', copiedBytes: 0 };
+
+  test('a quick GPU takes the step, with float64 on the CPU beside it', () => {
+    expect(fast.measuring).toEqual({ device: 'gpu', reason: 'a step of this size runs on the GPU', copiedBytes: 0 });
+    expect(fast.runs).toEqual([gpuThenCpu, gpuThenCpu, gpuThenCpu]);
+    expect(fast.commits).toBe(3);
+  });
+
+  test('a slow way there keeps it on the CPU', () => {
+    expect(slow.measuring).toEqual(cpu);
+    expect(slow.runs).toEqual([cpu, cpu, cpu]);
+    expect(slow.commits).toBe(0);
+  });
+
+  test('a small step stays on the CPU beside the quickest GPU', () => {
+    expect(fast.small).toEqual(cpu);
+  });
+
+  test('the bits are the same either way', () => {
+    expect(fast.digest).toBe(slow.digest);
+    expect([fast.subnormals, slow.subnormals]).toEqual([0, 0]);
+  });
+});
+
+test('ordinary arrays and float64 stay on the CPU, whatever the GPU', () => {
+  const run = ({ sgd, simulator }: Lab): unknown[] => {
+    const float32 = new Float32Array(2 ** 18);
+    const float64 = sgd.zeros(2 ** 18, 'float64');
+    const runs = [float32, float64].map((parameter) => {
+      const optimizer = new sgd.SGD(1);
+      optimizer.update([parameter] as never, [sgd.zerosLike(parameter)] as never);
+      return optimizer.lastRun;
+    });
+    return [...runs, simulator.counters().libraries];
+  };
+  const cpu = {
+    device: 'cpu',
+    reason: 'no leaf can run on the GPU in place: float64, or memory that zeros did not make',
+    copiedBytes: 0,
+  };
+  expect(resultOf(run, undefined, { env: { METAL_SGD_DEVICE: '' } })).toEqual([cpu, cpu, 0]);
+});

@@ -1,0 +1,133 @@
+// A GPU that does not compute as the CPU does: refused, with the first value that differs.
+import { type Lab, resultOf } from '../helpers/child';
+import type { Failure } from '../helpers/failures';
+import type { Dtype } from '../../lib/dtype';
+import type { Counters, SimulatorSettings } from '../helpers/simulator';
+
+interface Told {
+  readonly failures: readonly (Failure | null)[];
+  readonly runs: readonly unknown[];
+  readonly values: readonly number[];
+  readonly steps: number;
+  readonly counters: Counters;
+}
+
+interface Asked {
+  readonly device: 'gpu' | 'auto';
+  readonly dtype: Dtype;
+  readonly length: number;
+}
+
+/** Two steps of w = 0, g = -1 at a learning rate of 1, and what became of them. */
+async function twoSteps({ sgd, simulator }: Lab, { device, dtype, length }: Asked): Promise<Told> {
+  const parameters = sgd.zeros(length, dtype);
+  const gradients = sgd.zerosLike(parameters);
+  gradients.data.fill(dtype === 'float32' ? -1 : dtype === 'float16' ? 0xbc00 : 0xbf80);
+  const optimizer = new sgd.SGD(1, { device });
+  const runs: unknown[] = [];
+  const failures: (Failure | null)[] = [];
+  for (const way of ['update', 'updateAsync'] as const) {
+    try {
+      await optimizer[way]([parameters], [gradients]);
+      failures.push(null);
+    } catch (error) {
+      const { name, code, message } = error as Failure;
+      failures.push({ name, code, message });
+    }
+    runs.push(optimizer.lastRun);
+  }
+  const values = [...new Set<number>(parameters.data)];
+  return { failures, runs, values, steps: optimizer.step, counters: simulator.counters() };
+}
+
+const BIG = 2 ** 16;
+
+function ask(settings: SimulatorSettings, asked: Partial<Asked>): Told {
+  const env = { METAL_SIM: JSON.stringify(settings), METAL_SGD_DEVICE: '' };
+  return resultOf(twoSteps, { device: 'gpu', dtype: 'float32', length: BIG, ...asked }, { env });
+}
+
+const FUSED: SimulatorSettings = { contract: true };
+const KEEPING: SimulatorSettings = { flushSubnormals: false };
+
+const BITS = 'of element \\d+: expected bits 0x[0-9a-f]+, received 0x[0-9a-f]+';
+
+describe.each([
+  ['that fuses a * b + c', FUSED, ['float32', 'float16', 'bfloat16']],
+  ['that keeps subnormals', KEEPING, ['float32', 'bfloat16']],
+] as const)('a GPU %s', (_, settings, dtypes) => {
+  test.each(dtypes)("device 'gpu' fails for %s, once and for all", (dtype) => {
+    const { failures, values, steps, counters } = ask(settings, { dtype });
+    for (const failed of failures) {
+      expect(failed).toMatchObject({ name: 'MetalError', code: 'self-test' });
+      expect(failed?.message).toMatch(
+        new RegExp(
+          `^this GPU does not compute ${dtype} as the CPU does \\((parameter|velocity) ${BITS}\\); nothing was written$`,
+        ),
+      );
+    }
+    expect(failures[0]).toEqual(failures[1]);
+    expect({ values, steps }).toEqual({ values: [0], steps: 0 });
+    // The second call did not ask the GPU again.
+    expect(counters.commits).toBeLessThanOrEqual(10);
+  });
+
+  test("device 'auto' takes the CPU and says why", () => {
+    const { failures, runs, values, steps } = ask(settings, { device: 'auto' });
+    expect(failures).toEqual([null, null]);
+    const run = {
+      device: 'cpu',
+      reason: expect.stringMatching(/refused: its compiler or its self-test failed/) as string,
+    };
+    expect(runs).toEqual([expect.objectContaining(run), expect.objectContaining(run)]);
+    expect({ values, steps }).toEqual({ values: [2], steps: 2 });
+  });
+});
+
+test('float16 has no float32 subnormals: a GPU that keeps them may step it', () => {
+  const { failures, values } = ask(KEEPING, { dtype: 'float16' });
+  expect({ failures, values }).toEqual({ failures: [null, null], values: [0x4000] });
+});
+
+test('a small step under auto asks no GPU', () => {
+  const { runs, counters } = ask(FUSED, { device: 'auto', length: 100 });
+  expect(runs[0]).toEqual({ device: 'cpu', reason: 'a step of this size is faster on the CPU', copiedBytes: 0 });
+  expect(counters).toMatchObject({ libraries: 0, commandQueues: 0, buffersWrapped: 0 });
+});
+
+describe('a compiler that fails', () => {
+  const failing: SimulatorSettings = {
+    faults: [{ at: 'newLibraryWithSource', count: -1, message: 'program_source:3:9: error: nonsense' }],
+  };
+
+  test("device 'gpu' fails with Metal's own message", () => {
+    const { failures, values, steps } = ask(failing, {});
+    const failed = {
+      name: 'MetalError',
+      code: 'compile',
+      message: 'program_source:3:9: error: nonsense; nothing was written',
+    };
+    expect({ failures, values, steps }).toEqual({ failures: [failed, failed], values: [0], steps: 0 });
+  });
+
+  test("device 'auto' takes the CPU and says why", () => {
+    const { failures, runs, values } = ask(failing, { device: 'auto' });
+    expect(failures).toEqual([null, null]);
+    expect(runs[1]).toMatchObject({ device: 'cpu', reason: expect.stringContaining('its compiler') as string });
+    expect(values).toEqual([2]);
+  });
+});
+
+test('each dtype is proved once, when it is first stepped', () => {
+  const rounds = ({ sgd, simulator }: Lab): number[] => {
+    const commits = (['float32', 'float32', 'float16', 'bfloat16', 'float16'] as const).map((dtype) => {
+      const parameters = sgd.zeros(10, dtype);
+      new sgd.SGD(1, { device: 'gpu' }).update([parameters], [sgd.zerosLike(parameters)]);
+      return simulator.counters().commits;
+    });
+    return commits.map((count, i) => count - (i > 0 ? commits[i - 1] : 0));
+  };
+  const [first, second, third, fourth, fifth] = resultOf(rounds);
+  expect([second, fifth]).toEqual([1, 1]);
+  for (const proving of [first, third, fourth]) expect(proving).toBeGreaterThan(5);
+});

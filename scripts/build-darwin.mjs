@@ -1,14 +1,16 @@
 // Makes the addons for Macs on Linux: build-darwin/darwin-arm64 and build-darwin/darwin-x64. CMakeLists.txt lists the
 // sources, scripts/darwin/toolchain.cmake says how to compile and link them. Installs what is missing.
+//   npm run build:darwin [-- --output FOLDER --only arm64|x64]
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const output = join(root, 'build-darwin');
+const tools = join(root, 'build-darwin', 'tools');
 const requirements = join(root, 'scripts', 'darwin', 'requirements.txt');
 
 /** Apple's name of each architecture that Node has a name for. */
@@ -46,7 +48,7 @@ function installLinkerAndPip() {
 /** The zig program, installed by pip once for each version that is asked for. */
 function installZig() {
   const wanted = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
-  const folder = join(output, 'tools', `zig-${wanted}`);
+  const folder = join(tools, `zig-${wanted}`);
   const zig = join(folder, 'ziglang', 'zig');
   if (existsSync(zig)) return zig;
   const unfinished = `${folder}.${process.pid}`;
@@ -57,7 +59,7 @@ function installZig() {
   return zig;
 }
 
-function build(architecture, zig) {
+function build(architecture, zig, output) {
   const objects = join(output, `cmake-${architecture}`);
   const folder = join(output, `darwin-${architecture}`);
   // A cache keeps the flags of the toolchain as they first were; without one, what is up to date still is.
@@ -71,7 +73,7 @@ function build(architecture, zig) {
     METAL_SGD_ZIG: zig,
   };
   run('cmake', ['-S', root, '-B', objects, ...Object.entries(settings).map(([name, value]) => `-D${name}=${value}`)]);
-  const cache = join(output, 'tools', 'cache');
+  const cache = join(tools, 'cache');
   run('cmake', ['--build', objects, '--parallel', String(availableParallelism())], {
     ZIG_GLOBAL_CACHE_DIR: cache,
     ZIG_LOCAL_CACHE_DIR: cache,
@@ -81,10 +83,16 @@ function build(architecture, zig) {
 
 if (process.platform === 'darwin') fail('a Mac builds its own addon: npm run build');
 if (process.platform !== 'linux') fail('npm run build:darwin works on Linux');
+const { values } = parseArgs({
+  options: { output: { type: 'string', default: 'build-darwin' }, only: { type: 'string' } },
+});
+const architectures = Object.keys(ARCHITECTURES).filter((name) => name === (values.only ?? name));
+if (architectures.length === 0) fail(`--only: expected arm64 or x64, received ${values.only}`);
+const output = resolve(root, values.output);
 installLinkerAndPip();
 const zig = installZig();
-for (const architecture of Object.keys(ARCHITECTURES)) {
-  const file = build(architecture, zig);
+for (const architecture of architectures) {
+  const file = build(architecture, zig, output);
   const digest = createHash('sha256').update(readFileSync(file)).digest('hex');
   console.log(`${relative(root, file)}  sha256 ${digest}`);
 }

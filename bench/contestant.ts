@@ -1,0 +1,66 @@
+// What is measured, and who is: every contestant does the same case on memory of its own.
+import type { Dtype } from 'metal-sgd';
+import type { Work } from './works';
+
+/** Hyperparameters that all contestants use. */
+export interface Rule {
+  readonly name: string;
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly dampening: number;
+  readonly nesterov: boolean;
+}
+
+const COMMON = { learningRate: 1e-3, weightDecay: 1e-4, dampening: 0, nesterov: false };
+
+export const RULES: readonly Rule[] = [
+  { name: 'plain', ...COMMON, momentum: 0 },
+  { name: 'momentum', ...COMMON, momentum: 0.9 },
+];
+
+export interface Case {
+  readonly work: Work;
+  readonly dtype: Dtype;
+  readonly rule: Rule;
+  readonly threads: number;
+}
+
+/** Hashes of all elements after some steps: equal for all who computed the same to the bit. */
+export interface Fingerprint {
+  readonly parameters: number;
+  readonly velocities: number;
+}
+
+/** One case, made ready by one contestant. */
+export interface Runner {
+  /** Nanoseconds that so many steps take together. */
+  time(steps: number): Promise<number>;
+  fingerprint(): Promise<Fingerprint>;
+  /** Gives the memory back. */
+  close(): Promise<void>;
+}
+
+export interface Contestant {
+  readonly name: string;
+  open(given: Case): Promise<Runner>;
+  /** Ends what belongs to the contestant. */
+  close(): Promise<void>;
+}
+
+export const ITEM_SIZES: Readonly<Record<Dtype, number>> = { float32: 4, float64: 8, float16: 2, bfloat16: 2 };
+
+/** Bytes that one step must move: w and g read and w written, and v read and written with momentum. */
+export function trafficOf({ work, dtype, rule }: Case): number {
+  return work.total * ITEM_SIZES[dtype] * (rule.momentum > 0 ? 5 : 3);
+}
+
+/** Bytes of the arrays of one contestant. */
+export function memoryOf({ work, dtype, rule }: Case): number {
+  return work.total * ITEM_SIZES[dtype] * (rule.momentum > 0 ? 3 : 2);
+}
+
+/** Such as `resnet50 bfloat16 momentum, 2 threads`. */
+export function labelOf({ work, dtype, rule, threads }: Case): string {
+  return `${work.name} ${dtype} ${rule.name}, ${String(threads)} thread${threads === 1 ? '' : 's'}`;
+}

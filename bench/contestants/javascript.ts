@@ -1,0 +1,50 @@
+// The same loop in plain JavaScript, on ordinary typed arrays. It has one thread, whatever is asked for.
+import type { Case, Contestant, Fingerprint, Rule, Runner } from '../contestant';
+import { type Data, fill, hashOf } from '../values';
+import { loopFor, type Loop } from './loops';
+
+export const javascript: Contestant = {
+  name: 'JavaScript',
+  open: (given) => Promise.resolve(new JavaScriptRunner(given)),
+  close: () => Promise.resolve(),
+};
+
+class JavaScriptRunner implements Runner {
+  #parameters: readonly Data[];
+  #gradients: readonly Data[];
+  #velocities: readonly Data[];
+  readonly #rule: Rule;
+  readonly #loop: Loop;
+
+  constructor({ work, dtype, rule }: Case) {
+    const Memory = { float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array }[dtype];
+    const allocate = (): Data[] => work.counts.map((count) => new Memory(count));
+    this.#parameters = allocate();
+    this.#gradients = allocate();
+    this.#velocities = rule.momentum > 0 ? allocate() : [];
+    fill(this.#parameters, this.#gradients, dtype);
+    this.#rule = rule;
+    this.#loop = loopFor(dtype);
+  }
+
+  time(steps: number): Promise<number> {
+    const velocities = this.#velocities.length > 0 ? this.#velocities : this.#parameters; // not touched then
+    const start = process.hrtime.bigint();
+    for (let step = 0; step < steps; step++) {
+      for (let i = 0; i < this.#parameters.length; i++) {
+        this.#loop(this.#parameters[i], this.#gradients[i], velocities[i], this.#rule);
+      }
+    }
+    return Promise.resolve(Number(process.hrtime.bigint() - start));
+  }
+
+  fingerprint(): Promise<Fingerprint> {
+    const velocities = this.#velocities.length > 0 ? hashOf(this.#velocities) : 0;
+    return Promise.resolve({ parameters: hashOf(this.#parameters), velocities });
+  }
+
+  close(): Promise<void> {
+    this.#parameters = this.#gradients = this.#velocities = [];
+    return Promise.resolve();
+  }
+}

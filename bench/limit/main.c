@@ -1,0 +1,104 @@
+// The machine's limit: bare loops over the same leaves, as a process that
+// bench/contestants/limit.ts asks. A line of standard input is a command, a line of standard output
+// its answer:
+//   open SLOT DTYPE LAMBDA MU WD TAU NESTEROV COUNT...   -> ok | no memory
+//   time SLOT THREADS STEPS                              -> nanoseconds of all steps
+//   fingerprint SLOT                                     -> hash of the parameters, of the
+//   velocities close SLOT                                           -> ok
+// The arguments of the program are the processors to which its threads are bound; none: nowhere.
+#define _POSIX_C_SOURCE 200809L
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "team.h"
+#include "work.h"
+
+enum { kSlots = 16, kMaxProcessors = 1024 };
+
+static Work works[kSlots];
+static int processors[kMaxProcessors], processor_count;
+
+static long next_number(void) {
+  const char* word = strtok(NULL, " \n");
+  return word ? strtol(word, NULL, 10) : -1;
+}
+
+static double next_real(void) {
+  const char* word = strtok(NULL, " \n");
+  return word ? strtod(word, NULL) : 0;
+}
+
+static Work* next_work(void) {
+  long slot = next_number();
+  if (slot >= 0 && slot < kSlots) return &works[slot];
+  fprintf(stderr, "limit: no such slot\n");
+  exit(2);
+}
+
+static void answer_open(size_t line_length) {
+  Work* work = next_work();
+  int dtype = (int)next_number();
+  Rule rule;
+  rule.learning_rate = next_real();
+  rule.momentum = next_real();
+  rule.weight_decay = next_real();
+  rule.dampening = next_real();
+  rule.nesterov = (int)next_number();
+  size_t* counts = malloc((line_length + 1) * sizeof *counts);
+  int leaves = 0;
+  for (long count = next_number(); counts && count >= 0; count = next_number()) {
+    counts[leaves++] = (size_t)count;
+  }
+  int opened =
+      counts && dtype >= 0 && dtype < kDtypes && open_work(work, dtype, &rule, counts, leaves);
+  if (!opened) close_work(work);
+  free(counts);
+  puts(opened ? "ok" : "no memory");
+}
+
+static void answer_time(void) {
+  Work* work = next_work();
+  int threads = (int)next_number();
+  long steps = next_number();
+  const int* bound = threads <= processor_count ? processors : NULL;
+  printf("%.0f\n", run_team(step_share, work, threads < 1 ? 1 : threads, steps, bound));
+}
+
+static void answer_fingerprint(void) {
+  Work* work = next_work();
+  uint32_t velocities = work->velocities ? fingerprint(work, work->velocities) : 0;
+  printf("%u %u\n", fingerprint(work, work->parameters), velocities);
+}
+
+static void answer(char* line) {
+  size_t length = strlen(line);
+  const char* command = strtok(line, " \n");
+  if (!command) return;
+  if (strcmp(command, "open") == 0) {
+    answer_open(length);
+  } else if (strcmp(command, "time") == 0) {
+    answer_time();
+  } else if (strcmp(command, "fingerprint") == 0) {
+    answer_fingerprint();
+  } else if (strcmp(command, "close") == 0) {
+    close_work(next_work());
+    puts("ok");
+  } else {
+    fprintf(stderr, "limit: unknown command %s\n", command);
+    exit(2);
+  }
+  fflush(stdout);
+}
+
+int main(int argc, char** argv) {
+  signal(SIGINT, SIG_IGN);  // Ctrl-C is the asking process's: we end with our input
+  for (int i = 1; i < argc && processor_count < kMaxProcessors; i++) {
+    processors[processor_count++] = atoi(argv[i]);
+  }
+  char* line = NULL;
+  size_t capacity = 0;
+  while (getline(&line, &capacity, stdin) > 0) answer(line);
+  return 0;
+}

@@ -1,0 +1,101 @@
+// Memory, values and one step of a work.
+#define _POSIX_C_SOURCE 200112L
+#include "work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "convert.h"
+
+enum { kLeafAlignment = 256, kArenaAlignment = 16384 };
+
+static size_t item_size(int dtype) { return dtype == kFloat64 ? 8 : dtype == kFloat32 ? 4 : 2; }
+
+static void store(char* data, size_t index, int dtype, double value) {
+  float single = (float)value;
+  if (dtype == kFloat64) ((double*)data)[index] = value;
+  if (dtype == kFloat32) ((float*)data)[index] = single;
+  if (dtype == kFloat16) ((uint16_t*)data)[index] = narrow_float16(single);
+  if (dtype == kBfloat16) ((uint16_t*)data)[index] = narrow_bfloat16(single);
+}
+
+static void fill(Work* work) {
+  uint32_t number = 0;  // of an element in the tree
+  for (int leaf = 0; leaf < work->leaves; leaf++) {
+    char* parameters = work->parameters + work->offsets[leaf];
+    char* gradients = work->gradients + work->offsets[leaf];
+    for (size_t i = 0; i < work->counts[leaf]; i++, number++) {
+      uint32_t hash = number * 2654435761u;
+      store(parameters, i, work->dtype, ((double)(hash >> 24) - 128) / 256);
+      store(gradients, i, work->dtype, (2.0 * ((hash >> 16) & 127) - 127) / 8192);
+    }
+  }
+}
+
+static char* zeroed(size_t bytes) {
+  void* data;
+  if (posix_memalign(&data, kArenaAlignment, bytes ? bytes : 1) != 0) return NULL;
+  return memset(data, 0, bytes);
+}
+
+int open_work(Work* work, int dtype, const Rule* rule, const size_t* counts, int leaves) {
+  *work = (Work){.dtype = dtype, .leaves = leaves, .rule = *rule};
+  work->counts = malloc(leaves * sizeof *work->counts);
+  work->offsets = malloc(leaves * sizeof *work->offsets);
+  if (!work->counts || !work->offsets) return 0;
+  size_t bytes = 0;
+  for (int leaf = 0; leaf < leaves; leaf++) {
+    work->counts[leaf] = counts[leaf];
+    work->offsets[leaf] = bytes;
+    work->total += counts[leaf];
+    size_t size = counts[leaf] * item_size(dtype);
+    bytes += (size + kLeafAlignment - 1) / kLeafAlignment * kLeafAlignment;
+  }
+  work->parameters = zeroed(bytes);
+  work->gradients = zeroed(bytes);
+  work->velocities = rule->momentum > 0 ? zeroed(bytes) : NULL;
+  int complete = work->parameters && work->gradients && (work->velocities || rule->momentum <= 0);
+  if (complete) fill(work);
+  return complete;
+}
+
+void close_work(Work* work) {
+  free(work->counts);
+  free(work->offsets);
+  free(work->parameters);
+  free(work->gradients);
+  free(work->velocities);
+  *work = (Work){0};
+}
+
+void step_share(void* context, int thread, int threads) {
+  const Work* work = context;
+  Loop loop = loop_for(work->dtype, &work->rule);
+  size_t item = item_size(work->dtype), first = 0;
+  size_t begin = work->total / threads * thread;
+  size_t end = thread == threads - 1 ? work->total : work->total / threads * (thread + 1);
+  for (int leaf = 0; leaf < work->leaves && first < end; leaf++) {
+    size_t last = first + work->counts[leaf];
+    size_t from = begin > first ? begin : first, to = end < last ? end : last;
+    if (from < to) {
+      size_t at = work->offsets[leaf] + (from - first) * item;
+      char* velocities = work->velocities ? work->velocities + at : NULL;
+      loop(work->parameters + at, work->gradients + at, velocities, to - from, &work->rule);
+    }
+    first = last;
+  }
+}
+
+uint32_t fingerprint(const Work* work, const char* data) {
+  size_t words = item_size(work->dtype) / 4;
+  uint32_t hash = 2166136261u;
+  for (int leaf = 0; leaf < work->leaves; leaf++) {
+    const char* at = data + work->offsets[leaf];
+    size_t count = work->counts[leaf] * (words ? words : 1);
+    for (size_t i = 0; i < count; i++) {
+      uint32_t word = words ? ((const uint32_t*)at)[i] : ((const uint16_t*)at)[i];
+      hash = (hash ^ word) * 16777619u;
+    }
+  }
+  return hash;
+}

@@ -1,0 +1,70 @@
+// `npm run bench`: measures metal-sgd against the same loop in C and in JavaScript, prints a table, writes JSON.
+import { fitting, groupsOf } from './cases';
+import type { Contestant } from './contestant';
+import { javascript } from './contestants/javascript';
+import { LimitProgram, startLimit } from './contestants/limit';
+import { metalSgd } from './contestants/package';
+import { goalLines } from './goals';
+import { measure, type Measurement } from './measure';
+import { type Options, parseOptions } from './options';
+import { bindThreads, boundProcessors } from './processors';
+import { startProgress } from './progress';
+import { writeResults } from './results';
+import { tableOf } from './table';
+
+const complain = (line: string): void => {
+  console.error(`bench: ${line}`);
+};
+
+async function main(options: Options, signal: AbortSignal): Promise<void> {
+  const processors = boundProcessors();
+  const limit = await startLimit(processors); // before our threads are bound: a child would inherit that
+  if (typeof limit === 'string') complain(limit);
+  bindThreads(processors);
+  const contestants = [...(typeof limit === 'string' ? [] : [limit]), metalSgd, javascript];
+  const measurements: Measurement[] = [];
+  try {
+    await measureAll(options, contestants, measurements, signal);
+  } finally {
+    for (const contestant of contestants) await contestant.close();
+  }
+  console.log(tableOf(measurements));
+  for (const line of goalLines(measurements)) console.log(line);
+  const c = limit instanceof LimitProgram ? limit.build : null;
+  const how = { rounds: options.rounds, interrupted: signal.aborted, processors, c };
+  console.log(`results: ${writeResults(measurements, how, options.json)}`);
+  const wrong = measurements.some(({ series }) => series.some(({ agrees }) => !agrees));
+  if (wrong) complain('what is marked WRONG computed something else than the first contestant');
+  process.exitCode = signal.aborted ? 130 : Number(wrong);
+}
+
+async function measureAll(
+  options: Options,
+  contestants: readonly Contestant[],
+  into: Measurement[],
+  signal: AbortSignal,
+): Promise<void> {
+  const groups = groupsOf(options, complain);
+  const progress = startProgress(groups.length * options.rounds);
+  try {
+    for (const [i, group] of groups.entries()) {
+      if (signal.aborted) return;
+      const cases = fitting(group, contestants.length, complain);
+      globalThis.gc?.(); // the last group's memory
+      await measure(cases, contestants, options, into, signal, (doing, round) => {
+        progress.show(i * options.rounds + round, doing);
+      });
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+const interrupt = new AbortController();
+process.once('SIGINT', () => {
+  interrupt.abort(); // a second Ctrl-C ends the process at once
+});
+main(parseOptions(process.argv), interrupt.signal).catch((error: unknown) => {
+  complain(error instanceof Error ? String(error.stack) : String(error));
+  process.exitCode = 1;
+});

@@ -1,0 +1,53 @@
+// The values that every contestant begins with, and the hash by which results are compared; bench/limit/work.c has the
+// same. All values are exact in every dtype, and no step makes a subnormal of them.
+import type { Dtype } from 'metal-sgd';
+
+export type Data = Float32Array | Float64Array | Uint16Array;
+
+const HASH_FACTOR = 2654435761;
+
+/** Parameters from -0.5 to 0.5, gradients from -0.016 to 0.016, by the number of the element in its tree. */
+export function fill(parameters: readonly Data[], gradients: readonly Data[], dtype: Dtype): void {
+  const store = STORES[dtype];
+  let number = 0;
+  parameters.forEach((w, leaf) => {
+    const g = gradients[leaf];
+    for (let i = 0; i < w.length; i++, number++) {
+      const hash = Math.imul(number, HASH_FACTOR) >>> 0;
+      w[i] = store(((hash >>> 24) - 128) / 256);
+      g[i] = store((2 * ((hash >>> 16) & 127) - 127) / 8192);
+    }
+  });
+}
+
+const single = new Float32Array(1);
+const bits = new Uint32Array(single.buffer);
+
+/** What stands in memory for a value; right for the values above, which need no rounding. */
+const STORES: Readonly<Record<Dtype, (value: number) => number>> = {
+  float32: (value) => value,
+  float64: (value) => value,
+  bfloat16: (value) => {
+    single[0] = value;
+    return bits[0] >>> 16;
+  },
+  float16: (value) => {
+    single[0] = value;
+    const magnitude = bits[0] & 0x7fffffff;
+    return (value < 0 ? 0x8000 : 0) | (magnitude === 0 ? 0 : (magnitude - 0x38000000) >>> 13);
+  },
+};
+
+/** FNV-1a over 32-bit words, over 16-bit words for 16-bit items. */
+export function hashOf(leaves: readonly Data[]): number {
+  let hash = 2166136261;
+  for (const leaf of leaves) {
+    const words = leaf instanceof Uint16Array ? leaf : wordsOf(leaf);
+    for (const word of words) hash = Math.imul(hash ^ word, 16777619);
+  }
+  return hash >>> 0;
+}
+
+function wordsOf({ buffer, byteOffset, byteLength }: Data): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, byteLength / 4);
+}

@@ -57,8 +57,9 @@ export class Training {
     this.parameters = Object.fromEntries(list.map(([name]) => [name, wrap(leaves[name])]));
     const gradients = zerosLike(leaves);
     this.gradients = Object.fromEntries(list.map(([name]) => [name, wrap(gradients[name])]));
-    this.#expected = list.map(([name, dtype, length]) => {
-      return { name, dtype, w: copied(dataOf(leaves[name])), v: new ARRAYS[dtype](length) };
+    this.#expected = list.map(([name, dtype]) => {
+      const data = dataOf(this.parameters[name]);
+      return { name, dtype, w: copied(data), v: new ARRAYS[dtype](data.length) };
     });
   }
 

@@ -61,8 +61,11 @@ async function measure({ sgd, simulator }: Lab, latency: number): Promise<Measur
 const measured = (latency: number): Measured => resultOf(measure, latency, { env: { METAL_SGD_DEVICE: '' } });
 
 describe("device 'auto'", () => {
-  const fast = measured(0);
-  const slow = measured(100);
+  let fast: Measured, slow: Measured;
+  beforeAll(() => {
+    fast = measured(0);
+    slow = measured(100);
+  });
 
   const gpuThenCpu = {
     device: 'gpu',

@@ -26,17 +26,19 @@ export interface Case {
   readonly threads: number;
 }
 
-/** Hashes of all elements after some steps: equal for all who computed the same to the bit. */
-export interface Fingerprint {
-  readonly parameters: number;
-  readonly velocities: number;
+/** What came out of some steps, by which contestants are compared. */
+export interface Outcome {
+  /** Hashes of all parameters and of all velocities (0 without): of those who promise the package's bits. */
+  readonly hashes?: readonly [parameters: number, velocities: number];
+  /** Some parameters' values; the C program has hashes only. */
+  readonly values?: readonly number[];
 }
 
 /** One case, made ready by one contestant. */
 export interface Runner {
   /** Nanoseconds that so many steps take together. */
   time(steps: number): Promise<number>;
-  fingerprint(): Promise<Fingerprint>;
+  outcome(): Promise<Outcome>;
   /** Gives the memory back. */
   close(): Promise<void>;
 }

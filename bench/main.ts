@@ -21,7 +21,7 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   const limit = await startLimit(processors); // before our threads are bound: a child would inherit that
   if (typeof limit === 'string') complain(limit);
   bindThreads(processors);
-  const contestants = [...(typeof limit === 'string' ? [] : [limit]), metalSgd, javascript];
+  const contestants = [metalSgd, ...(typeof limit === 'string' ? [] : [limit]), javascript];
   const measurements: Measurement[] = [];
   try {
     await measureAll(options, contestants, measurements, signal);
@@ -34,7 +34,7 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   const how = { rounds: options.rounds, interrupted: signal.aborted, processors, c };
   console.log(`results: ${writeResults(measurements, how, options.json)}`);
   const wrong = measurements.some(({ series }) => series.some(({ agrees }) => !agrees));
-  if (wrong) complain('what is marked WRONG computed something else than the first contestant');
+  if (wrong) complain('what is marked WRONG computed something else than metal-sgd');
   process.exitCode = signal.aborted ? 130 : Number(wrong);
 }
 

@@ -1,6 +1,7 @@
 // Measures several cases, each by all contestants, in turn: A B C A B C ..., so that what the machine does meanwhile
 // meets all alike.
-import { type Case, type Contestant, type Fingerprint, labelOf, type Runner } from './contestant';
+import { agree } from './agreement';
+import { type Case, type Contestant, labelOf, type Outcome, type Runner } from './contestant';
 
 export interface Effort {
   readonly rounds: number;
@@ -13,7 +14,7 @@ export interface Effort {
 /** What one contestant took for one case. */
 export interface Series {
   readonly contestant: string;
-  /** False if it computed something else than the first contestant. */
+  /** False if it computed something else than the first contestant, which is the package. */
   readonly agrees: boolean;
   /** Steps in each sample. */
   readonly steps: number;
@@ -75,21 +76,19 @@ async function prepare(
   { rounds, sample, budget }: Effort,
   opened: Runner[],
 ): Promise<Entry[]> {
-  const ready: { name: string; runner: Runner; fingerprint: Fingerprint; took: number }[] = [];
+  const ready: { name: string; runner: Runner; outcome: Outcome; took: number }[] = [];
   for (const contestant of contestants) {
     const runner = await contestant.open(given);
     opened.push(runner);
     await runner.time(CHECKED_STEPS);
-    const fingerprint = await runner.fingerprint();
-    ready.push({ name: contestant.name, runner, fingerprint, took: await warmUp(runner, sample) });
+    const outcome = await runner.outcome();
+    ready.push({ name: contestant.name, runner, outcome, took: await warmUp(runner, sample) });
   }
   const [first] = ready;
-  return ready.map(({ name, runner, fingerprint, took }) => {
+  return ready.map(({ name, runner, outcome, took }) => {
     const steps = Math.min(MOST_STEPS, Math.max(1, Math.round(sample / took)));
     const affordable = Math.max(3, Math.floor(budget / (steps * took)));
-    const agrees =
-      fingerprint.parameters === first.fingerprint.parameters &&
-      fingerprint.velocities === first.fingerprint.velocities;
+    const agrees = agree(first.outcome, outcome, given.dtype);
     return { runner, rounds: Math.min(rounds, affordable), series: { contestant: name, agrees, steps, samples: [] } };
   });
 }

@@ -1,6 +1,7 @@
 // The values that every contestant begins with, and the hash by which results are compared; bench/limit/work.c has the
 // same. All values are exact in every dtype, and no step makes a subnormal of them.
 import type { Dtype } from 'metal-sgd';
+import { bfloat16Value, float16Value } from './half';
 
 export type Data = Float32Array | Float64Array | Uint16Array;
 
@@ -36,6 +37,27 @@ const STORES: Readonly<Record<Dtype, (value: number) => number>> = {
     const magnitude = bits[0] & 0x7fffffff;
     return (value < 0 ? 0x8000 : 0) | (magnitude === 0 ? 0 : (magnitude - 0x38000000) >>> 13);
   },
+};
+
+/** The value of every so manieth element, 64 at most, of leaves in their order. */
+export function someValues(leaves: readonly Data[], dtype: Dtype): number[] {
+  const total = leaves.reduce((sum, { length }) => sum + length, 0);
+  const every = Math.ceil(total / 64);
+  let number = 0;
+  return leaves.flatMap((leaf) => {
+    const values: number[] = [];
+    const first = (every - (number % every)) % every;
+    for (let i = first; i < leaf.length; i += every) values.push(VALUES[dtype](leaf[i]));
+    number += leaf.length;
+    return values;
+  });
+}
+
+const VALUES: Readonly<Record<Dtype, (stored: number) => number>> = {
+  float32: (stored) => stored,
+  float64: (stored) => stored,
+  bfloat16: bfloat16Value,
+  float16: float16Value,
 };
 
 /** FNV-1a over 32-bit words, over 16-bit words for 16-bit items. */

@@ -1,6 +1,7 @@
 // The same loop in plain JavaScript, on ordinary typed arrays. It has one thread, whatever is asked for.
-import type { Case, Contestant, Fingerprint, Rule, Runner } from '../contestant';
-import { type Data, fill, hashOf } from '../values';
+import type { Dtype } from 'metal-sgd';
+import type { Case, Contestant, Outcome, Rule, Runner } from '../contestant';
+import { type Data, fill, someValues } from '../values';
 import { loopFor, type Loop } from './loops';
 
 export const javascript: Contestant = {
@@ -13,6 +14,7 @@ class JavaScriptRunner implements Runner {
   #parameters: readonly Data[];
   #gradients: readonly Data[];
   #velocities: readonly Data[];
+  readonly #dtype: Dtype;
   readonly #rule: Rule;
   readonly #loop: Loop;
 
@@ -23,8 +25,9 @@ class JavaScriptRunner implements Runner {
     this.#gradients = allocate();
     this.#velocities = rule.momentum > 0 ? allocate() : [];
     fill(this.#parameters, this.#gradients, dtype);
+    this.#dtype = dtype;
     this.#rule = rule;
-    this.#loop = loopFor(dtype);
+    this.#loop = loopFor(dtype, rule);
   }
 
   time(steps: number): Promise<number> {
@@ -38,9 +41,8 @@ class JavaScriptRunner implements Runner {
     return Promise.resolve(Number(process.hrtime.bigint() - start));
   }
 
-  fingerprint(): Promise<Fingerprint> {
-    const velocities = this.#velocities.length > 0 ? hashOf(this.#velocities) : 0;
-    return Promise.resolve({ parameters: hashOf(this.#parameters), velocities });
+  outcome(): Promise<Outcome> {
+    return Promise.resolve({ values: someValues(this.#parameters, this.#dtype) });
   }
 
   close(): Promise<void> {

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import type { Case, Contestant, Fingerprint, Runner } from '../contestant';
+import type { Case, Contestant, Outcome, Runner } from '../contestant';
 import { ROOT } from '../internals';
 
 const SOURCES = ['main.c', 'work.c', 'loops.c', 'team.c'].map((file) => join(ROOT, 'bench', 'limit', file));
@@ -66,7 +66,7 @@ export class LimitProgram implements Contestant {
     if (answer !== 'ok') throw new Error(`the C program: ${answer}`);
     return {
       time: async (steps) => Number(await this.#ask('time', slot, threads, steps)),
-      fingerprint: async () => fingerprintOf(await this.#ask('fingerprint', slot)),
+      outcome: async () => outcomeOf(await this.#ask('fingerprint', slot)),
       close: async () => {
         await this.#ask('close', slot);
         this.#free.push(slot);
@@ -88,7 +88,7 @@ export class LimitProgram implements Contestant {
   }
 }
 
-function fingerprintOf(answer: string): Fingerprint {
+function outcomeOf(answer: string): Outcome {
   const [parameters, velocities] = answer.split(' ').map(Number);
-  return { parameters, velocities };
+  return { hashes: [parameters, velocities] };
 }

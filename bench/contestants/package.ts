@@ -1,8 +1,8 @@
 // metal-sgd as a user runs it: whole calls of `update`, checks included, on a tree that `zeros` made.
-import { type OptimizerState, SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
-import type { Case, Contestant, Fingerprint, Runner } from '../contestant';
+import { type Dtype, SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
+import type { Case, Contestant, Outcome, Runner } from '../contestant';
 import { setThreads } from '../internals';
-import { type Data, fill, hashOf } from '../values';
+import { type Data, fill, hashOf, someValues } from '../values';
 
 export const metalSgd: Contestant = {
   name: 'metal-sgd',
@@ -16,6 +16,7 @@ class PackageRunner implements Runner {
   #parameters: readonly Tensor[];
   #gradients: readonly Tensor[];
   readonly #optimizer: SGD;
+  readonly #dtype: Dtype;
   readonly #threads: number;
 
   constructor({ work, dtype, rule, threads }: Case) {
@@ -24,6 +25,7 @@ class PackageRunner implements Runner {
     fill(dataOf(this.#parameters), dataOf(this.#gradients), dtype);
     const { learningRate, momentum, weightDecay, dampening, nesterov } = rule;
     this.#optimizer = new SGD(learningRate, { momentum, weightDecay, dampening, nesterov, device: 'cpu' });
+    this.#dtype = dtype;
     this.#threads = threads;
   }
 
@@ -35,12 +37,13 @@ class PackageRunner implements Runner {
     return Promise.resolve(Number(process.hrtime.bigint() - start));
   }
 
-  fingerprint(): Promise<Fingerprint> {
-    const { parameters } = this.#optimizer.state as OptimizerState & { parameters: { v?: Tensor }[] };
-    const velocities = parameters.flatMap(({ v }) => v ?? []);
+  outcome(): Promise<Outcome> {
+    const { parameters } = this.#optimizer.state;
+    const velocities = (parameters as { v?: Tensor }[]).flatMap(({ v }) => v ?? []);
+    const data = dataOf(this.#parameters);
     return Promise.resolve({
-      parameters: hashOf(dataOf(this.#parameters)),
-      velocities: velocities.length > 0 ? hashOf(dataOf(velocities)) : 0,
+      hashes: [hashOf(data), velocities.length > 0 ? hashOf(dataOf(velocities)) : 0],
+      values: someValues(data, this.#dtype),
     });
   }
 

@@ -1,4 +1,4 @@
-// Conversions of 16-bit floats for the plain JavaScript loop: a table to widen, integer arithmetic to narrow.
+// Conversions of 16-bit floats in JavaScript: a table to widen, integer arithmetic to narrow.
 
 const single = new Float32Array(1);
 const bits = new Uint32Array(single.buffer);
@@ -10,12 +10,12 @@ export function wideningTable(dtype: 'float16' | 'bfloat16'): Float32Array {
   );
 }
 
-function bfloat16Value(word: number): number {
+export function bfloat16Value(word: number): number {
   bits[0] = word << 16;
   return single[0];
 }
 
-function float16Value(word: number): number {
+export function float16Value(word: number): number {
   const sign = word & 0x8000 ? -1 : 1;
   const exponent = (word >>> 10) & 31;
   const fraction = word & 1023;

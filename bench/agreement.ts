@@ -1,0 +1,19 @@
+// Whether two contestants computed the same.
+import type { Dtype } from 'metal-sgd';
+import type { Outcome } from './contestant';
+
+/** Distance from 1 to the next number. */
+const EPSILONS: Readonly<Record<Dtype, number>> = {
+  float32: 2 ** -23,
+  float64: 2 ** -52,
+  float16: 2 ** -10,
+  bfloat16: 2 ** -7,
+};
+
+/** To the bit where both have hashes; else to some roundings in the values that were looked at. */
+export function agree(one: Outcome, other: Outcome, dtype: Dtype): boolean {
+  if (one.hashes && other.hashes) return one.hashes.join() === other.hashes.join();
+  if (!one.values || one.values.length !== other.values?.length) return false;
+  const { values } = other;
+  return one.values.every((value, i) => Math.abs(value - values[i]) <= 4 * EPSILONS[dtype] * Math.abs(value));
+}

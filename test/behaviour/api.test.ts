@@ -4,12 +4,12 @@ import { bytesOf, memoryOf, numbers } from '../helpers/memory';
 
 const ones = (length: number): Float32Array => new Float32Array(length).fill(1);
 
-function model(): { w: Float32Array; layers: { b: Float64Array }[] } {
-  return { w: new Float32Array([1, 2, 3]), layers: [{ b: new Float64Array([4, 5]) }] };
+function model(): { w: Float32Array; layers: { b: Float32Array }[] } {
+  return { w: new Float32Array([1, 2, 3]), layers: [{ b: new Float32Array([4, 5]) }] };
 }
 
-function gradientsOf(value: number): { w: Float32Array; layers: { b: Float64Array }[] } {
-  return { w: new Float32Array(3).fill(value), layers: [{ b: new Float64Array(2).fill(value) }] };
+function gradientsOf(value: number): { w: Float32Array; layers: { b: Float32Array }[] } {
+  return { w: new Float32Array(3).fill(value), layers: [{ b: new Float32Array(2).fill(value) }] };
 }
 
 describe('update', () => {
@@ -27,7 +27,7 @@ describe('update', () => {
 
   test('leaves parameters without a gradient as they are', () => {
     const parameters = model();
-    new SGD(1, { momentum: 0.9, weightDecay: 1 }).update(parameters, { layers: [{ b: new Float64Array(2) }] });
+    new SGD(1, { momentum: 0.9, weightDecay: 1 }).update(parameters, { layers: [{ b: new Float32Array(2) }] });
     expect(numbers(parameters.w)).toEqual([1, 2, 3]);
     expect(numbers(parameters.layers[0].b)).toEqual([0, 0]);
   });
@@ -36,6 +36,20 @@ describe('update', () => {
     const optimizer = new SGD(1);
     optimizer.update(model(), {});
     expect(optimizer.step).toBe(1);
+  });
+
+  test('takes every dtype, bare or shaped', () => {
+    const optimizer = new SGD(1, { device: 'cpu', momentum: 0.5 });
+    const one = { float64: 1, float16: 0x3c00, bfloat16: 0x3f80 };
+    for (const dtype of ['float64', 'float16', 'bfloat16'] as const) {
+      const [parameters, gradients] = [zeros({ [dtype]: 2 }, dtype), zeros({ [dtype]: 2 }, dtype)];
+      gradients[dtype].data.fill(one[dtype]);
+      optimizer.update(parameters, gradients);
+      expect(numbers(parameters[dtype].data)).toEqual(Array(2).fill(dtype === 'float64' ? -1 : one[dtype] + 0x8000));
+    }
+    const bare = new Float64Array([1]);
+    optimizer.update({ bare }, { bare: new Float64Array([0.1]) });
+    expect(bare[0]).toBe(0.9);
   });
 
   test('takes tensors beside bare arrays', () => {
@@ -107,7 +121,7 @@ describe('init, initSingle and applySingle', () => {
     optimizer.init(parameters);
     expect(optimizer.state.parameters).toEqual({
       w: { v: ones(3) },
-      layers: [{ b: { v: new Float64Array(2) } }],
+      layers: [{ b: { v: new Float32Array(2) } }],
     });
     expect(optimizer.step).toBe(1);
   });
@@ -191,5 +205,5 @@ test('zerosLike and clone give arrays of their own', () => {
   const empty = zerosLike(tree);
   tree.w.fill(9);
   expect(copy).toEqual(model());
-  expect(empty).toEqual({ w: new Float32Array(3), layers: [{ b: new Float64Array(2) }] });
+  expect(empty).toEqual({ w: new Float32Array(3), layers: [{ b: new Float32Array(2) }] });
 });

@@ -34,7 +34,7 @@ describe('layout', () => {
     expect(b.data.buffer).toBe(buffer);
     expect([buffer.growable, buffer.maxByteLength]).toEqual([true, buffer.byteLength]);
     expect(zeros(10).data.buffer).not.toBe(buffer);
-    expect(buffer.byteLength - b.data.byteOffset).toBeGreaterThanOrEqual(PAGE);
+    expect(buffer.byteLength - a.data.byteOffset).toBeGreaterThanOrEqual(PAGE);
   });
 
   test('clone and zerosLike lay out as zeros does', () => {

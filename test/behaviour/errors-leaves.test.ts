@@ -164,7 +164,7 @@ describe('a gradient that does not fit its parameter', () => {
     ],
     [
       'no parameter in a list',
-      { list: [new Float64Array(1), floats(1)] },
+      { list: [floats(1), floats(1)] },
       rangeFailure(
         'missing-parameter',
         'gradients.list.1: expected a parameter of this path, received a gradient alone',
@@ -182,7 +182,7 @@ describe('a gradient that does not fit its parameter', () => {
     ],
     [
       'an object for a list',
-      { list: { 0: new Float64Array(1) } },
+      { list: { 0: floats(1) } },
       typeFailure('missing-parameter', 'gradients.list: expected an array as in parameters, received an object'),
     ],
     [

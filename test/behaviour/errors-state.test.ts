@@ -7,7 +7,7 @@ import { trained } from '../helpers/trained';
 interface Velocities {
   a: { v: Float32Array };
   t: { v: Tensor };
-  list: { v: Float64Array }[];
+  list: { v: Float32Array }[];
 }
 
 /** Assigns the trained optimizer's state with changes; what that throws, having checked that nothing has changed. */

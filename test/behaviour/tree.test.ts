@@ -39,8 +39,8 @@ describe('trees that are taken', () => {
 
   test('trees and arrays of another realm', () => {
     const tree = runInNewContext(
-      '({ a: new Float32Array([1]), list: [new Float64Array([1]), { data: new Float32Array([1]), shape: [1], dtype: "float32" }] })',
-    ) as { a: Float32Array; list: [Float64Array, { data: Float32Array }] };
+      '({ a: new Float32Array([1]), list: [new Float32Array([1]), { data: new Float32Array([1]), shape: [1], dtype: "float32" }] })',
+    ) as { a: Float32Array; list: [Float32Array, { data: Float32Array }] };
     expect(tree.a instanceof Float32Array).toBe(false);
     expectSteps(tree, [tree.a, tree.list[0], tree.list[1].data]);
     const fresh = new SGD(1).applyGradients({ a: ones() }, tree as { a: Float32Array });

@@ -1,7 +1,7 @@
 // npm run mutants [-- NAME...]: does every bug in test/mutants make a test fail?
 // Each patch is applied to a copy of the repository. The test file that its header names ("# caught by: FILE") runs first;
 // if that passes, the whole quick suite. A mutant that nothing catches, a patch that doesn't apply and one that doesn't
-// build make the command fail.
+// build make the command fail. "# needs: INSTRUCTION SET" marks a patch of code that other processors never run.
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,7 +18,6 @@ const QUICK = '/test/(?!long/|metal/|metal-sim/)';
 const TIMEOUT = 10 * 60_000;
 
 const copy = mkdtempSync(join(tmpdir(), 'metal-sgd-mutants-'));
-const report = join(copy, 'jest.json');
 let running;
 
 function end(code) {
@@ -72,17 +71,13 @@ async function build(files) {
 
 /** Runs Jest; the first test that failed, or undefined if all passed. */
 async function firstFailure(pattern) {
-  rmSync(report, { force: true });
-  const flags = ['--bail', '--json', '--outputFile', report, '--testPathPatterns', pattern];
+  const flags = ['--bail', '--testPathPatterns', pattern];
   const { status, signal, output } = await run(process.execPath, '--expose-gc', jest, ...flags);
   if (status === 0) return undefined;
-  if (!existsSync(report)) return signal ? `the run was ended by ${signal}` : `Jest failed: ${output.slice(-300)}`;
-  const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
-  const file = testResults.find((result) => result.status === 'failed');
-  if (!file) return 'a test file that crashed';
-  const test = file.assertionResults.find((result) => result.status === 'failed');
-  const name = file.name.slice(file.name.indexOf('/test/') + 1);
-  return `${name}: ${test ? test.fullName : 'does not run'}`;
+  // From Jest's text: with --bail it often ends before it has written its --json.
+  const file = /^FAIL (\S+)/m.exec(output)?.[1] ?? pattern;
+  const test = /^ {2}● (.+)$/m.exec(output)?.[1] ?? (signal ? `ended by ${signal}` : output.slice(-300));
+  return `${file}: ${test}`;
 }
 
 /** The patches to run, each with the test file that should catch it. */
@@ -97,9 +92,10 @@ function readPatches(names) {
     .filter((file) => names.length === 0 || names.includes(basename(file, '.patch')))
     .map((file) => {
       const path = join(folder, file);
-      const expected = /^# caught by: (\S+)$/m.exec(readFileSync(path, 'utf8'))?.[1];
+      const header = (key) => new RegExp(`^# ${key}: (\\S+)$`, 'm').exec(readFileSync(path, 'utf8'))?.[1];
+      const expected = header('caught by');
       if (!expected || !existsSync(join(root, expected))) throw new Error(`${file}: no "# caught by: TEST FILE"`);
-      return { name: basename(file, '.patch'), path, expected };
+      return { name: basename(file, '.patch'), path, expected, needs: header('needs') };
     });
 }
 
@@ -120,19 +116,25 @@ async function hunt({ path, expected }, stale) {
   }
 }
 
-/** Builds the copy and makes sure that without a mutant the tests pass. */
+/** Builds the copy and makes sure that without a mutant the tests pass. Returns the processor's instruction sets. */
 async function prepare(patches) {
   copyRepository();
   await build(['native/', 'lib/']);
   const expected = [...new Set(patches.map((patch) => patch.expected))];
   const failure = await firstFailure(`/(${expected.join('|')})$`);
   if (failure) throw new Error(`fails without any mutant: ${failure}`);
+  const ask = "JSON.stringify(require('./dist/native.js').native().machine().instructionSets)";
+  return JSON.parse(await need('does not run', process.execPath, '-p', ask));
 }
 
 async function main() {
-  const patches = readPatches(process.argv.slice(2));
+  const asked = readPatches(process.argv.slice(2));
   progress('building, and running the tests without a mutant');
-  await prepare(patches);
+  const instructionSets = await prepare(asked);
+  const patches = asked.filter(({ needs }) => !needs || instructionSets.includes(needs));
+  for (const { name, needs } of asked)
+    if (!instructionSets.includes(needs ?? instructionSets[0]))
+      console.log(`${name}: not on this processor, which lacks ${needs}`);
   const width = Math.max(...patches.map(({ name }) => name.length));
   const stale = [];
   let missed = 0;

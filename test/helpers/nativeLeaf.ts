@@ -1,20 +1,32 @@
-// One leaf on the addon alone, for what the class never asks of it, and for many steps at its own speed.
+// Leaves on the addon alone, for what the class never asks of it, and for many steps at its own speed.
 import { type Dtype, DTYPES, type LeafData } from '../../lib/dtype';
 import { native, SETTINGS, TARGETS } from '../../lib/native';
 import type { Hyperparameters, Subnormals } from './oracle';
 
-/** A function that takes one step of the leaf, in place. */
+/** What the addon is given of a leaf. */
+export interface NativeLeaf {
+  readonly dtype: Dtype;
+  readonly w: LeafData;
+  readonly g: LeafData;
+  readonly v: LeafData | null;
+}
+
+/** A function that takes one step of all leaves on the CPU, in place. */
 export function nativeStepper(
-  dtype: Dtype,
-  w: LeafData,
-  g: LeafData,
-  v: LeafData | null,
+  leaves: readonly NativeLeaf[],
 ): (given: Hyperparameters, subnormals?: Subnormals) => void {
   const settings = new Float64Array(Object.keys(SETTINGS).length);
-  const dtypes = Uint8Array.of(DTYPES.indexOf(dtype));
-  const notInArenas = Int32Array.of(-1, -1, -1);
-  const cpu = TARGETS.indexOf('cpu');
-  const tree = native().prepareStep([w], [g], [v], dtypes, new Uint8Array(1), settings, cpu, [], notInArenas);
+  const tree = native().prepareStep(
+    leaves.map(({ w }) => w),
+    leaves.map(({ g }) => g),
+    leaves.map(({ v }) => v),
+    Uint8Array.from(leaves, ({ dtype }) => DTYPES.indexOf(dtype)),
+    new Uint8Array(leaves.length),
+    settings,
+    TARGETS.indexOf('cpu'),
+    [],
+    new Int32Array(3 * leaves.length).fill(-1),
+  );
   return (given, subnormals = 'keep') => {
     for (const key of Object.keys(given) as (keyof Hyperparameters)[]) settings[SETTINGS[key]] = Number(given[key]);
     settings[SETTINGS.flushSubnormals] = Number(subnormals === 'flush');

@@ -83,9 +83,9 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
         for (let from = 0; from < 0x10000; from += length) {
           const patterns = everyPattern().subarray(from, from + length);
           const [w, v] = [patterns.slice(), patterns.slice()];
-          nativeStepper(dtype, w, new Uint16Array(w.length), null)(plain);
+          nativeStepper([{ dtype, w, g: new Uint16Array(w.length), v: null }])(plain);
           expectSameBits(dtype, w, patterns, 'parameter');
-          nativeStepper(dtype, new Uint16Array(v.length), new Uint16Array(v.length), v)(momentum);
+          nativeStepper([{ dtype, w: new Uint16Array(v.length), g: new Uint16Array(v.length), v }])(momentum);
           expectSameBits(dtype, v, addingZero(patterns), 'velocity');
         }
       }
@@ -93,7 +93,7 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
 
     test.each<Subnormals>(['keep', 'flush'])('a step in the mode %s flushes float32 subnormals alone', (subnormals) => {
       const w = everyPattern();
-      nativeStepper(dtype, w, new Uint16Array(w.length), null)(plain, subnormals);
+      nativeStepper([{ dtype, w, g: new Uint16Array(w.length), v: null }])(plain, subnormals);
       const flushes = subnormals === 'flush' && dtype === 'bfloat16';
       const flush = (bits: number): number => ((bits & 0x7fff) < 0x80 ? bits & 0x8000 : bits);
       expectSameBits(dtype, w, flushes ? everyPattern().map(flush) : everyPattern(), 'parameter');
@@ -102,7 +102,7 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
     test('every rounding goes to the nearest, of two to the even one', () => {
       const w = new Uint16Array(LENGTH);
       const g = new Uint16Array(LENGTH).fill(ONE[dtype]);
-      const step = nativeStepper(dtype, w, g, null);
+      const step = nativeStepper([{ dtype, w, g, v: null }]);
       const cases = roundings(format);
       const rounded = LOOKED_AT.map(() => new Uint16Array(cases.length));
       cases.forEach(({ value }, i) => {

@@ -5,7 +5,7 @@ import { native } from '../../lib/native';
 import { copied, expectSameBits } from '../helpers/bits';
 import { ARRAYS } from '../helpers/leaves';
 import { INSTRUCTION_SETS, restoreMachineAfterwards } from '../helpers/machine';
-import { nativeStepper } from '../helpers/nativeLeaf';
+import { type NativeLeaf, nativeStepper } from '../helpers/nativeLeaf';
 import { type Hyperparameters, oracleStep, type Subnormals } from '../helpers/oracle';
 import { fillRandom } from '../helpers/random';
 
@@ -14,7 +14,9 @@ restoreMachineAfterwards();
 const options: Hyperparameters = { learningRate: 0.1, momentum: 0.9, weightDecay: 0, dampening: 0, nesterov: false };
 const MODES: readonly Subnormals[] = ['keep', 'flush'];
 
-const isSubnormal = (value: number): boolean => value !== 0 && Math.abs(value) < 2 ** -126;
+const isBelow = (exponent: number) => (value: number) => value !== 0 && Math.abs(value) < 2 ** exponent;
+/** As a float32. */
+const isSubnormal = isBelow(-126);
 
 /** 2,000 steps with zero gradients beside the oracle; the velocity after each of the steps asked for. */
 function coast(dtype: Dtype, subnormals: Subnormals, watched: readonly number[]): LeafData[] {
@@ -23,9 +25,11 @@ function coast(dtype: Dtype, subnormals: Subnormals, watched: readonly number[])
   const v = new ARRAYS[dtype](length);
   fillRandom(dtype, w, 1, false);
   fillRandom(dtype, v, 2, false);
+  // Small enough to become subnormal in its own format: flushing mode, where it counts, counts for that one.
+  if (dtype === 'float64') v.forEach((value, i) => (v[i] = value * 2 ** -900));
   const g = new ARRAYS[dtype](length);
   const [expectedW, expectedV] = [copied(w), copied(v)];
-  const step = nativeStepper(dtype, w, g, v);
+  const step = nativeStepper([{ dtype, w, g, v }]);
   const seen: LeafData[] = [];
   for (let i = 1; i <= 2000; i++) {
     step(options, subnormals);
@@ -49,6 +53,27 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
     },
   );
 
+  test.each(DTYPES.flatMap((dtype) => MODES.map((mode) => [dtype, mode] as const)))(
+    'any bits of %s are stepped in the mode %s as by the oracle, be they operands or results',
+    (dtype, subnormals) => {
+      const [w, g, v] = [1, 2, 3].map((seed) => {
+        const data = new ARRAYS[dtype](5003);
+        fillRandom(dtype, data, seed, true);
+        return data;
+      });
+      const [expectedW, expectedV] = [copied(w), copied(v)];
+      const step = nativeStepper([{ dtype, w, g, v }]);
+      // Large and small, so that subnormal operands make normal results and the other way round.
+      for (const learningRate of [2 ** 40, 2 ** -40, 1e-40]) {
+        const given = { ...options, learningRate, weightDecay: learningRate, nesterov: true };
+        step(given, subnormals);
+        oracleStep(dtype, given, expectedW, g, expectedV, subnormals);
+        expectSameBits(dtype, w, expectedW, 'parameter');
+        expectSameBits(dtype, v, expectedV, 'v');
+      }
+    },
+  );
+
   test('a float32 velocity becomes subnormal and stays, or goes to zero where subnormals are flushed', () => {
     const [kept, last] = coast('float32', 'keep', [900, 2000]);
     expect(Array.from(kept).every(isSubnormal)).toBe(true);
@@ -57,21 +82,20 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
     expect(Array.from(flushed).every((value) => value === 0)).toBe(true);
   });
 
-  test('a float64 velocity goes through the range of float32’s subnormals unflushed', () => {
-    const [kept] = coast('float64', 'flush', [900]);
-    expect(Array.from(kept).every(isSubnormal)).toBe(true);
+  test('a float64 velocity becomes subnormal, whatever becomes of float32’s', () => {
+    const [kept] = coast('float64', 'flush', [950]);
+    expect(Array.from(kept).every(isBelow(-1022))).toBe(true);
   });
 });
 
 test('a float64 leaf between float32 ones is not flushed, and they are', () => {
-  const tiny = 2 ** -130;
-  const leaves = [Float32Array.of(tiny), Float64Array.of(tiny), Float32Array.of(tiny)];
-  const results = leaves.map((w) => {
-    const step = nativeStepper(w instanceof Float64Array ? 'float64' : 'float32', w, w.slice().fill(0), null);
-    step({ ...options, momentum: 0 }, 'flush');
-    return w[0];
+  const [one, between, other] = [Float32Array.of(2 ** -130), Float64Array.of(2 ** -1060), Float32Array.of(2 ** -130)];
+  const leaves = [one, between, other].map((w): NativeLeaf => {
+    const dtype = w === between ? 'float64' : 'float32';
+    return { dtype, w, g: new ARRAYS[dtype](1), v: null };
   });
-  expect(results).toEqual([0, tiny, 0]);
+  nativeStepper(leaves)({ ...options, momentum: 0 }, 'flush');
+  expect([one[0], between[0], other[0]]).toEqual([0, 2 ** -1060, 0]);
 });
 
 test('an optimizer on the CPU keeps subnormals for 2,000 steps', () => {

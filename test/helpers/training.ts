@@ -44,6 +44,8 @@ export class Training {
   readonly bystander: Tensor<'float32'>;
   readonly #expected: readonly Expected[];
   readonly #bystanderBefore: Uint8Array;
+  /** The same object at every step, so that its plan stays. */
+  readonly #tree: Leaves;
 
   /** `wrap` may move leaves into other memory than that of `zeros`. */
   constructor(list: LeafList, wrap: (leaf: Leaf) => Leaf = (leaf) => leaf) {
@@ -55,6 +57,7 @@ export class Training {
     fillRandom('float32', this.bystander.data, 99, true);
     this.#bystanderBefore = bytesOf(this.bystander.data).slice();
     this.parameters = Object.fromEntries(list.map(([name]) => [name, wrap(leaves[name])]));
+    this.#tree = { ...this.parameters, bystander };
     const gradients = zerosLike(leaves);
     this.gradients = Object.fromEntries(list.map(([name]) => [name, wrap(gradients[name])]));
     this.#expected = list.map(([name, dtype]) => {
@@ -72,9 +75,8 @@ export class Training {
 
   /** Steps on our side; the oracle waits for `accept`. */
   async step(way: 'update' | 'updateAsync'): Promise<void> {
-    const parameters = { ...this.parameters, bystander: this.bystander };
-    if (way === 'update') this.optimizer.update(parameters, this.gradients);
-    else await this.optimizer.updateAsync(parameters, this.gradients);
+    if (way === 'update') this.optimizer.update(this.#tree, this.gradients);
+    else await this.optimizer.updateAsync(this.#tree, this.gradients);
   }
 
   /** The oracle takes the step too, and every bit is compared. */

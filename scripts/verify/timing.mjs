@@ -1,5 +1,6 @@
 // How fast steps are: bytes per second of large ones, the cost of small ones and of the first, delays of the event loop.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { answer, given, loadPackage } from './child.mjs';
 
 const { SGD, zeros, zerosLike } = loadPackage();
@@ -32,22 +33,27 @@ function timeSteps(device, trees, count) {
   });
 }
 
-/** Awaits `work` while the delays of the event loop are watched. */
+/** Runs `work` while the delays of the event loop are watched, from a little before to a little after. */
 async function watchLoop(work) {
   const delays = monitorEventLoopDelay({ resolution: 1 });
   delays.enable();
+  await sleep(5);
   const start = performance.now();
   await work();
   const took = performance.now() - start;
+  await sleep(5);
   delays.disable();
   return { took, p99: milliseconds(delays.percentile(99)), longest: milliseconds(delays.max) };
 }
 
-async function asynchronous(elements, count) {
+/** The first step of the process, or many for `duration` milliseconds. */
+async function asynchronous(elements, duration = 0) {
   const trees = makeTrees(elements);
   const optimizer = new SGD(0.01, { ...OPTIONS, device: 'gpu' });
   return watchLoop(async () => {
-    for (let i = 0; i < count; i++) await optimizer.updateAsync(...trees);
+    const end = performance.now() + duration;
+    do await optimizer.updateAsync(...trees);
+    while (performance.now() < end);
   });
 }
 
@@ -81,8 +87,8 @@ function crossover(most) {
 
 const { sizes, count, smallCount, most } = given();
 delete process.env.METAL_SGD_DEVICE; // it would decide where 'auto' runs
-const first = await asynchronous(8, 1);
-const later = await asynchronous(sizes[0], count);
+const first = await asynchronous(8);
+const later = await asynchronous(sizes[0], 500);
 const small = smallSteps(smallCount);
 const large = sizes.map((elements) => {
   globalThis.gc();

@@ -28,8 +28,8 @@ set(CMAKE_USER_MAKE_RULES_OVERRIDE_OBJCXX ${CMAKE_CURRENT_LIST_DIR}/link.cmake)
 
 get_filename_component(ROOT ${CMAKE_CURRENT_LIST_DIR}/../.. ABSOLUTE)
 get_filename_component(ZIG_FOLDER ${METAL_SGD_ZIG} DIRECTORY)
-# libc++ of macOS 13 has no sized delete of its own in use and lacks newer functions: the availability annotations, which
-# zig switches off, keep the headers from calling them. No path of the builder may end up in the file.
+# Without sized delete, and with the availability annotations that zig switches off, the C++ headers call nothing that the
+# libc++ of macOS 13 lacks. No path of the builder may end up in the file.
 set(FLAGS -g0 -fno-sized-deallocation -ffile-prefix-map=${ROOT}=. -ffile-prefix-map=${ZIG_FOLDER}=zig
     -U_LIBCPP_HAS_VENDOR_AVAILABILITY_ANNOTATIONS -D_LIBCPP_HAS_VENDOR_AVAILABILITY_ANNOTATIONS=1)
 list(JOIN FLAGS " " CMAKE_CXX_FLAGS_INIT)

@@ -1,5 +1,6 @@
 // Measures several cases, each by all contestants, in turn: A B C A B C ..., so that what the machine does meanwhile
 // meets all alike.
+import { setImmediate as nextTick } from 'node:timers/promises';
 import { agree } from './agreement';
 import { type Case, type Contestant, labelOf, type Outcome, type Runner } from './contestant';
 
@@ -54,12 +55,15 @@ export async function measure(
     const entries: Entry[] = [];
     for (const given of cases) {
       tell(labelOf(given), 0);
+      await nextTick(); // lets Ctrl-C through
+      if (signal.aborted) return;
       const own = await prepare(given, contestants, effort, opened);
       entries.push(...own);
       into.push({ given, series: own.map(({ series }) => series) });
     }
     for (let round = 0; round < effort.rounds && !signal.aborted; round++) {
       tell(cases.map(({ work }) => work.name).join(' + '), round);
+      await nextTick(); // lets Ctrl-C through
       for (const { runner, series, rounds } of entries) {
         if (round < rounds) series.samples.push((await runner.time(series.steps)) / series.steps);
       }

@@ -30,7 +30,8 @@ export async function startLimit(processors: readonly number[]): Promise<LimitPr
   }
   const child = spawn(program, processors.map(String), { stdio: ['pipe', 'pipe', 'inherit'] });
   await once(child, 'spawn');
-  return new LimitProgram(child, `${compiler} ${flags.join(' ')}`);
+  const [version] = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout.split('\n');
+  return new LimitProgram(child, `${version}: ${flags.join(' ')}`);
 }
 
 /** The C compiler beside the C++ compiler in CMake's cache, if the addon was built here: g++ takes no C. */

@@ -11,12 +11,15 @@ export interface NativeLeaf {
   readonly v: LeafData | null;
 }
 
+const KEYS = ['learningRate', 'momentum', 'weightDecay', 'dampening', 'nesterov'] as const;
+
 /** A function that takes one step of all leaves on the CPU, in place. */
 export function nativeStepper(
   leaves: readonly NativeLeaf[],
 ): (given: Hyperparameters, subnormals?: Subnormals) => void {
   const settings = new Float64Array(Object.keys(SETTINGS).length);
-  const tree = native().prepareStep(
+  const addon = native();
+  const tree = addon.prepareStep(
     leaves.map(({ w }) => w),
     leaves.map(({ g }) => g),
     leaves.map(({ v }) => v),
@@ -28,8 +31,8 @@ export function nativeStepper(
     new Int32Array(3 * leaves.length).fill(-1),
   );
   return (given, subnormals = 'keep') => {
-    for (const key of Object.keys(given) as (keyof Hyperparameters)[]) settings[SETTINGS[key]] = Number(given[key]);
-    settings[SETTINGS.flushSubnormals] = Number(subnormals === 'flush');
-    native().step(tree);
+    for (const key of KEYS) settings[SETTINGS[key]] = +given[key];
+    settings[SETTINGS.flushSubnormals] = subnormals === 'flush' ? 1 : 0;
+    addon.step(tree);
   };
 }

@@ -20,7 +20,7 @@ const ONE: Record<string, number> = { float16: 0x3c00, bfloat16: 0x3f80 };
 const plain: Hyperparameters = { learningRate: 0, momentum: 0, weightDecay: 0, dampening: 0, nesterov: false };
 const momentum: Hyperparameters = { ...plain, momentum: 1 };
 
-const everyPattern = (): Uint16Array => Uint16Array.from({ length: 0x10000 }, (_, bits) => bits);
+const PATTERNS = Uint16Array.from({ length: 0x10000 }, (_, bits) => bits);
 
 describe.each(FORMATS)('the oracle’s %s', (dtype, format) => {
   test('reads what it wrote', () => {
@@ -28,7 +28,7 @@ describe.each(FORMATS)('the oracle’s %s', (dtype, format) => {
     expectSameBits(
       dtype,
       Uint16Array.from(values, (value) => narrow(value, format)),
-      everyPattern(),
+      PATTERNS,
       'pattern',
     );
   });
@@ -81,7 +81,7 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
       // In blocks, and one by one after the blocks.
       for (const length of [0x10000, 127]) {
         for (let from = 0; from < 0x10000; from += length) {
-          const patterns = everyPattern().subarray(from, from + length);
+          const patterns = PATTERNS.subarray(from, from + length);
           const [w, v] = [patterns.slice(), patterns.slice()];
           nativeStepper([{ dtype, w, g: new Uint16Array(w.length), v: null }])(plain);
           expectSameBits(dtype, w, patterns, 'parameter');
@@ -92,11 +92,11 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
     });
 
     test.each<Subnormals>(['keep', 'flush'])('a step in the mode %s flushes float32 subnormals alone', (subnormals) => {
-      const w = everyPattern();
+      const w = PATTERNS.slice();
       nativeStepper([{ dtype, w, g: new Uint16Array(w.length), v: null }])(plain, subnormals);
       const flushes = subnormals === 'flush' && dtype === 'bfloat16';
       const flush = (bits: number): number => ((bits & 0x7fff) < 0x80 ? bits & 0x8000 : bits);
-      expectSameBits(dtype, w, flushes ? everyPattern().map(flush) : everyPattern(), 'parameter');
+      expectSameBits(dtype, w, flushes ? PATTERNS.map(flush) : PATTERNS, 'parameter');
     });
 
     test('every rounding goes to the nearest, of two to the even one', () => {

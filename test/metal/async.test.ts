@@ -1,0 +1,184 @@
+// Asynchronous steps on the GPU: the event loop stays free, and nothing that ends early does harm.
+import { type Lab, resultOf, runChild } from '../helpers/child';
+import type { SimulatorSettings } from '../helpers/simulator';
+
+const METAL = (settings: SimulatorSettings): { env: Record<string, string> } => ({
+  env: { METAL_SIM: JSON.stringify(settings), METAL_SGD_DEVICE: 'gpu' },
+});
+
+/** Longest time between two turns of the event loop, in milliseconds, during the first step and during later ones. */
+async function longestTurns({ sgd, simulator }: Lab): Promise<Record<string, number>> {
+  const parameters = sgd.zeros({ w: 100_000, b: 10 });
+  const gradients = sgd.zerosLike(parameters);
+  const optimizer = new sgd.SGD(1, { momentum: 0.9 });
+  const during = async (work: () => Promise<void>): Promise<{ turn: number; whole: number }> => {
+    let turn = 0;
+    const start = performance.now();
+    let last = start;
+    const timer = setInterval(() => {
+      turn = Math.max(turn, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    await work();
+    clearInterval(timer);
+    const whole = performance.now() - start;
+    return { turn: Math.max(turn, performance.now() - last), whole };
+  };
+  const first = await during(() => optimizer.updateAsync(parameters, gradients));
+  simulator.configure({ stepLatencyMs: 300 });
+  const step = await during(() => optimizer.updateAsync(parameters, gradients));
+  return { firstTurn: first.turn, first: first.whole, stepTurn: step.turn, step: step.whole };
+}
+
+test('neither a compiler of 500 ms nor a step of 300 ms keeps the event loop for 100 ms', () => {
+  const turns = resultOf(longestTurns, undefined, METAL({ compileLatencyMs: 500 }));
+  expect(turns['first']).toBeGreaterThan(500);
+  expect(turns['step']).toBeGreaterThan(300);
+  expect(turns['firstTurn']).toBeLessThan(100);
+  expect(turns['stepTurn']).toBeLessThan(100);
+});
+
+/** `updateAsync`, then `update` at once; then both again. */
+async function updateAtOnce({ sgd, simulator }: Lab, device: 'auto' | 'gpu'): Promise<unknown> {
+  const tensor = (length: number): { data: Float32Array; shape: number[]; dtype: 'float32' } => {
+    return { data: new Float32Array(new SharedArrayBuffer(length * 4)), shape: [length], dtype: 'float32' };
+  };
+  const make = (): Record<string, { data: Float32Array }> => ({
+    arena: sgd.zeros(2 ** 18),
+    staged: tensor(1000),
+    ...(device === 'auto' ? { double: sgd.zeros(1000, 'float64') as never } : {}),
+  });
+  const [parameters, gradients] = [make(), make()];
+  for (const { data } of Object.values(gradients)) data.fill(1);
+  const prover = [sgd.zeros(2 ** 19)];
+  new sgd.SGD(1, { device: 'gpu' }).update(prover, sgd.zerosLike(prover));
+  // Under 'auto' the crossover is measured on a GPU that seems to take no time.
+  simulator.configure({ emptyKernel: true });
+  new sgd.SGD(1, { device }).update(prover, sgd.zerosLike(prover));
+  simulator.resetSettings();
+  simulator.configure({ stepLatencyMs: 50 });
+  const optimizer = new sgd.SGD(1, { device });
+  const codes: unknown[] = [];
+  for (let i = 0; i < 2; i++) {
+    const pending = optimizer.updateAsync(parameters as never, gradients as never);
+    try {
+      optimizer.update(parameters as never, gradients as never);
+    } catch (error) {
+      codes.push((error as { code: unknown }).code);
+    }
+    await pending;
+    optimizer.update(parameters as never, gradients as never);
+  }
+  const values = Object.values(parameters).map(({ data }) => [...new Set(data)]);
+  return { codes, values, step: optimizer.step, lastRun: optimizer.lastRun };
+}
+
+test.each([
+  ['gpu', 'a step of this size runs on the GPU', 3 * 4000],
+  ['auto', 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU', 0],
+] as const)(
+  "device '%s': update at once after updateAsync is busy, and nothing waits for ever",
+  (device, reason, copiedBytes) => {
+    const { values, ...told } = resultOf(updateAtOnce, device, {
+      env: { METAL_SGD_DEVICE: '' },
+      timeout: 20_000,
+    }) as Record<string, unknown>;
+    expect(told).toEqual({ codes: ['busy', 'busy'], step: 4, lastRun: { device: 'gpu', reason, copiedBytes } });
+    expect(values).toEqual(Array(device === 'auto' ? 3 : 2).fill([-4]));
+  },
+);
+
+/** Settings under which a step, started on a cold or a warm GPU, is at its stage for some 100 ms. */
+const STAGES: readonly (readonly [name: string, warm: boolean, settings: SimulatorSettings])[] = [
+  ['compiling', false, { compileLatencyMs: 150 }],
+  ['making pipelines', false, { pipelineLatencyMs: 50 }],
+  ['in the self-test', false, { stepLatencyMs: 20 }],
+  ['in flight', true, { stepLatencyMs: 150 }],
+  ['completing', true, { completionDelayMs: 150 }],
+];
+
+interface Stage {
+  readonly warm: boolean;
+  readonly settings: SimulatorSettings;
+}
+
+/** Steps whose arrays nobody else holds, while the collector runs. */
+async function dropReferences(lab: Lab, { warm, settings }: Stage): Promise<unknown> {
+  const { sgd, simulator } = lab;
+  const start = (): Promise<void> => {
+    const parameters = sgd.zeros({ w: 5000, b: 3 });
+    return new sgd.SGD(1, { momentum: 0.5 }).updateAsync(parameters, sgd.zerosLike(parameters));
+  };
+  if (warm) await start();
+  simulator.configure(settings);
+  const steps = [start(), start(), start()];
+  const all = Promise.all(steps).then(() => true);
+  let collections = 0;
+  for (let settled = false; !settled; collections++) {
+    await lab.collect();
+    settled = await Promise.race([all, Promise.resolve(false)]);
+  }
+  await lab.collect();
+  return { collected: collections > 2, buffers: simulator.live().MTLBuffer };
+}
+
+/** A worker is terminated with steps on their way; what it leaves must then stay as it is. */
+async function terminateWorker(lab: Lab, { warm, settings }: Stage): Promise<unknown> {
+  const { sgd, simulator } = lab;
+  const { parameters, gradients } = { parameters: sgd.zeros(5000), gradients: sgd.zeros(5000) };
+  gradients.data.fill(1);
+  const worker = lab.worker(
+    async (inside, given: { parameters: Float32Array; gradients: Float32Array; stage: Stage }) => {
+      const optimizer = new inside.sgd.SGD(1);
+      const step = (): Promise<void> => optimizer.updateAsync([given.parameters], [given.gradients]);
+      if (given.stage.warm) await step();
+      inside.simulator.configure(given.stage.settings);
+      for (let i = 0; i < 5; i++) void step();
+      inside.workers.parentPort?.postMessage('started');
+    },
+    { parameters: parameters.data, gradients: gradients.data, stage: { warm, settings } },
+  );
+  await lab.message(worker);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  await worker.terminate();
+  simulator.resetSettings();
+  const left = parameters.data.slice();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const unchanged = parameters.data.every((w, i) => w === left[i]);
+  const whole = new Set(left).size === 1;
+  const optimizer = new sgd.SGD(1);
+  await optimizer.updateAsync([parameters], [gradients]);
+  const works = parameters.data.every((w, i) => w === left[i] - 1);
+  return { unchanged, whole, works, steps: left[0] <= 0 && left[0] >= -3 };
+}
+
+/** The process exits with a step on its way. */
+async function exitProcess({ sgd, simulator }: Lab, { warm, settings }: Stage): Promise<void> {
+  const parameters = sgd.zeros(5000);
+  const optimizer = new sgd.SGD(1);
+  const step = (): Promise<void> => optimizer.updateAsync([parameters], [sgd.zerosLike(parameters)]);
+  if (warm) await step();
+  simulator.configure(settings);
+  void step();
+  void step();
+  setTimeout(() => process.exit(7), 60);
+  await new Promise((resolve) => setTimeout(resolve, 10_000));
+}
+
+describe.each(STAGES)('%s', (_, warm, settings) => {
+  const stage = { warm, settings };
+
+  test('references may be dropped', () => {
+    expect(resultOf(dropReferences, stage)).toEqual({ collected: true, buffers: 0 });
+  });
+
+  test('a worker may be terminated', () => {
+    const whole = { unchanged: true, whole: true, works: true, steps: true };
+    expect(resultOf(terminateWorker, stage)).toEqual(whole);
+  });
+
+  test('the process may exit', () => {
+    const { status, stderr } = runChild(exitProcess, stage);
+    expect({ status, stderr }).toEqual({ status: 7, stderr: '' });
+  });
+});

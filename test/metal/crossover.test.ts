@@ -114,3 +114,31 @@ test('ordinary arrays and float64 stay on the CPU, whatever the GPU', () => {
   };
   expect(resultOf(run, undefined, { env: { METAL_SGD_DEVICE: '' } })).toEqual([cpu, cpu, 0]);
 });
+
+/** A step of float32 on the GPU and float64 on the CPU, of which the GPU's part fails. */
+function failBeforeCpu({ sgd, simulator }: Lab): unknown {
+  const prover = [sgd.zeros(2 ** 19)];
+  new sgd.SGD(1, { device: 'gpu' }).update(prover, sgd.zerosLike(prover));
+  simulator.configure({ emptyKernel: true });
+  new sgd.SGD(1).update(prover, sgd.zerosLike(prover));
+  simulator.resetSettings();
+  const parameters = { single: sgd.zeros(2 ** 18), double: sgd.zeros(100, 'float64') };
+  const gradients = sgd.zerosLike(parameters);
+  gradients.double.data.fill(1);
+  const optimizer = new sgd.SGD(1);
+  simulator.configure({ faults: [{ at: 'commit', code: 8 }] });
+  let code: unknown;
+  try {
+    optimizer.update(parameters, gradients);
+  } catch (error) {
+    code = (error as { code: unknown }).code;
+  }
+  const after = [...new Set(parameters.double.data)];
+  optimizer.update(parameters, gradients);
+  return { code, after, again: [...new Set(parameters.double.data)], step: optimizer.step };
+}
+
+test('where the GPU fails, the leaves that the CPU would have stepped are untouched', () => {
+  const told = resultOf(failBeforeCpu, undefined, { env: { METAL_SGD_DEVICE: '' } });
+  expect(told).toEqual({ code: 'out-of-memory', after: [0], again: [-1], step: 1 });
+});

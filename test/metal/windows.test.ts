@@ -98,19 +98,39 @@ describe('views of a part of a leaf', () => {
   });
 });
 
-test('what lies between two views is nobody’s to write', () => {
-  const gap = (make: () => Float32Array): void => {
-    const [w, g] = [make(), make()];
-    w.fill(7);
-    g.fill(1);
-    const cut = (data: Float32Array): Float32Array[] => [data.subarray(0, 64), data.subarray(128, 192)];
-    new SGD(1, { momentum: 0.9, device: 'gpu' }).update(cut(w), cut(g));
-    const expected = new Float32Array(192).fill(6).fill(7, 64, 128);
-    expect(w).toEqual(expected);
+describe('what lies between two views is nobody’s to write', () => {
+  const memories: Record<string, () => Float32Array> = {
+    'one leaf of zeros': () => zeros(192).data,
+    'shared memory': () => new Float32Array(new SharedArrayBuffer(768)),
+    'an ordinary array': () => new Float32Array(192),
   };
-  gap(() => zeros(192).data);
-  gap(() => new Float32Array(new SharedArrayBuffer(768)));
-  gap(() => new Float32Array(192));
+
+  // Lengths that fill a thread's 16 bytes, and leave 1 to 3 elements over.
+  test.each(Object.keys(memories))('%s', (memory) => {
+    for (const length of [1, 2, 3, 4, 64, 65, 66, 67]) {
+      const [w, g] = [memories[memory](), memories[memory]()];
+      w.fill(7);
+      g.fill(1);
+      const cut = (data: Float32Array): Float32Array[] => [data.subarray(0, length), data.subarray(80, 80 + length)];
+      new SGD(1, { momentum: 0.9, device: 'gpu' }).update(cut(w), cut(g));
+      const expected = new Float32Array(192)
+        .fill(7)
+        .fill(6, 0, length)
+        .fill(6, 80, 80 + length);
+      expect(Array.from(w)).toEqual(Array.from(expected));
+    }
+  });
+
+  test.each(['float16', 'bfloat16'] as const)('%s, eight of which make 16 bytes', (dtype) => {
+    const one = dtype === 'float16' ? 0x3c00 : 0x3f80;
+    for (let length = 1; length < 26; length++) {
+      const [w, g] = [zeros(64, dtype).data, zeros(64, dtype).data.fill(one)];
+      const cut = (data: Uint16Array): Tensor => ({ data: data.subarray(8, 8 + length), shape: [length], dtype });
+      new SGD(1, { momentum: 0.9, device: 'gpu' }).update([cut(w)] as never, [cut(g)] as never);
+      const expected = new Uint16Array(64).fill(one | 0x8000, 8, 8 + length);
+      expect(Array.from(w)).toEqual(Array.from(expected));
+    }
+  });
 });
 
 test('a leaf between two others keeps its values if it has no gradient', () => {

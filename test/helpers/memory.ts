@@ -3,6 +3,7 @@ import type { SGD } from '../../lib/index';
 
 /** Every byte of the arrays in a tree, as text; leaves appear in the tree's order. */
 export function bytesOf(tree: unknown): string {
+  if (ArrayBuffer.isView(tree) && tree.byteLength === 0) return ''; // detached ones too
   if (ArrayBuffer.isView(tree)) return Buffer.from(tree.buffer, tree.byteOffset, tree.byteLength).toString('hex');
   if (typeof tree !== 'object' || tree === null) return String(tree);
   return `{${Object.entries(tree)

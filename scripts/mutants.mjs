@@ -116,6 +116,19 @@ async function hunt({ path, expected }, stale) {
   }
 }
 
+/** Hunts one mutant and prints its line; true if it was caught. */
+async function report({ name, ...patch }, width, stale) {
+  const start = performance.now();
+  const [caught, text] = await hunt(patch, stale).then(
+    (killer) => [killer !== undefined, killer ?? 'NOT CAUGHT'],
+    (error) => [false, `ERROR: ${error.message}`],
+  );
+  const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
+  progress('');
+  console.log(`${name.padEnd(width)} ${seconds} s  ${text}`);
+  return caught;
+}
+
 /** Builds the copy and makes sure that without a mutant the tests pass. Returns the processor's instruction sets. */
 async function prepare(patches) {
   copyRepository();
@@ -131,26 +144,19 @@ async function main() {
   const asked = readPatches(process.argv.slice(2));
   progress('building, and running the tests without a mutant');
   const instructionSets = await prepare(asked);
-  const patches = asked.filter(({ needs }) => !needs || instructionSets.includes(needs));
-  for (const { name, needs } of asked)
-    if (!instructionSets.includes(needs ?? instructionSets[0]))
-      console.log(`${name}: not on this processor, which lacks ${needs}`);
+  const runs = ({ needs }) => !needs || instructionSets.includes(needs);
+  for (const { name, needs } of asked.filter((patch) => !runs(patch)))
+    console.log(`${name}: this processor lacks ${needs}`);
+  const patches = asked.filter(runs);
   const width = Math.max(...patches.map(({ name }) => name.length));
   const stale = [];
-  let missed = 0;
+  let caught = 0;
   for (const [i, patch] of patches.entries()) {
     progress(`${i + 1}/${patches.length} ${patch.name}`);
-    const start = performance.now();
-    const killer = await hunt(patch, stale).catch((error) =>
-      Promise.reject(new Error(`${patch.name}: ${error.message}`)),
-    );
-    const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
-    if (!killer) missed++;
-    progress('');
-    console.log(`${patch.name.padEnd(width)} ${seconds} s  ${killer ?? 'NOT CAUGHT'}`);
+    if (await report(patch, width, stale)) caught++;
   }
-  console.log(`${patches.length - missed} of ${patches.length} mutants caught`);
-  return missed === 0 ? 0 : 1;
+  console.log(`${caught} of ${patches.length} mutants caught`);
+  return caught === patches.length ? 0 : 1;
 }
 
 main().then(end, (error) => {

@@ -29,7 +29,8 @@ export function groupsOf({ works, dtypes, threads }: Choice, complain: (line: st
     .filter((cases) => cases.length > 0);
 }
 
-function known(
+/** Those of the names that there are; one line for each of the others. */
+export function known(
   asked: readonly string[],
   all: readonly string[],
   what: string,

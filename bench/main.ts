@@ -1,5 +1,5 @@
 // `npm run bench`: measures metal-sgd against the same loop in C and in JavaScript, prints a table, writes JSON.
-import { fitting, groupsOf } from './cases';
+import { fitting, groupsOf, known } from './cases';
 import type { Contestant } from './contestant';
 import { javascript } from './contestants/javascript';
 import { LimitProgram, startLimit } from './contestants/limit';
@@ -18,10 +18,10 @@ const complain = (line: string): void => {
 
 async function main(options: Options, signal: AbortSignal): Promise<void> {
   const processors = boundProcessors();
-  const limit = await startLimit(processors); // before our threads are bound: a child would inherit that
-  if (typeof limit === 'string') complain(limit);
-  bindThreads(processors);
-  const contestants = [metalSgd, ...(typeof limit === 'string' ? [] : [limit]), javascript];
+  const against = known(options.against, ['c', 'javascript'], 'contestant', complain);
+  const limit = against.includes('c') ? await openLimit(processors) : undefined;
+  bindThreads(processors); // not earlier: a child would inherit it
+  const contestants = [metalSgd, ...(limit ? [limit] : []), ...(against.includes('javascript') ? [javascript] : [])];
   const measurements: Measurement[] = [];
   try {
     await measureAll(options, contestants, measurements, signal);
@@ -30,12 +30,18 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   }
   console.log(tableOf(measurements));
   for (const line of goalLines(measurements)) console.log(line);
-  const c = limit instanceof LimitProgram ? limit.build : null;
-  const how = { rounds: options.rounds, interrupted: signal.aborted, processors, c };
+  const how = { rounds: options.rounds, interrupted: signal.aborted, processors, c: limit?.build ?? null };
   console.log(`results: ${writeResults(measurements, how, options.json)}`);
   const wrong = measurements.some(({ series }) => series.some(({ agrees }) => !agrees));
   if (wrong) complain('what is marked WRONG computed something else than metal-sgd');
   process.exitCode = signal.aborted ? 130 : Number(wrong);
+}
+
+async function openLimit(processors: readonly number[]): Promise<LimitProgram | undefined> {
+  const limit = await startLimit(processors);
+  if (limit instanceof LimitProgram) return limit;
+  complain(limit);
+  return undefined;
 }
 
 async function measureAll(

@@ -7,7 +7,8 @@ import type { Effort } from './measure';
 import { WORKS } from './works';
 
 export interface Options extends Choice, Effort {
-  readonly smoke: boolean;
+  /** Whom the package is compared with. */
+  readonly against: readonly string[];
   /** Where the results go, if it was said. */
   readonly json: string | undefined;
 }
@@ -21,22 +22,23 @@ export function parseOptions(argv: readonly string[]): Options {
     .option('--works <names>', `any of ${WORKS.map(({ name }) => name).join(',')}`, list)
     .option('--dtypes <names>', `any of ${Object.keys(ITEM_SIZES).join(',')}`, list, ['float32', 'float16', 'bfloat16'])
     .option('--threads <counts>', 'such as 1,2', counts, defaultThreads())
+    .option('--against <names>', 'any of c,javascript', list, ['c', 'javascript'])
     .option('--rounds <n>', 'samples of each contestant', whole, 21)
     .option('--smoke', 'a few seconds on the small works: does everything work?', false)
     .option('--json <file>', 'where the results go; by default a new file in bench/results')
     .allowExcessArguments(false)
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
   command.parse(argv);
-  const { works, dtypes, threads, rounds, smoke, json } = command.opts<Given>();
+  const { works, dtypes, threads, against, rounds, smoke, json } = command.opts<Given>();
   const all = WORKS.filter(({ group }) => !smoke || group === 'small').map(({ name }) => name);
   return {
     works: works ?? all,
     dtypes,
     threads,
+    against,
     rounds: smoke ? Math.min(rounds, 3) : rounds,
     sample: (smoke ? 1 : 20) * MILLISECOND,
     budget: (smoke ? 10 : 1500) * MILLISECOND,
-    smoke,
     json,
   };
 }
@@ -45,6 +47,7 @@ interface Given {
   works?: string[];
   dtypes: string[];
   threads: number[];
+  against: string[];
   rounds: number;
   smoke: boolean;
   json: string | undefined;

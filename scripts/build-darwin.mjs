@@ -6,10 +6,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { root, runQuietly } from './run-quietly.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const tools = join(root, 'build-darwin', 'tools');
 const requirements = join(root, 'scripts', 'darwin', 'requirements.txt');
 
@@ -21,20 +20,6 @@ function fail(message) {
   process.exit(1);
 }
 
-/** Runs a command; quiet unless it fails, which ends the process. */
-function run(command, args, environment = {}) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-    env: { ...process.env, ...environment },
-  });
-  if (status === 0) return;
-  if (error) fail(`${command}: ${error.message}`);
-  process.stderr.write(stdout + stderr);
-  process.exit(status ?? 1);
-}
-
 const runs = (command, ...args) => spawnSync(command, args).status === 0;
 
 /** The linker, and Python with pip for the compiler: installed on Debian and Ubuntu, asked for elsewhere. */
@@ -42,7 +27,7 @@ function installLinkerAndPip() {
   const missing = [];
   if (!runs('ld64.lld-19', '--version') && !runs('ld64.lld', '--version')) missing.push('lld-19');
   if (!runs('python3', '-m', 'pip', '--version')) missing.push('python3-pip');
-  if (missing.length > 0) run('sh', ['test/metal-sim/install.sh', ...missing]);
+  if (missing.length > 0) runQuietly('sh', ['test/metal-sim/install.sh', ...missing]);
 }
 
 /** The zig program, installed by pip once for each version that is asked for. */
@@ -53,7 +38,17 @@ function installZig() {
   if (existsSync(zig)) return zig;
   const unfinished = `${folder}.${process.pid}`;
   const quiet = ['--quiet', '--disable-pip-version-check', '--no-input', '--root-user-action=ignore'];
-  run('python3', ['-m', 'pip', 'install', ...quiet, '--require-hashes', '--target', unfinished, '-r', requirements]);
+  runQuietly('python3', [
+    '-m',
+    'pip',
+    'install',
+    ...quiet,
+    '--require-hashes',
+    '--target',
+    unfinished,
+    '-r',
+    requirements,
+  ]);
   rmSync(folder, { recursive: true, force: true });
   renameSync(unfinished, folder);
   return zig;
@@ -72,11 +67,16 @@ function build(architecture, zig, output) {
     METAL_SGD_WERROR: 'ON',
     METAL_SGD_ZIG: zig,
   };
-  run('cmake', ['-S', root, '-B', objects, ...Object.entries(settings).map(([name, value]) => `-D${name}=${value}`)]);
+  runQuietly('cmake', [
+    '-S',
+    root,
+    '-B',
+    objects,
+    ...Object.entries(settings).map(([name, value]) => `-D${name}=${value}`),
+  ]);
   const cache = join(tools, 'cache');
-  run('cmake', ['--build', objects, '--parallel', String(availableParallelism())], {
-    ZIG_GLOBAL_CACHE_DIR: cache,
-    ZIG_LOCAL_CACHE_DIR: cache,
+  runQuietly('cmake', ['--build', objects, '--parallel', String(availableParallelism())], {
+    environment: { ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache },
   });
   return join(folder, 'metal-sgd.node');
 }

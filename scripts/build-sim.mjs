@@ -1,39 +1,28 @@
 // Builds the addon over the Metal simulator into build-sim/, where only METAL_SGD_PREBUILD finds it.
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const root = fileURLToPath(new URL('..', import.meta.url));
+import { root, runQuietly } from './run-quietly.mjs';
 
 /** The folder to set METAL_SGD_PREBUILD to. */
 export const simFolder = join(root, 'build-sim');
 
-function run(command, ...args) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
-  if (error) throw error;
-  if (status === 0) return;
-  process.stderr.write(stdout + stderr);
-  process.exit(status ?? 1);
-}
+const COMPILERS = { C: 'clang-19', CXX: 'clang++-19', OBJCXX: 'clang++-19' };
 
 /** Installs what the simulator needs (or says what to install, and exits), then builds what is stale. */
 export function buildSim() {
-  run('sh', 'test/metal-sim/install.sh');
-  if (!existsSync(join(simFolder, 'build.ninja'))) {
-    const compilers = [
-      ['C', 'clang-19'],
-      ['CXX', 'clang++-19'],
-      ['OBJCXX', 'clang++-19'],
-    ].map(([language, compiler]) => `-DCMAKE_${language}_COMPILER=${compiler}`);
-    // node-gyp-build looks for build/Release below the folder that METAL_SGD_PREBUILD names.
-    const output = `-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${join(simFolder, 'build', 'Release')}`;
-    const flags = ['-DCMAKE_BUILD_TYPE=Release', '-DMETAL_SGD_SIM=ON', '-DMETAL_SGD_WERROR=ON', output, ...compilers];
-    run('cmake', '-S', '.', '-B', simFolder, '-G', 'Ninja', ...flags);
+  runQuietly('sh', ['test/metal-sim/install.sh']);
+  if (!['build.ninja', 'Makefile'].some((file) => existsSync(join(simFolder, file)))) {
+    const settings = {
+      CMAKE_BUILD_TYPE: 'Release',
+      METAL_SGD_SIM: 'ON',
+      METAL_SGD_WERROR: 'ON',
+      // node-gyp-build looks for build/Release below the folder that METAL_SGD_PREBUILD names.
+      CMAKE_LIBRARY_OUTPUT_DIRECTORY: join(simFolder, 'build', 'Release'),
+      ...Object.fromEntries(Object.entries(COMPILERS).map(([language, name]) => [`CMAKE_${language}_COMPILER`, name])),
+    };
+    const flags = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
+    runQuietly('cmake', ['-S', root, '-B', simFolder, ...flags]);
   }
-  run('cmake', '--build', simFolder);
+  runQuietly('cmake', ['--build', simFolder, '--parallel', String(availableParallelism())]);
 }

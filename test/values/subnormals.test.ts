@@ -98,6 +98,12 @@ test('a float64 leaf between float32 ones is not flushed, and they are', () => {
   expect([one[0], between[0], other[0]]).toEqual([0, 2 ** -1060, 0]);
 });
 
+test('a step that flushes leaves the calling thread as it was', () => {
+  const [w, tiny] = [Float32Array.of(1), Float64Array.of(2 ** -1060)];
+  nativeStepper([{ dtype: 'float32', w, g: w.slice(), v: null }])({ ...options, momentum: 0 }, 'flush');
+  expect(tiny[0] * 0.5 > 0).toBe(true);
+});
+
 test('an optimizer on the CPU keeps subnormals for 2,000 steps', () => {
   const optimizer = new SGD(0.1, { momentum: 0.9, device: 'cpu' });
   const [w, g] = [Float32Array.of(1, -2, 3), Float32Array.of(1, -1, 0.5)];

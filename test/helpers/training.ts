@@ -38,7 +38,7 @@ export function elsewhere(leaf: Leaf): Leaf {
 }
 
 export class Training {
-  optimizer = new SGD(0.1, { momentum: 0.9, weightDecay: 0.01, dampening: 0.2, device: 'gpu' });
+  optimizer = new SGD(0.1, { momentum: 0.9, weightDecay: 0.01, dampening: 0.9, device: 'gpu' });
   readonly parameters: Leaves;
   gradients: Leaves;
   readonly bystander: Tensor<'float32'>;

@@ -1,7 +1,7 @@
 // What the package is to reach, and what it did in this run.
 import { type Case, labelOf } from './contestant';
 import type { Measurement } from './measure';
-import { pairedRatios, summarize } from './statistics';
+import { pairedDifferences, pairedRatios, summarize } from './statistics';
 import { sampled } from './table';
 
 /** One line for each goal that this run can tell something about. */
@@ -29,7 +29,7 @@ function fixedCost(measurements: readonly Measurement[]): string {
   const worst = worstOf(measurements, ({ given, series }) => {
     const [c, own] = [sampled(series, 'C'), sampled(series, 'metal-sgd')];
     if (given.work.name !== 'mlp' || given.threads !== 1 || !c || !own) return undefined;
-    return median(own.samples.slice(0, c.samples.length).map((value, i) => (value - c.samples[i]) / 1000));
+    return median(pairedDifferences(own.samples, c.samples)) / 1000;
   });
   return worst ? line('mlp, one thread, microseconds above C', worst.value, 'at most', 5, worst.given) : '';
 }

@@ -56,7 +56,6 @@ async function measureAll(
     for (const [i, group] of groups.entries()) {
       if (signal.aborted) return;
       const cases = fitting(group, contestants.length, complain);
-      globalThis.gc?.(); // the last group's memory
       await measure(cases, contestants, options, into, signal, (doing, round) => {
         progress.show(i * options.rounds + round, doing);
       });

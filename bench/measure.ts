@@ -5,10 +5,13 @@ import { agree } from './agreement';
 import { type Case, type Contestant, labelOf, type Outcome, type Runner } from './contestant';
 
 export interface Effort {
+  /** Samples of each contestant. */
   readonly rounds: number;
+  /** How often memory is taken anew in between: which pages an array gets makes some per cent of difference. */
+  readonly openings: number;
   /** Nanoseconds that one sample should take. */
   readonly sample: number;
-  /** Nanoseconds that the samples of one contestant may take in all; at least 3 are taken. */
+  /** Nanoseconds that the samples of one contestant may take in all; it sits out rounds if need be. */
   readonly budget: number;
 }
 
@@ -16,16 +19,16 @@ export interface Effort {
 export interface Series {
   readonly contestant: string;
   /** False if it computed something else than the first contestant, which is the package. */
-  readonly agrees: boolean;
+  agrees: boolean;
   /** Steps in each sample. */
-  readonly steps: number;
-  /** Nanoseconds per step, one for each round in which it took part: the first ones. */
-  readonly samples: number[];
+  steps: number;
+  /** Nanoseconds per step in each round; null where it sat out. */
+  readonly samples: (number | null)[];
 }
 
 export interface Measurement {
   readonly given: Case;
-  readonly series: Series[];
+  readonly series: readonly Series[];
 }
 
 interface Entry {
@@ -33,6 +36,8 @@ interface Entry {
   readonly series: Series;
   readonly rounds: number;
 }
+
+type Tell = (doing: string, round: number) => void;
 
 const CHECKED_STEPS = 3;
 const MOST_STEPS = 5000; // beyond, parameters would settle and velocities become subnormal
@@ -48,24 +53,44 @@ export async function measure(
   effort: Effort,
   into: Measurement[],
   signal: AbortSignal,
-  tell: (doing: string, round: number) => void,
+  tell: Tell,
+): Promise<void> {
+  const newSeries = ({ name }: Contestant): Series => ({ contestant: name, agrees: true, steps: 0, samples: [] });
+  const measurements = cases.map((given) => ({ given, series: contestants.map(newSeries) }));
+  into.push(...measurements);
+  const { rounds, openings } = effort;
+  for (let opening = 0; opening < openings && !signal.aborted; opening++) {
+    globalThis.gc?.(); // the last one's memory
+    const first = Math.floor((opening * rounds) / openings);
+    const end = Math.floor(((opening + 1) * rounds) / openings);
+    await measureOpening(measurements, contestants, effort, { first, end }, signal, tell);
+  }
+}
+
+/** Opens all cases for all and runs the rounds from `first` to before `end`. */
+async function measureOpening(
+  measurements: readonly Measurement[],
+  contestants: readonly Contestant[],
+  effort: Effort,
+  { first, end }: { first: number; end: number },
+  signal: AbortSignal,
+  tell: Tell,
 ): Promise<void> {
   const opened: Runner[] = [];
   try {
     const entries: Entry[] = [];
-    for (const given of cases) {
-      tell(labelOf(given), 0);
+    for (const measurement of measurements) {
+      tell(labelOf(measurement.given), first);
       await nextTick(); // lets Ctrl-C through
       if (signal.aborted) return;
-      const own = await prepare(given, contestants, effort, opened);
-      entries.push(...own);
-      into.push({ given, series: own.map(({ series }) => series) });
+      entries.push(...(await prepare(measurement, contestants, effort, opened)));
     }
-    for (let round = 0; round < effort.rounds && !signal.aborted; round++) {
-      tell(cases.map(({ work }) => work.name).join(' + '), round);
-      await nextTick(); // lets Ctrl-C through
+    for (let round = first; round < end && !signal.aborted; round++) {
+      tell(measurements.map(({ given }) => given.work.name).join(' + '), round);
+      await nextTick();
       for (const { runner, series, rounds } of entries) {
-        if (round < rounds) series.samples.push((await runner.time(series.steps)) / series.steps);
+        const takesPart = round < first + rounds;
+        series.samples.push(takesPart ? (await runner.time(series.steps)) / series.steps : null);
       }
     }
   } finally {
@@ -75,34 +100,37 @@ export async function measure(
 
 /** Opens a case for all, compares what they compute, and finds how many steps make a sample. */
 async function prepare(
-  given: Case,
+  { given, series: all }: Measurement,
   contestants: readonly Contestant[],
-  { rounds, sample, budget }: Effort,
+  { rounds, openings, sample, budget }: Effort,
   opened: Runner[],
 ): Promise<Entry[]> {
-  const ready: { name: string; runner: Runner; outcome: Outcome; took: number }[] = [];
-  for (const contestant of contestants) {
+  const entries: Entry[] = [];
+  let reference: Outcome | undefined;
+  for (const [i, contestant] of contestants.entries()) {
     const runner = await contestant.open(given);
     opened.push(runner);
     await runner.time(CHECKED_STEPS);
     const outcome = await runner.outcome();
-    ready.push({ name: contestant.name, runner, outcome, took: await warmUp(runner, sample) });
+    reference ??= outcome;
+    const series = all[i];
+    series.agrees &&= agree(reference, outcome, given.dtype);
+    const took = await warmUp(runner, sample);
+    if (series.steps === 0) series.steps = stepsFor(sample, took);
+    const affordable = Math.max(1, Math.floor(budget / openings / (series.steps * took)));
+    entries.push({ runner, series, rounds: Math.min(Math.ceil(rounds / openings), affordable) });
   }
-  const [first] = ready;
-  return ready.map(({ name, runner, outcome, took }) => {
-    const steps = Math.min(MOST_STEPS, Math.max(1, Math.round(sample / took)));
-    const affordable = Math.max(3, Math.floor(budget / (steps * took)));
-    const agrees = agree(first.outcome, outcome, given.dtype);
-    return { runner, rounds: Math.min(rounds, affordable), series: { contestant: name, agrees, steps, samples: [] } };
-  });
+  return entries;
 }
 
 /** Nanoseconds of a step, once caches and compilers are warm. */
 async function warmUp(runner: Runner, sample: number): Promise<number> {
   let took = (await runner.time(1)) || 1;
   for (let i = 0; i < 3; i++) {
-    const steps = Math.min(MOST_STEPS, Math.max(1, Math.round(sample / took)));
+    const steps = stepsFor(sample, took);
     took = ((await runner.time(steps)) || 1) / steps;
   }
   return took;
 }
+
+const stepsFor = (sample: number, took: number): number => Math.min(MOST_STEPS, Math.max(1, Math.round(sample / took)));

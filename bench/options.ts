@@ -37,6 +37,7 @@ export function parseOptions(argv: readonly string[]): Options {
     threads,
     against,
     rounds: smoke ? Math.min(rounds, 3) : rounds,
+    openings: smoke ? 1 : 3,
     sample: (smoke ? 1 : 20) * MILLISECOND,
     budget: (smoke ? 10 : 1500) * MILLISECOND,
     json,

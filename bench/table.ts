@@ -34,7 +34,7 @@ function rowOf({ given, series }: Measurement): string[] {
 
 /** A contestant's series, if it has any samples. */
 export function sampled(series: readonly Series[], name: string): Series | undefined {
-  return series.find(({ contestant, samples }) => contestant === name && samples.length > 0);
+  return series.find(({ contestant, samples }) => contestant === name && samples.some((sample) => sample !== null));
 }
 
 /** A contestant that computed something else than the others is marked. */

@@ -7,18 +7,21 @@ export type Data = Float32Array | Float64Array | Uint16Array;
 
 const HASH_FACTOR = 2654435761;
 
-/** Parameters from -0.5 to 0.5, gradients from -0.016 to 0.016, by the number of the element in its tree. */
+/**
+ * Parameters from -0.5 to 0.5, gradients from -0.016 to 0.016, by the number of the element in its tree. One array after
+ * the other, as the C program does: which physical pages lie side by side depends on who is written first.
+ */
 export function fill(parameters: readonly Data[], gradients: readonly Data[], dtype: Dtype): void {
+  fillWith(parameters, dtype, (hash) => ((hash >>> 24) - 128) / 256);
+  fillWith(gradients, dtype, (hash) => (2 * ((hash >>> 16) & 127) - 127) / 8192);
+}
+
+function fillWith(leaves: readonly Data[], dtype: Dtype, value: (hash: number) => number): void {
   const store = STORES[dtype];
   let number = 0;
-  parameters.forEach((w, leaf) => {
-    const g = gradients[leaf];
-    for (let i = 0; i < w.length; i++, number++) {
-      const hash = Math.imul(number, HASH_FACTOR) >>> 0;
-      w[i] = store(((hash >>> 24) - 128) / 256);
-      g[i] = store((2 * ((hash >>> 16) & 127) - 127) / 8192);
-    }
-  });
+  for (const leaf of leaves) {
+    for (let i = 0; i < leaf.length; i++, number++) leaf[i] = store(value(Math.imul(number, HASH_FACTOR)));
+  }
 }
 
 const single = new Float32Array(1);

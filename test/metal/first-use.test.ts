@@ -93,6 +93,7 @@ describe.each(['update', 'updateAsync'] as const)('%s', (way) => {
 test.each<SimulatorSettings>([
   { compileWarning: true },
   { mathMode: false },
+  { maxTotalThreadsPerThreadgroup: 96 },
   { maxTotalThreadsPerThreadgroup: 256 },
   { maxTotalThreadsPerThreadgroup: 832 },
   { outOfOrder: true },

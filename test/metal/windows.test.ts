@@ -106,20 +106,23 @@ describe('what lies between two views is nobody’s to write', () => {
   };
 
   // Lengths that fill a thread's 16 bytes, and leave 1 to 3 elements over.
-  test.each(Object.keys(memories))('%s', (memory) => {
-    for (const length of [1, 2, 3, 4, 64, 65, 66, 67]) {
-      const [w, g] = [memories[memory](), memories[memory]()];
-      w.fill(7);
-      g.fill(1);
-      const cut = (data: Float32Array): Float32Array[] => [data.subarray(0, length), data.subarray(80, 80 + length)];
-      new SGD(1, { momentum: 0.9, device: 'gpu' }).update(cut(w), cut(g));
-      const expected = new Float32Array(192)
-        .fill(7)
-        .fill(6, 0, length)
-        .fill(6, 80, 80 + length);
-      expect(Array.from(w)).toEqual(Array.from(expected));
-    }
-  });
+  test.each(Object.keys(memories).flatMap((memory) => [0, 0.9].map((momentum) => [memory, momentum] as const)))(
+    '%s, momentum %f',
+    (memory, momentum) => {
+      for (const length of [1, 2, 3, 4, 64, 65, 66, 67]) {
+        const [w, g] = [memories[memory](), memories[memory]()];
+        w.fill(7);
+        g.fill(1);
+        const cut = (data: Float32Array): Float32Array[] => [data.subarray(0, length), data.subarray(80, 80 + length)];
+        new SGD(1, { momentum, device: 'gpu' }).update(cut(w), cut(g));
+        const expected = new Float32Array(192)
+          .fill(7)
+          .fill(6, 0, length)
+          .fill(6, 80, 80 + length);
+        expect(Array.from(w)).toEqual(Array.from(expected));
+      }
+    },
+  );
 
   test.each(['float16', 'bfloat16'] as const)('%s, eight of which make 16 bytes', (dtype) => {
     const one = dtype === 'float16' ? 0x3c00 : 0x3f80;

@@ -1,7 +1,8 @@
 // npm run mutants [-- NAME...]: does every bug in test/mutants make a test fail?
 // Each patch is applied to a copy of the repository. The test file that its header names ("# caught by: FILE") runs first;
 // if that passes, the whole quick suite. A mutant that nothing catches, a patch that doesn't apply and one that doesn't
-// build make the command fail. "# needs: INSTRUCTION SET" marks a patch of code that other processors never run.
+// build make the command fail. A patch that a test in test/metal catches is hunted on the simulated GPU.
+// "# needs: INSTRUCTION SET" marks a patch of code that other processors never run.
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,11 +14,24 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
 const jest = require.resolve('jest/bin/jest');
 const tsc = require.resolve('typescript/bin/tsc');
-const QUICK = '/test/(?!long/|metal/|metal-sim/)';
 /** A mutant of the thread pool may well wait for ever. */
 const TIMEOUT = 10 * 60_000;
 
 const copy = mkdtempSync(join(tmpdir(), 'metal-sgd-mutants-'));
+/** Where mutants are hunted: the files a build is stale for, how to build it, what to run there, and how it is found. */
+const CPU = {
+  stale: ['native/', 'lib/'],
+  build: ['scripts/build-native.mjs'],
+  suite: '/test/(?!long/|metal/|metal-sim/)',
+  environment: {},
+};
+const GPU = {
+  stale: ['native/', 'lib/'],
+  build: ['-e', "import('./scripts/build-sim.mjs').then(({ buildSim }) => buildSim())"],
+  suite: '/test/(behaviour/|values/|metal/)',
+  environment: { METAL_SGD_DEVICE: 'gpu', METAL_SGD_PREBUILD: join(copy, 'build-sim') },
+};
+
 let running;
 
 function end(code) {
@@ -33,9 +47,10 @@ function progress(text) {
 }
 
 /** Runs a command in the copy; `signal` is set if it was killed. Neither the machine's nor CI's settings reach it. */
-function run(command, ...args) {
+function run(environment, command, ...args) {
   const env = { ...process.env };
   for (const name of ['CI', 'METAL_SGD_DEVICE', 'METAL_SGD_THREADS', 'METAL_SGD_PREBUILD']) delete env[name];
+  Object.assign(env, environment);
   return new Promise((resolve, reject) => {
     running = spawn(command, args, { cwd: copy, env, timeout: TIMEOUT, killSignal: 'SIGKILL' });
     let output = '';
@@ -46,14 +61,17 @@ function run(command, ...args) {
 }
 
 async function need(what, command, ...args) {
-  const { status, output } = await run(command, ...args);
+  const { status, output } = await run({}, command, ...args);
   if (status !== 0) throw new Error(`${what}\n${output}`);
   return output;
 }
 
-/** Copies what git knows of, as it is now; installed packages are shared. */
+/** Copies what git doesn't ignore, as it is now; installed packages are shared. */
 function copyRepository() {
-  const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0');
+  const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  }).split('\0');
   for (const file of files.filter((name) => name && existsSync(join(root, name)))) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(root, file), join(copy, file));
@@ -63,16 +81,17 @@ function copyRepository() {
 
 const isNative = (file) => /^(native|binding)\/|^CMakeLists/.test(file);
 
-/** Brings the builds up to date. */
-async function build(files) {
-  if (files.some(isNative)) await need('does not build', process.execPath, 'scripts/build-native.mjs');
-  if (files.some((file) => file.startsWith('lib/'))) await need('does not compile', process.execPath, tsc, '-p', '.');
+/** Brings the builds for a device up to date. */
+async function build({ stale, build }) {
+  if (stale.some(isNative)) await need('does not build', process.execPath, ...build);
+  if (stale.some((file) => file.startsWith('lib/'))) await need('does not compile', process.execPath, tsc, '-p', '.');
+  stale.length = 0;
 }
 
 /** Runs Jest; the first test that failed, or undefined if all passed. */
-async function firstFailure(pattern) {
+async function firstFailure({ environment }, pattern) {
   const flags = ['--bail', '--testPathPatterns', pattern];
-  const { status, signal, output } = await run(process.execPath, '--expose-gc', jest, ...flags);
+  const { status, signal, output } = await run(environment, process.execPath, '--expose-gc', jest, ...flags);
   if (status === 0) return undefined;
   // From Jest's text: with --bail it often ends before it has written its --json.
   const file = /^FAIL (\S+)/m.exec(output)?.[1] ?? pattern;
@@ -95,12 +114,18 @@ function readPatches(names) {
       const header = (key) => new RegExp(`^# ${key}: (\\S+)$`, 'm').exec(readFileSync(path, 'utf8'))?.[1];
       const expected = header('caught by');
       if (!expected || !existsSync(join(root, expected))) throw new Error(`${file}: no "# caught by: TEST FILE"`);
-      return { name: basename(file, '.patch'), path, expected, needs: header('needs') };
+      return {
+        name: basename(file, '.patch'),
+        path,
+        expected,
+        needs: header('needs'),
+        on: expected.startsWith('test/metal/') ? GPU : CPU,
+      };
     });
 }
 
 /** What catches the mutant, after which the copy is as before but for its builds; undefined if nothing does. */
-async function hunt({ path, expected }, stale) {
+async function hunt({ path, expected, on }) {
   const listed = await need('does not apply', 'git', 'apply', '--numstat', path);
   const files = listed
     .trim()
@@ -108,18 +133,19 @@ async function hunt({ path, expected }, stale) {
     .map((line) => line.split('\t')[2]);
   await need('does not apply', 'git', 'apply', path);
   try {
-    await build([...files, ...stale.splice(0)]);
-    return (await firstFailure(expected)) ?? (await firstFailure(QUICK));
+    on.stale.push(...files);
+    await build(on);
+    return (await firstFailure(on, expected)) ?? (await firstFailure(on, on.suite));
   } finally {
-    stale.push(...files);
+    for (const { stale } of [CPU, GPU]) stale.push(...files);
     await need('does not revert', 'git', 'apply', '-R', path);
   }
 }
 
 /** Hunts one mutant and prints its line; true if it was caught. */
-async function report({ name, ...patch }, width, stale) {
+async function report({ name, ...patch }, width) {
   const start = performance.now();
-  const [caught, text] = await hunt(patch, stale).then(
+  const [caught, text] = await hunt(patch).then(
     (killer) => [killer !== undefined, killer ?? 'NOT CAUGHT'],
     (error) => [false, `ERROR: ${error.message}`],
   );
@@ -132,29 +158,32 @@ async function report({ name, ...patch }, width, stale) {
 /** Builds the copy and makes sure that without a mutant the tests pass. Returns the processor's instruction sets. */
 async function prepare(patches) {
   copyRepository();
-  await build(['native/', 'lib/']);
-  const expected = [...new Set(patches.map((patch) => patch.expected))];
-  const failure = await firstFailure(`/(${expected.join('|')})$`);
-  if (failure) throw new Error(`fails without any mutant: ${failure}`);
+  for (const on of new Set([CPU, ...patches.map((patch) => patch.on)])) {
+    await build(on);
+    const files = new Set(patches.filter((patch) => patch.on === on).map(({ expected }) => expected));
+    const failure = files.size > 0 && (await firstFailure(on, `/(${[...files].join('|')})$`));
+    if (failure) throw new Error(`fails without any mutant: ${failure}`);
+  }
   const ask = "JSON.stringify(require('./dist/native.js').native().machine().instructionSets)";
   return JSON.parse(await need('does not run', process.execPath, '-p', ask));
 }
 
 async function main() {
-  const asked = readPatches(process.argv.slice(2));
+  const simulator = process.platform === 'linux';
+  const asked = readPatches(process.argv.slice(2)).filter(({ on }) => on === CPU || simulator);
   progress('building, and running the tests without a mutant');
   const instructionSets = await prepare(asked);
-  const runs = ({ needs }) => !needs || instructionSets.includes(needs);
-  for (const { name, needs } of asked.filter((patch) => !runs(patch)))
-    console.log(`${name}: this processor lacks ${needs}`);
-  const patches = asked.filter(runs);
+  const patches = asked.filter(({ needs }) => !needs || instructionSets.includes(needs));
   const width = Math.max(...patches.map(({ name }) => name.length));
-  const stale = [];
   let caught = 0;
   for (const [i, patch] of patches.entries()) {
     progress(`${i + 1}/${patches.length} ${patch.name}`);
-    if (await report(patch, width, stale)) caught++;
+    if (await report(patch, width)) caught++;
   }
+  for (const { name, needs } of asked.filter((patch) => !patches.includes(patch))) {
+    console.log(`${name.padEnd(width)} not run: this processor lacks ${needs}`);
+  }
+  if (!simulator) console.log('mutants of the Metal backend not run: the simulator needs Linux');
   console.log(`${caught} of ${patches.length} mutants caught`);
   return caught === patches.length ? 0 : 1;
 }

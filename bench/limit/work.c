@@ -68,21 +68,26 @@ void close_work(Work* work) {
   *work = (Work){0};
 }
 
+// Elements of a leaf before element `cut` of all; between whole cache lines where it is inside.
+static size_t elements_before(size_t cut, size_t first, size_t count) {
+  if (cut <= first) return 0;
+  return cut - first >= count ? count : (cut - first) / 64 * 64;
+}
+
 void step_share(void* context, int thread, int threads) {
   const Work* work = context;
   Loop loop = loop_for(work->dtype, &work->rule);
   size_t item = item_size(work->dtype), first = 0;
-  size_t begin = work->total / threads * thread;
-  size_t end = thread == threads - 1 ? work->total : work->total / threads * (thread + 1);
+  size_t begin = work->total * thread / threads, end = work->total * (thread + 1) / threads;
   for (int leaf = 0; leaf < work->leaves && first < end; leaf++) {
-    size_t last = first + work->counts[leaf];
-    size_t from = begin > first ? begin : first, to = end < last ? end : last;
+    size_t from = elements_before(begin, first, work->counts[leaf]);
+    size_t to = elements_before(end, first, work->counts[leaf]);
     if (from < to) {
-      size_t at = work->offsets[leaf] + (from - first) * item;
+      size_t at = work->offsets[leaf] + from * item;
       char* velocities = work->velocities ? work->velocities + at : NULL;
       loop(work->parameters + at, work->gradients + at, velocities, to - from, &work->rule);
     }
-    first = last;
+    first += work->counts[leaf];
   }
 }
 

@@ -22,30 +22,33 @@ const CpuKernels& kernels() {
 
 /// Memory traffic of one element with momentum: read w, g, v; write w, v.
 constexpr size_t kStreams = 5;
-/// Traffic of one chunk: some microseconds of work, so that claiming costs nothing against it and
-/// the last one to finish keeps nobody waiting for long.
-constexpr size_t kChunkBytes = 320 * 1024;
+/// Traffic of one chunk. Small enough that the last one to finish keeps nobody waiting for long;
+/// large enough that the memory streams on: on 25.6 M elements and two threads, 4 MiB reach 0.95 of a
+/// C loop's speed, 320 KiB 0.89 and 16 MiB 0.92.
+constexpr size_t kMinChunkBytes = 320 * 1024, kMaxChunkBytes = 4 * 1024 * 1024;
+/// Chunks of one step between those two: plenty for every thread, also where some cores are busy.
+constexpr size_t kChunks = 64;
 /// Below this, waking a sleeping thread takes longer than doing its share.
 constexpr size_t kWakeBytes = 4 * 1024 * 1024;
 
 class CpuStep final : public PreparedStep {
  public:
   explicit CpuStep(const std::vector<Run>& runs) {
-    size_t filled =
-        kChunkBytes;  // bytes in the open chunk; full, so that the first piece opens one
+    for (const Run& run : runs) bytes_ += run.count * item_size(run.dtype) * kStreams;
+    size_t chunk = std::clamp(bytes_ / kChunks, kMinChunkBytes, kMaxChunkBytes);
+    size_t filled = chunk;  // bytes in the open chunk; full, so that the first piece opens one
     for (const Run& run : runs) {
       size_t item = item_size(run.dtype), offset = 0;
       while (offset < run.count) {
-        if (filled >= kChunkBytes) {
+        if (filled >= chunk) {
           starts_.push_back(pieces_.size());
           filled = 0;
         }
-        size_t room = (kChunkBytes - filled) / (kStreams * item) / kCut * kCut + kCut;
+        size_t room = (chunk - filled) / (kStreams * item) / kCut * kCut + kCut;
         size_t count = std::min(room, run.count - offset);
         pieces_.push_back(slice(run, offset * item, count));
         offset += count;
         filled += count * item * kStreams;
-        bytes_ += count * item * kStreams;
       }
     }
     starts_.push_back(pieces_.size());

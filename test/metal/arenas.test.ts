@@ -45,7 +45,7 @@ async function reuseAddresses(lab: Lab): Promise<unknown> {
 }
 
 test('a new arena at the address of a dropped one gets buffers of its own', () => {
-  expect(resultOf(reuseAddresses)).toEqual({ wrong: 0, cameBack: true, buffers: 0 });
+  expect(resultOf(reuseAddresses, undefined, { timeout: 30_000 })).toEqual({ wrong: 0, cameBack: true, buffers: 0 });
 });
 
 interface Halves {

@@ -23,8 +23,8 @@ const CpuKernels& kernels() {
 /// Memory traffic of one element with momentum: read w, g, v; write w, v.
 constexpr size_t kStreams = 5;
 /// Traffic of one chunk. Small enough that the last one to finish keeps nobody waiting for long;
-/// large enough that the memory streams on: on 25.6 M elements and two threads, 4 MiB reach 0.95 of a
-/// C loop's speed, 320 KiB 0.89 and 16 MiB 0.92.
+/// large enough that the memory streams on: on 25.6 M elements and two threads, 4 MiB reach 0.95 of
+/// a C loop's speed, 320 KiB 0.89 and 16 MiB 0.92.
 constexpr size_t kMinChunkBytes = 320 * 1024, kMaxChunkBytes = 4 * 1024 * 1024;
 /// Chunks of one step between those two: plenty for every thread, also where some cores are busy.
 constexpr size_t kChunks = 64;

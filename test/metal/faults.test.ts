@@ -33,8 +33,9 @@ const MOMENTS: Record<string, (training: Training) => void> = {
   'momentum again': ({ optimizer }) => {
     optimizer.momentum = 0.8;
   },
-  'another learning rate': ({ optimizer }) => {
+  'another learning rate, and a dampening that is none': ({ optimizer }) => {
     optimizer.learningRate = 0.05;
+    optimizer.dampening = -0.5;
   },
   'an assigned state': ({ optimizer }) => {
     optimizer.state = { ...optimizer.state };

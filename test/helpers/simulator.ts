@@ -137,6 +137,12 @@ export async function countedIn(work: () => unknown): Promise<Counters> {
   return Object.fromEntries(COUNTERS.map((name) => [name, after[name] - before[name]])) as Counters;
 }
 
+/** Fails if more objects live than did. Fewer may: the collector frees old plans when it likes. */
+export function expectNoMoreLive(before: Live): void {
+  const more = Object.entries(simulator().live()).filter(([name, count]) => count > before[name as keyof Live]);
+  expect(more).toEqual([]);
+}
+
 /** To be called at the top of a file that changes settings. */
 export function resetSimulatorAfterEach(): void {
   afterEach(() => {

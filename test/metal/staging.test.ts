@@ -4,7 +4,7 @@ import { type LeafData, viewOf } from '../../lib/dtype';
 import { bytesOf, expectSameBytes } from '../helpers/bits';
 import { failureOf, rejectionOf } from '../helpers/failures';
 import { leafOver } from '../helpers/leaves';
-import { countedIn, resetSimulatorAfterEach, simulator } from '../helpers/simulator';
+import { countedIn, expectNoMoreLive, resetSimulatorAfterEach, simulator } from '../helpers/simulator';
 import { elsewhere, type LeafList, Training } from '../helpers/training';
 
 resetSimulatorAfterEach();
@@ -66,7 +66,7 @@ describe.each(MEMORIES)('%s', (_, wrap, way) => {
       buffersWrapped: 0,
       pipelines: 0,
     });
-    expect(simulator().live()).toEqual(live);
+    expectNoMoreLive(live);
   });
 
   test('leaves longer than the longest buffer go in parts', async () => {

@@ -28,12 +28,12 @@ async function measure({ sgd, simulator }: Lab, latency: number): Promise<Measur
     new sgd.SGD(1, { device: 'gpu' }).update([parameter], [sgd.zerosLike(parameter)]);
   }
   simulator.configure({ emptyKernel: true, stepLatencyMs: latency });
-  const measuring = step(new sgd.SGD(1), 2 ** 19);
+  const measuring = step(new sgd.SGD(1), 2 ** 20);
   simulator.resetSettings();
 
   const optimizer = new sgd.SGD(0.1, { momentum: 0.9, weightDecay: 0.01 });
   const parameters = (['float32', 'float16', 'bfloat16', 'float64'] as const).map((dtype) =>
-    sgd.zeros(2 ** 18 + 3, dtype),
+    sgd.zeros(2 ** 20 + 3, dtype),
   );
   const gradients = sgd.zerosLike(parameters);
   for (const { data, dtype } of [...parameters, ...gradients]) {
@@ -122,7 +122,7 @@ function failBeforeCpu({ sgd, simulator }: Lab): unknown {
   simulator.configure({ emptyKernel: true });
   new sgd.SGD(1).update(prover, sgd.zerosLike(prover));
   simulator.resetSettings();
-  const parameters = { single: sgd.zeros(2 ** 18), double: sgd.zeros(100, 'float64') };
+  const parameters = { single: sgd.zeros(2 ** 20), double: sgd.zeros(100, 'float64') };
   const gradients = sgd.zerosLike(parameters);
   gradients.double.data.fill(1);
   const optimizer = new sgd.SGD(1);

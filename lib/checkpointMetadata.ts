@@ -37,16 +37,19 @@ export function metadataOf(
 ): Metadata {
   const dtypes = DTYPES.filter((dtype) => leaves.some((leaf) => leaf.dtype === dtype)).join(' ');
   const ours = Object.entries({ version: VERSION, dtypes, ...notes }).flatMap(([key, value]): [string, string][] =>
-    // Template literals lose the sign of -0.
-    value === undefined ? [] : [[OURS + key, Object.is(value, -0) ? '-0' : String(value)]],
+    value === undefined ? [] : [[OURS + key, textOf(value)]],
   );
   return Object.fromEntries([['format', 'mlx'], ...ours, ...Object.entries(users)]);
 }
 
+/** Numbers come back as they were, -0 too. */
+const textOf = (value: string | number | boolean): string => (Object.is(value, -0) ? '-0' : String(value));
+
 /** True if this package wrote the file. Throws if a later version of it did. */
 export function isOurs(file: string, { metadata }: Contents): boolean {
   const version = metadata.get(`${OURS}version`);
-  if (version === undefined || version === String(VERSION)) return version !== undefined;
+  if (version === undefined) return false;
+  if (version === String(VERSION)) return true;
   throw fileError(file, METADATA, `${OURS}version ${String(VERSION)}`, JSON.stringify(version));
 }
 

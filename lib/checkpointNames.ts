@@ -105,7 +105,8 @@ export function fromPaths<L>(file: string, leaves: readonly { path: Path; leaf: 
   const build = (twigs: Twigs<L>): Node<L> => {
     const keys = [...twigs.keys()];
     const children = [...twigs.values()].map((twig) => (twig instanceof Map ? build(twig) : twig));
-    if (keys.length === 0 || !keys.every((key) => /^(?:0|[1-9]\d*)$/.test(key))) return { container: {}, keys, children };
+    if (keys.length === 0 || !keys.every((key) => /^(?:0|[1-9]\d*)$/.test(key)))
+      return { container: {}, keys, children };
     const length = Math.max(...keys.map(Number)) + 1;
     gaps += length - keys.length;
     if (gaps > MAX_GAPS) throw fileError(file, 'lists', `at most ${String(MAX_GAPS)} items left out`, String(gaps));

@@ -116,7 +116,7 @@ class OpenFile {
 
   async #readAll(start: number, wanted: readonly Uint8Array[]): Promise<void> {
     let views: readonly Uint8Array[] = wanted.filter(({ length }) => length > 0);
-    for (let at = start; views.length > 0; ) {
+    for (let at = start; views.length > 0;) {
       const { bytesRead } = await orNamed(this.#path, this.#handle.readv(views, at));
       if (bytesRead === 0) throw fileError(this.#path, `byte ${String(at)}`, 'more', 'the end of the file');
       at += bytesRead;

@@ -15,8 +15,8 @@ import {
   refuseDifferences,
   splitFloats,
 } from './checkpointTrees';
-import { checkFlag, checkKeys, checkPath } from './checkpointOptions';
-import { writeWhole } from './checkpointWrite';
+import { checkBytes, checkFlag, checkKeys, checkPath } from './checkpointOptions';
+import { joinPieces, writeWhole } from './checkpointWrite';
 import type { CheckedLeaf } from './leaf';
 import { leafReader } from './memory';
 import { checkSeparate } from './overlap';
@@ -61,7 +61,7 @@ export async function saveTensors<P>(path: string | URL, tree: P & Tree<P>, meta
 
 /** The bytes of the file that `saveTensors` writes. */
 export function toBytes<P>(tree: P & Tree<P>, metadata?: Metadata): Uint8Array {
-  return new Uint8Array(Buffer.concat(piecesOf(tree, metadata)));
+  return joinPieces(piecesOf(tree, metadata));
 }
 
 /**
@@ -76,15 +76,12 @@ export async function loadTensors<P = TensorTree>(
   options: LoadTensorsOptions<P> = {},
 ): Promise<LoadedTensors<P>> {
   const file = checkPath(path);
-  const begin = loader<P>(file, options);
-  return loadFile(file, begin);
+  return loadFile(file, loader<P>(file, options));
 }
 
 /** Loads a tree from the bytes of a safetensors file. */
 export function fromBytes<P = TensorTree>(bytes: Uint8Array, options: LoadTensorsOptions<P> = {}): LoadedTensors<P> {
-  if (!(ArrayBuffer.isView(bytes) as boolean)) throw typeError('invalid-option', 'bytes', 'a Uint8Array', bytes);
-  const { buffer, byteOffset, byteLength } = bytes;
-  return loadBytes('bytes', new Uint8Array(buffer, byteOffset, byteLength), loader<P>('bytes', options));
+  return loadBytes('bytes', checkBytes(bytes), loader<P>('bytes', options));
 }
 
 function piecesOf(tree: unknown, metadata: unknown): Uint8Array[] {
@@ -99,7 +96,8 @@ function piecesOf(tree: unknown, metadata: unknown): Uint8Array[] {
 function loader<P>(file: string, options: unknown): (contents: Contents) => Loading<LoadedTensors<P>> {
   const { into, strict, prefix } = checkKeys('options', options, ['into', 'strict', 'prefix']);
   const isStrict = checkFlag('strict', strict, true);
-  if (prefix !== undefined && typeof prefix !== 'string') throw typeError('invalid-option', 'prefix', 'a string', prefix);
+  if (prefix !== undefined && typeof prefix !== 'string')
+    throw typeError('invalid-option', 'prefix', 'a string', prefix);
   const target = into === undefined ? undefined : readTree(into, 'into', leafReader);
   if (target) checkSeparate(leavesOf(target), []);
   return (contents) => {

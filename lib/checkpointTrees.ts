@@ -106,14 +106,12 @@ export function splitFloats(found: readonly Found[], root: string): { floats: Fo
   const floats = found.filter(({ entry }) => leafDtype(entry.dtype));
   const others = found.filter(({ entry }) => !leafDtype(entry.dtype));
   const expected = DTYPES.join(', ');
-  const differences = others.map(
-    ({ path, entry }): Difference => ({
-      path: prefixed(root, path) ?? root,
-      kind: 'dtype',
-      expected,
-      received: entry.dtype,
-    }),
-  );
+  const differences = others.map(({ path, entry }): Difference => ({
+    path: prefixed(root, path) ?? root,
+    kind: 'dtype',
+    expected,
+    received: entry.dtype,
+  }));
   return { floats, differences };
 }
 
@@ -172,7 +170,9 @@ export interface Made {
 
 /** New leaves for all that is placed, in one arena. `root` is for messages. */
 export function makeLeaves(node: Node<Placed>, root: string): Node<Made> {
-  const data = allocate(leavesOf(node).map(({ entry: { dtype, shape } }) => ({ dtype: leafDtype(dtype) as Dtype, shape })));
+  const data = allocate(
+    leavesOf(node).map(({ entry: { dtype, shape } }) => ({ dtype: leafDtype(dtype) as Dtype, shape })),
+  );
   let next = 0;
   return mapTree(node, ({ entry, isBare }) => {
     const elements = data[next++];

@@ -30,11 +30,22 @@ export async function writeWhole(path: string, pieces: readonly Uint8Array[]): P
   await removeStale(folder);
 }
 
+/** The same file as bytes in memory. */
+export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((size, { length }) => size + length, 0));
+  let end = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, end);
+    end += piece.length;
+  }
+  return bytes;
+}
+
 async function writePieces(handle: FileHandle, path: string, pieces: readonly Uint8Array[]): Promise<void> {
   const batch = new Batch(path);
   for (const piece of pieces) {
     const { length } = piece;
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       done += batch.add(piece, done);
       if (batch.isFull) await writeBatch(handle, batch);
     }
@@ -44,7 +55,7 @@ async function writePieces(handle: FileHandle, path: string, pieces: readonly Ui
 
 async function writeBatch(handle: FileHandle, batch: Batch): Promise<void> {
   batch.collect();
-  for (let { views } = batch; views.length > 0; ) {
+  for (let { views } = batch; views.length > 0;) {
     const { bytesWritten } = await handle.writev(views);
     views = without(views, bytesWritten);
   }

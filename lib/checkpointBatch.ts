@@ -2,9 +2,11 @@
 import { types } from 'node:util';
 import { coded } from './errors';
 
-/** Most that is asked of the system at once, and most that is held aside. */
-const BATCH_BYTES = 16 * 2 ** 20;
+/** Most that is asked of the system at once. */
+const BATCH_BYTES = 64 * 2 ** 20;
 const BATCH_VIEWS = 512;
+/** Most that is held aside. */
+const ASIDE_BYTES = 16 * 2 ** 20;
 
 /** Part of an array, and where it waits meanwhile. */
 interface Detour {
@@ -39,21 +41,23 @@ export class Batch {
   }
 
   get isFull(): boolean {
-    return this.#bytes >= BATCH_BYTES || this.#views.length >= BATCH_VIEWS;
+    return this.#bytes >= BATCH_BYTES || this.#views.length >= BATCH_VIEWS || this.#asideUsed >= ASIDE_BYTES;
   }
 
   /** Takes up bytes of `target` from `offset` on; tells how many. */
   add(target: Uint8Array, offset: number): number {
     this.#checkThere(target, offset + 1);
-    const count = Math.min(target.length - offset, BATCH_BYTES - this.#bytes);
-    this.#bytes += count;
+    const room = Math.min(target.length - offset, BATCH_BYTES - this.#bytes);
     if (types.isSharedArrayBuffer(target.buffer)) {
-      this.#views.push(target.subarray(offset, offset + count));
-      return count;
+      this.#views.push(target.subarray(offset, offset + room));
+      this.#bytes += room;
+      return room;
     }
-    this.#aside ??= new Uint8Array(BATCH_BYTES);
-    const aside = this.#aside.subarray(this.#asideUsed, this.#asideUsed + count);
+    this.#aside ??= new Uint8Array(ASIDE_BYTES);
+    const aside = this.#aside.subarray(this.#asideUsed, Math.min(this.#asideUsed + room, ASIDE_BYTES));
+    const count = aside.length;
     this.#asideUsed += count;
+    this.#bytes += count;
     this.#views.push(aside);
     this.#detours.push({ aside, target, offset });
     return count;

@@ -36,7 +36,8 @@ export function metadataOf(
   users: Metadata,
 ): Metadata {
   const dtypes = DTYPES.filter((dtype) => leaves.some((leaf) => leaf.dtype === dtype)).join(' ');
-  const ours = Object.entries({ version: VERSION, dtypes, ...notes }).flatMap(([key, value]): [string, string][] =>
+  const all: Readonly<Record<string, string | number | boolean | undefined>> = { version: VERSION, dtypes, ...notes };
+  const ours = Object.entries(all).flatMap(([key, value]): [string, string][] =>
     value === undefined ? [] : [[OURS + key, textOf(value)]],
   );
   return Object.fromEntries([['format', 'mlx'], ...ours, ...Object.entries(users)]);

@@ -44,10 +44,10 @@ export class Batch {
     return this.#bytes >= BATCH_BYTES || this.#views.length >= BATCH_VIEWS || this.#asideUsed >= ASIDE_BYTES;
   }
 
-  /** Takes up bytes of `target` from `offset` on; tells how many. */
-  add(target: Uint8Array, offset: number): number {
-    this.#checkThere(target, offset + 1);
-    const room = Math.min(target.length - offset, BATCH_BYTES - this.#bytes);
+  /** Takes up bytes of `target`, which has `length`, from `offset` on; tells how many. */
+  add(target: Uint8Array, offset: number, length: number): number {
+    this.#checkThere(target, length);
+    const room = Math.min(length - offset, BATCH_BYTES - this.#bytes);
     if (types.isSharedArrayBuffer(target.buffer)) {
       this.#views.push(target.subarray(offset, offset + room));
       this.#bytes += room;

@@ -2,7 +2,8 @@
 //
 // Where a tree can't be told from its paths alone (a key holds a dot, an object's keys are numbers, a branch is empty, a
 // leaf is bare), a note in the metadata tells its structure, as JSON with a number for each leaf.
-import { type Json, JsonError, parseJson } from './json';
+import { rangeError } from './errors';
+import { isWellFormed, type Json, JsonError, parseJson } from './json';
 import { fileError, METADATA } from './safetensors';
 import type { Node } from './tree';
 
@@ -62,7 +63,12 @@ export function noteOf<L>(node: Node<L>, kindOf: (leaf: L) => number): string {
   const children = node.children.map((child) => noteOf(child, kindOf));
   const { keys } = node;
   if (!keys) return `[${children.join(',')}]`;
-  return `{${keys.map((key, i) => `${JSON.stringify(key)}:${children[i]}`).join(',')}}`;
+  return `{${keys.map((key, i) => `${quote(key)}:${children[i]}`).join(',')}}`;
+}
+
+function quote(key: string): string {
+  if (isWellFormed(key)) return JSON.stringify(key);
+  throw rangeError('invalid-tree', 'a key', 'Unicode, since it is to be saved', key);
 }
 
 /** A leaf by its path, with the number that a note gives it. Throws if there is none, or for the second time. */

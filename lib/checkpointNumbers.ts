@@ -61,7 +61,7 @@ export class StateNumbers {
 
   get reads(): readonly Read[] {
     return [this.#step, this.#rate].flatMap((number) =>
-      number ? [{ start: number.entry.start, bytes: number.bytes }] : [],
+      number ? [{ start: number.entry.start, end: number.entry.end, bytes: number.bytes }] : [],
     );
   }
 

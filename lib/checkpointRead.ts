@@ -7,6 +7,7 @@ import { systemError } from './systemError';
 /** Bytes of a file, and where they go. */
 export interface Read {
   readonly start: number;
+  readonly end: number;
   readonly bytes: Uint8Array;
 }
 
@@ -26,7 +27,7 @@ export function loadBytes<R>(name: string, bytes: Uint8Array, begin: (contents: 
   const header = bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length);
   const loading = begin(readHeader(name, header, bytes.length));
   const copy = (reads: readonly Read[]): void => {
-    for (const { start, bytes: to } of reads) to.set(bytes.subarray(start, start + to.length));
+    for (const { start, end, bytes: to } of reads) to.set(bytes.subarray(start, end));
   };
   copy(loading.numbers);
   copy(loading.plan());
@@ -95,12 +96,12 @@ class OpenFile {
   async fill(reads: readonly Read[]): Promise<void> {
     const batch = new Batch(this.#path);
     let next = 0;
-    for (const { start, bytes } of [...reads].sort((a, b) => a.start - b.start)) {
-      const { length } = bytes;
+    for (const { start, end, bytes } of [...reads].sort((a, b) => a.start - b.start)) {
+      const length = end - start;
       if (next !== start) await this.#readBatch(batch, next);
       next = start;
       for (let done = 0; done < length; next = start + done) {
-        done += batch.add(bytes, done);
+        done += batch.add(bytes, done, length);
         if (batch.isFull) await this.#readBatch(batch, start + done);
       }
     }

@@ -7,7 +7,7 @@ import { writeWhole } from './checkpointWrite';
 import type { Hyperparameters } from './hyperparameters';
 import { type CheckedLeaf, checkLeaf } from './leaf';
 import { copiesOf, leafReader } from './memory';
-import { type Item, layOut } from './safetensors';
+import { type Item, layOut, type Piece } from './safetensors';
 import { leavesOf, type Node, readTree } from './tree';
 import type { Tree } from './types';
 import type { Remembered, Velocities } from './velocities';
@@ -75,7 +75,7 @@ export class Save {
   }
 
   /** The file in pieces. With a snapshot they are copies, else the arrays themselves. */
-  pieces(numbers: SavedNumbers): Uint8Array[] {
+  pieces(numbers: SavedNumbers): Piece[] {
     const leaves = this.#named.map(({ leaf }) => leaf);
     const written = this.isSnapshot ? copiesOf(leaves).map((copy) => checkLeaf(copy, 'copy')) : leaves;
     const items = written.map((leaf, i) => itemOf(this.#named[i].name, leaf));

@@ -20,7 +20,7 @@ import { joinPieces, writeWhole } from './checkpointWrite';
 import type { CheckedLeaf } from './leaf';
 import { leafReader } from './memory';
 import { checkSeparate } from './overlap';
-import { type Contents, layOut } from './safetensors';
+import { type Contents, layOut, type Piece } from './safetensors';
 import { buildTree, leavesOf, mapTree, type Node, readTree } from './tree';
 import type { Leaf, Tree } from './types';
 import { typeError } from './errors';
@@ -84,7 +84,7 @@ export function fromBytes<P = TensorTree>(bytes: Uint8Array, options: LoadTensor
   return loadBytes('bytes', checkBytes(bytes), loader<P>('bytes', options));
 }
 
-function piecesOf(tree: unknown, metadata: unknown): Uint8Array[] {
+function piecesOf(tree: unknown, metadata: unknown): Piece[] {
   const users = checkMetadata(metadata);
   const node = readTree(tree, 'tree', leafReader);
   const leaves = leavesOf(node);

@@ -4,7 +4,7 @@ import type { Read } from './checkpointRead';
 import { fromNote, fromPaths, KINDS, noteOf, type Path, pathIn, prefixed, type TakeLeaf } from './checkpointNames';
 import { type Dtype, DTYPES, itemSize, type LeafData } from './dtype';
 import { coded } from './errors';
-import { bufferOf, byteLengthOf, type CheckedLeaf, checkLeaf, offsetOf, sameShape } from './leaf';
+import { bufferOf, byteLengthOf, type CheckedLeaf, checkLeaf, isDetached, lengthOf, offsetOf, sameShape } from './leaf';
 import { type Entry, fileError, formatName, type Item, leafDtype } from './safetensors';
 import { leavesOf, mapTree, type Node } from './tree';
 
@@ -22,6 +22,9 @@ export interface Difference {
 
 /** The memory of a leaf, as bytes. */
 export function bytesOf(leaf: CheckedLeaf): Uint8Array {
+  if (isDetached(leaf.data) || lengthOf(leaf.data) !== leaf.length) {
+    throw coded(TypeError, 'detached', `${leaf.name}: expected an array that stays, received one that was taken away`);
+  }
   return new Uint8Array(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));
 }
 
@@ -32,8 +35,8 @@ export function itemOf(name: string, leaf: CheckedLeaf): Item {
 }
 
 /** Where the elements of a tensor go. */
-export function readInto({ start }: Entry, leaf: CheckedLeaf): Read {
-  return { start, bytes: bytesOf(leaf) };
+export function readInto({ start, end }: Entry, leaf: CheckedLeaf): Read {
+  return { start, end, bytes: bytesOf(leaf) };
 }
 
 /** The difference between a tensor and the leaf that it is for, if there is one. */

@@ -4,13 +4,14 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { Batch, without } from './checkpointBatch';
+import type { Piece } from './safetensors';
 import { systemError } from './systemError';
 
 /**
  * Writes `pieces`, one after another, to a file that takes the place of `path` once it is whole and on the disk. If that
  * fails, or the process ends, the old file is as it was.
  */
-export async function writeWhole(path: string, pieces: readonly Uint8Array[]): Promise<void> {
+export async function writeWhole(path: string, pieces: readonly Piece[]): Promise<void> {
   const folder = dirname(path);
   const beside = join(folder, temporaryName(basename(path)));
   try {
@@ -31,22 +32,21 @@ export async function writeWhole(path: string, pieces: readonly Uint8Array[]): P
 }
 
 /** The same file as bytes in memory. */
-export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
+export function joinPieces(pieces: readonly Piece[]): Uint8Array {
   const bytes = new Uint8Array(pieces.reduce((size, { length }) => size + length, 0));
   let end = 0;
   for (const piece of pieces) {
-    bytes.set(piece, end);
+    bytes.set(piece.bytes, end);
     end += piece.length;
   }
   return bytes;
 }
 
-async function writePieces(handle: FileHandle, path: string, pieces: readonly Uint8Array[]): Promise<void> {
+async function writePieces(handle: FileHandle, path: string, pieces: readonly Piece[]): Promise<void> {
   const batch = new Batch(path);
-  for (const piece of pieces) {
-    const { length } = piece;
+  for (const { bytes, length } of pieces) {
     for (let done = 0; done < length;) {
-      done += batch.add(piece, done);
+      done += batch.add(bytes, done, length);
       if (batch.isFull) await writeBatch(handle, batch);
     }
   }

@@ -50,6 +50,12 @@ export interface Item {
   readonly bytes: Uint8Array;
 }
 
+/** Bytes to be written, and how many they were when it was decided where: ordinary memory can be taken away. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
 /** The format's name of a dtype. */
 export function formatName(dtype: Dtype): string {
   return NAMES[dtype];
@@ -66,7 +72,7 @@ const bitsOf = (dtype: string): number => (Object.hasOwn(BITS, dtype) ? BITS[dty
  * Header and data of a file in the order in which they are to be written. Names keep their order in the header; the
  * elements of larger dtypes come first, so that each tensor is aligned.
  */
-export function layOut(items: readonly Item[], metadata: Readonly<Record<string, string>>): Uint8Array[] {
+export function layOut(items: readonly Item[], metadata: Readonly<Record<string, string>>): Piece[] {
   const order = [...items].sort((a, b) => bitsOf(b.dtype) - bitsOf(a.dtype));
   const offsets = new Map<Item, [number, number]>();
   let end = 0;
@@ -84,7 +90,7 @@ export function layOut(items: readonly Item[], metadata: Readonly<Record<string,
   const header = Buffer.alloc(LENGTH_BYTES + length, ' ');
   header.writeBigUInt64LE(BigInt(length));
   text.copy(header, LENGTH_BYTES);
-  return [header, ...order.map(({ bytes }) => bytes)];
+  return [header, ...order.map(({ bytes }) => bytes)].map((bytes) => ({ bytes, length: bytes.length }));
 }
 
 /** An error about what a file holds: the file, then the tensor or the byte. */

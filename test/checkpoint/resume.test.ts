@@ -51,7 +51,7 @@ function randomModel(dtype: Dtype, seed: number): Model {
   Object.values(model).forEach(({ data }, i) => {
     fillRandom(dtype, data, seed + i, false);
   });
-  return model as Model;
+  return model;
 }
 
 /** In a new process: loads, takes the other half of the steps, saves. */
@@ -60,10 +60,8 @@ function goOn(
   { folder, cases: all, steps }: { folder: string; cases: Case[]; steps: number },
 ): Promise<number> {
   const one = async ({ options, rate, isScheduled }: Case, i: number): Promise<void> => {
-    const { tree } = await sgd.loadTensors<Model[]>(`${folder}/gradients-${String(i)}.safetensors`);
-    const parameters = Object.fromEntries(
-      Object.entries(tree[0]).map(([name, { shape, dtype }]) => [name, sgd.zeros(shape, dtype)]),
-    ) as Model;
+    const { tree } = await sgd.loadTensors<readonly Model[]>(`${folder}/gradients-${String(i)}.safetensors`);
+    const parameters = sgd.zerosLike(tree[0]);
     const optimizer = new sgd.SGD(isScheduled ? (step) => rate / (1 + step) : rate, options);
     const path = `${folder}/half-${String(i)}.safetensors`;
     await optimizer.load(path, { parameters });
@@ -97,10 +95,10 @@ test('a new process goes on to the same bits', async () => {
     for (const name of Object.keys(parameters)) {
       expectSameBytes(tree[name].data, parameters[name].data, `${what} ${name}`);
       const [v, expected] = [resumed, optimizer].map(
-        (one) => (one.state.parameters as Record<string, { v?: Leaf }>)[name],
+        (one) => (one.state.parameters as Partial<Record<string, { v?: Leaf }>>)[name],
       );
-      expect([what, v?.v === undefined]).toEqual([what, expected.v === undefined]);
-      if (v?.v && expected.v) expectSameBytes(dataOf(v.v), dataOf(expected.v), `${what} v of ${name}`);
+      expect([what, v?.v === undefined]).toEqual([what, expected?.v === undefined]);
+      if (v?.v && expected?.v) expectSameBytes(dataOf(v.v), dataOf(expected.v), `${what} v of ${name}`);
     }
   }
 });

@@ -102,11 +102,15 @@ test('a file that is cut while it is read is refused', async () => {
 
 test('a file that is written in place while it is read is refused', async () => {
   const path = join(newFolder(), 'x.safetensors');
-  const large = zeros({ a: [8 << 20] });
+  const large = zeros({ a: [32 << 20] });
   await saveTensors(path, large);
-  const loaded = rejectionOf(loadTensors(path, { into: large }));
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  utimesSync(path, 1, 1); // as a write would, but sure to differ
+  let seconds = 1;
+  const writer = setInterval(() => {
+    utimesSync(path, seconds, seconds++); // as a write would change it, but sure to differ
+  });
+  const loaded = rejectionOf(loadTensors(path, { into: large })).finally(() => {
+    clearInterval(writer);
+  });
   expect(await loaded).toMatchObject({
     code: 'invalid-file',
     message: `${path}: byte 0: expected a file that nobody writes while it is read, received one that has changed`,

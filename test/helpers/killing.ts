@@ -42,7 +42,8 @@ export async function killSavers(
   for (let i = 0; i < count; i++) {
     const saver = spawn(process.execPath, ['-e', SAVER, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
     const closed = once(saver, 'close');
-    await once(saver.stdout, 'data');
+    const started = once(saver.stdout, 'data').then(() => 'started');
+    if ((await Promise.race([started, closed])) !== 'started') throw new Error('the saver ended by itself');
     await new Promise((resolve) => setTimeout(resolve, (word() % 300) / 10));
     saver.kill('SIGKILL');
     await closed;

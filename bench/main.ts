@@ -1,5 +1,6 @@
 // `npm run bench`: measures metal-sgd against the same loop in C and in JavaScript, prints a table, writes JSON.
 import { fitting, groupsOf, known } from './cases';
+import { checkpointLines } from './checkpoint';
 import type { Contestant } from './contestant';
 import { javascript } from './contestants/javascript';
 import { LimitProgram, startLimit } from './contestants/limit';
@@ -11,6 +12,7 @@ import { bindThreads, boundProcessors } from './processors';
 import { startProgress } from './progress';
 import { writeResults } from './results';
 import { tableOf } from './table';
+import { WORKS } from './works';
 
 const complain = (line: string): void => {
   console.error(`bench: ${line}`);
@@ -20,6 +22,8 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   const processors = boundProcessors();
   const against = known(options.against, ['c', 'javascript'], 'contestant', complain);
   const limit = against.includes('c') ? await openLimit(processors) : undefined;
+  const isWhole = options.works.length === WORKS.length;
+  const checkpoints = isWhole ? await checkpointLines(Math.min(options.rounds, 9)) : [];
   bindThreads(processors); // not earlier: a child would inherit it
   const contestants = [metalSgd, ...(limit ? [limit] : []), ...(against.includes('javascript') ? [javascript] : [])];
   const measurements: Measurement[] = [];
@@ -30,6 +34,7 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   }
   console.log(tableOf(measurements));
   for (const line of goalLines(measurements)) console.log(line);
+  for (const line of checkpoints) console.log(line);
   const how = { rounds: options.rounds, interrupted: signal.aborted, processors, c: limit?.build ?? null };
   console.log(`results: ${writeResults(measurements, how, options.json)}`);
   const wrong = measurements.some(({ series }) => series.some(({ agrees }) => !agrees));

@@ -1,5 +1,6 @@
 // Trains a network on handwritten digits with metal-sgd, and says how well it reads: `npm start`.
 import { SGD, zeros } from 'metal-sgd';
+import { Checkpoints } from './checkpoints';
 import { CLASSES, PIXELS, readDigits, type Split, splitDigits } from './data';
 import { Interrupted, messageOf, UserError } from './errors';
 import { evaluate } from './metrics';
@@ -17,9 +18,12 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   if (options.plot !== false) checkWritable(options.plot);
   const split = splitDigits(readDigits(options.data), createRandom(options.seed, SPLIT_STREAM));
   const training = begin(options, split);
-  introduce(split, options);
+  const checkpoints = options.checkpoint === undefined ? undefined : new Checkpoints(options.checkpoint, options);
+  if (options.resume) await checkpoints?.resume(training);
+  else await checkpoints?.begin();
+  introduce(split, options, training);
   const start = performance.now();
-  await trainVisibly(training, split, options, signal);
+  await trainVisibly(training, split, options, signal, () => checkpoints?.save(training));
   const seconds = (performance.now() - start) / 1000;
   const { loss, accuracy, classes } = evaluate(new Perceptron(training.parameters), split.test);
   console.log(`ran on    ${describeRun(training.optimizer, seconds)}`);
@@ -32,11 +36,18 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   console.log(`test accuracy: ${(100 * accuracy).toFixed(2)} %`);
 }
 
-async function trainVisibly(training: Training, split: Split, options: Options, signal: AbortSignal): Promise<void> {
+async function trainVisibly(
+  training: Training,
+  split: Split,
+  options: Options,
+  signal: AbortSignal,
+  afterEpoch: () => Promise<void> | undefined,
+): Promise<void> {
   const progress = startProgress(options.epochs);
   try {
-    await train(training, split, options, signal, (result) => {
+    await train(training, split, options, signal, async (result) => {
       progress.show(result);
+      await afterEpoch();
     });
   } finally {
     progress.stop();
@@ -54,11 +65,16 @@ function begin(options: Options, { train: images }: Split): Training {
   return { parameters, optimizer, history: [] };
 }
 
-function introduce({ train: { labels: train }, test: { labels: test } }: Split, { seed }: Options): void {
+function introduce(
+  { train: { labels: train }, test: { labels: test } }: Split,
+  { seed }: Options,
+  { history }: Training,
+): void {
   const counts = `${String(train.length)} to train, ${String(test.length)} to test`;
   console.log(`digits    ${String(train.length + test.length)} images: ${counts} (seed ${String(seed)})`);
   console.log(`network   ${SIZES.join('-')}`);
   console.log(`devices   ${describeDevices()}`);
+  if (history.length > 0) console.log(`goes on   after epoch ${String(history.length)}`);
 }
 
 /** One line for what the user can mend; a stack for what only we can. */

@@ -16,6 +16,9 @@ export interface Options {
   readonly data: string;
   /** A path, or false for none. */
   readonly plot: string | false;
+  /** A folder for checkpoints, if there are to be some. */
+  readonly checkpoint: string | undefined;
+  readonly resume: boolean;
 }
 
 const DIGITS = join(__dirname, '..', 'data', 'digits.csv');
@@ -31,6 +34,7 @@ export function parseOptions(argv: readonly string[]): Options {
   if (options.nesterov && options.momentum === 0) {
     command.error('error: Nesterov momentum needs a momentum: give --no-nesterov too');
   }
+  if (options.resume && options.checkpoint === undefined) command.error('error: --resume needs --checkpoint DIR');
   return { ...options, warmup: Math.min(options.warmup, options.epochs) };
 }
 
@@ -49,6 +53,8 @@ function describe(): Command {
     .addOption(new Option('--data <file>', 'images and classes, as CSV').default(DIGITS, 'the 1797 digits'))
     .option('--plot <file>', 'loss curve, as SVG', 'loss.svg')
     .option('--no-plot', 'write no loss curve')
+    .option('--checkpoint <dir>', 'save a checkpoint there after each epoch')
+    .option('--resume', 'go on from the newest checkpoint, if there is one', false)
     .allowExcessArguments(false)
     .addHelpText('after', '\nEnvironment: METAL_SGD_THREADS sets the number of CPU threads; no result depends on it.')
     .configureOutput({

@@ -17,7 +17,7 @@ export interface EpochResult {
   readonly testAccuracy: number;
 }
 
-/** What changes while training goes on: all that a checkpoint would hold. */
+/** What changes while training goes on: all that a checkpoint holds. */
 export interface Training {
   readonly parameters: Parameters;
   readonly optimizer: SGD;
@@ -58,7 +58,7 @@ export async function train(
   { train: images, test }: Split,
   { epochs, batchSize, seed }: TrainingOptions,
   signal: AbortSignal,
-  tell: (result: EpochResult) => void,
+  tell: (result: EpochResult) => void | Promise<void>,
 ): Promise<void> {
   const network = new Perceptron(parameters);
   const gradients = zerosLike(parameters);
@@ -75,7 +75,7 @@ export async function train(
       throw new UserError(`diverged in epoch ${String(epoch + 1)}: try a lower learning rate`);
     const { loss: testLoss, accuracy: testAccuracy } = evaluate(network, test);
     history.push({ epoch: epoch + 1, trainLoss: loss / order.length, testLoss, testAccuracy });
-    tell(history[epoch]);
+    await tell(history[epoch]);
   }
 }
 

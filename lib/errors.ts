@@ -7,6 +7,8 @@ export type ErrorCode =
   | 'busy'
   | 'detached'
   | 'dtype-mismatch'
+  | 'file-mismatch'
+  | 'invalid-file'
   | 'invalid-hyperparameter'
   | 'invalid-leaf'
   | 'invalid-option'

@@ -1,4 +1,25 @@
 // All that a user sees.
+export { CheckpointDirectory, type CheckpointDirectoryOptions } from './checkpointDirectory';
+export {
+  nodeMlxState,
+  type SavedHyperparameters,
+  type StateFormat,
+  torchState,
+  type TorchStateOptions,
+} from './checkpointFormats';
+export type { LoadedState, LoadOptions } from './checkpointLoad';
+export type { Metadata } from './checkpointMetadata';
+export type { SaveOptions, SavePath } from './checkpointSave';
+export {
+  fromBytes,
+  type LoadedTensors,
+  loadTensors,
+  type LoadTensorsOptions,
+  saveTensors,
+  type TensorTree,
+  toBytes,
+} from './checkpointTensors';
+export type { Difference } from './checkpointTrees';
 export { devices, type Device, type LastRun } from './device';
 export type { Dtype } from './dtype';
 export { type ErrorCode, MetalError, type MetalErrorCode } from './errors';

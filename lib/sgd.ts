@@ -1,5 +1,10 @@
 // The optimizer: MLX's SGD as a class. Policy is here and in the files beside it; the arithmetic is the addon's.
 import { types } from 'node:util';
+import { type LoadedNumbers, type LoadedState, type LoadOptions, stateLoader } from './checkpointLoad';
+import { checkBytes, checkPath } from './checkpointOptions';
+import { loadBytes, loadFile } from './checkpointRead';
+import { Save, type SavedNumbers, type SaveOptions, type SavePath } from './checkpointSave';
+import { joinPieces } from './checkpointWrite';
 import { type LastRun, lastRunOf, policyFor, type RunPolicy } from './device';
 import { coded, rangeError, show, typeError } from './errors';
 import {
@@ -31,6 +36,13 @@ interface PendingStep {
   readonly reject: (reason: unknown) => void;
 }
 
+/** A save that waits for the steps before it. */
+interface PendingSave {
+  readonly save: Save;
+  readonly resolve: (path: string) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
 /**
  * Stochastic gradient descent with momentum, weight decay, dampening and Nesterov momentum, equal to
  * `mlx.optimizers.SGD` (MLX 0.32.4) to the bit for float32. For each element, every operation rounded by itself:
@@ -57,7 +69,10 @@ export class SGD {
   #velocities = new Velocities();
   #plan: Plan | undefined;
   #hasRun = false;
-  #pending: PendingStep[] = [];
+  #pending: (PendingStep | PendingSave)[] = [];
+  #isLoading = false;
+  /** Files are written one after another, so that the last one called for stays. */
+  #lastWrite: Promise<unknown> = Promise.resolve();
 
   /**
    * @param learningRate lambda: a number, or a function of the number of completed steps.
@@ -187,7 +202,9 @@ export class SGD {
    */
   updateAsync<P>(parameters: P & Tree<P>, gradients: DeepPartial<P>): Promise<void> {
     return new Promise((resolve, reject) => {
-      const learningRate = learningRateAt(this.#rate, this.#step + this.#pending.length);
+      this.#assertNotLoading('updateAsync');
+      const steps = this.#pending.filter((one) => 'plan' in one).length;
+      const learningRate = learningRateAt(this.#rate, this.#step + steps);
       const plan = this.#planFor(parameters, gradients, true);
       this.#pending.push({ plan, learningRate, resolve, reject });
       if (this.#pending.length === 1) this.#startNext();
@@ -289,9 +306,78 @@ export class SGD {
     this.#velocities.assign(parameters, 'state.parameters');
     this.#replacePlan();
     this.#step = checkedStep;
-    this.#learningRate = checkedRate;
-    if (typeof this.#rate === 'number') this.#rate = checkedRate;
+    this.#restoreRate(checkedRate);
+  }
+
+  /**
+   * Saves steps, learning rate, velocities and, if asked for, parameters to one safetensors file with MLX's names. Steps
+   * that are pending are waited for; later ones wait until the file is whole (or, with `snapshot`, copied), and until
+   * then everything else throws with code `busy`. The file replaces an old one in one go; if it can't be written, the
+   * old one is as it was.
+   *
+   * @param path Or a function that gives it for the number of completed steps.
+   * @returns The path.
+   * @throws What arguments deserve, at once; Node's own error if the file can't be written; code `aborted` if an earlier
+   *   step fails.
+   */
+  save<P>(path: SavePath, options: SaveOptions<P> = {}): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#assertNotLoading('save');
+      const save = new Save(path, options, this.#velocities);
+      this.#pending.push({ save, resolve, reject });
+      if (this.#pending.length === 1) this.#startNext();
+    });
+  }
+
+  /** The bytes of the file that `save` writes. */
+  toBytes<P>(options: SaveOptions<P> = {}): Uint8Array {
+    this.#assertIdle('toBytes');
+    return joinPieces(new Save('bytes', options, this.#velocities).pieces(this.#numbers()));
+  }
+
+  /**
+   * Loads what `save` has written, or MLX: into the arrays that are there, or into new ones for an optimizer that has no
+   * state. All but the elements is checked first. A learning rate that is a number is taken over; a schedule stays, and
+   * so do the other hyperparameters.
+   *
+   * @throws RangeError of code `file-mismatch` that lists every difference (also as `differences`), or of code
+   *   `invalid-file`; then nothing has changed. Node's own error if the file can't be read: then arrays may be partly
+   *   written, if it began.
+   */
+  async load<P>(path: string | URL, options: LoadOptions<P> = {}): Promise<LoadedState> {
+    this.#assertIdle('load');
+    const file = checkPath(path);
+    const begin = stateLoader(file, options, this.#velocities, this.#hyperparameters.momentum);
+    this.#isLoading = true;
+    try {
+      return this.#take(await loadFile(file, begin));
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  /** The same from bytes in memory, at once. */
+  fromBytes<P>(bytes: Uint8Array, options: LoadOptions<P> = {}): LoadedState {
+    this.#assertIdle('fromBytes');
+    const begin = stateLoader('bytes', options, this.#velocities, this.#hyperparameters.momentum);
+    return this.#take(loadBytes('bytes', checkBytes(bytes), begin));
+  }
+
+  #take({ step, learningRate, loaded }: LoadedNumbers): LoadedState {
+    this.#replacePlan();
+    this.#step = step ?? this.#step;
+    if (learningRate !== undefined) this.#restoreRate(learningRate);
+    return loaded;
+  }
+
+  #restoreRate(learningRate: number): void {
+    this.#learningRate = learningRate;
+    if (typeof this.#rate === 'number') this.#rate = learningRate;
     this.#writeSettings();
+  }
+
+  #numbers(): SavedNumbers {
+    return { ...this.#hyperparameters, step: this.#step, learningRate: this.#learningRate };
   }
 
   #change(change: Partial<Hyperparameters>, name: string): void {
@@ -314,13 +400,20 @@ export class SGD {
   }
 
   #assertIdle(what: string): void {
+    this.#assertNotLoading(what);
     if (this.#pending.length === 0) return;
-    const steps = String(this.#pending.length);
+    const steps = this.#pending.filter((one) => 'plan' in one).length;
+    if (steps === 0) throw coded(Error, 'busy', `${what}: expected no pending save, received a call while one writes`);
     throw coded(
       Error,
       'busy',
-      `${what}: expected no pending step, received a call while ${steps} of updateAsync are pending`,
+      `${what}: expected no pending step, received a call while ${String(steps)} of updateAsync are pending`,
     );
+  }
+
+  #assertNotLoading(what: string): void {
+    if (this.#isLoading)
+      throw coded(Error, 'busy', `${what}: expected no pending load, received a call while one reads`);
   }
 
   /** The plan for two trees: the last one while they are the same, else a new one, checked. */
@@ -341,7 +434,7 @@ export class SGD {
   #replacePlan(plan?: Plan): void {
     const former = this.#plan;
     this.#plan = plan;
-    if (former && !this.#pending.some((step) => step.plan === former)) former.release();
+    if (former && !this.#pending.some((one) => 'plan' in one && one.plan === former)) former.release();
   }
 
   #read(parameters: unknown, gradients: unknown): { parameters: ReadTree; gradients: ReadTree } {
@@ -383,6 +476,26 @@ export class SGD {
   #startNext(): void {
     const next = this.#pending.at(0);
     if (!next) return;
+    if ('save' in next) this.#startSave(next);
+    else this.#startStep(next);
+  }
+
+  #startSave({ save, resolve, reject }: PendingSave): void {
+    const leave = (): void => {
+      this.#pending.shift();
+      this.#startNext();
+    };
+    const written = save.write(this.#numbers(), this.#lastWrite);
+    this.#lastWrite = written.catch(() => undefined);
+    if (save.isSnapshot) {
+      written.then(resolve, reject);
+      leave();
+    } else {
+      written.finally(leave).then(resolve, reject);
+    }
+  }
+
+  #startStep(next: PendingStep): void {
     this.#settings[SETTINGS.learningRate] = next.learningRate;
     stepLater(next.plan).then(
       () => {
@@ -397,8 +510,9 @@ export class SGD {
         this.#writeSettings();
         next.reject(reason);
         const why = types.isNativeError(reason) ? reason.message : show(reason);
-        for (const { reject } of waiting) {
-          reject(coded(Error, 'aborted', `updateAsync: not run, since an earlier step failed: ${why}`, reason));
+        for (const one of waiting) {
+          const what = 'plan' in one ? 'updateAsync' : 'save';
+          one.reject(coded(Error, 'aborted', `${what}: not run, since an earlier step failed: ${why}`, reason));
         }
       },
     );

@@ -57,6 +57,21 @@ export class Velocities {
     return stateOf(this.#root);
   }
 
+  /** True while there is no slot. */
+  get isEmpty(): boolean {
+    return this.#root === BLANK;
+  }
+
+  /** Every slot with its path, as a tree; `{}` where a place is kept. */
+  toTree(): Node<Remembered> {
+    return nodeOf(this.#root, undefined);
+  }
+
+  /** Takes over the arrays of a `state` themselves, for an optimizer that has no slot. */
+  adopt(state: unknown): void {
+    this.#adopt(readTree(state, 'state.parameters', stateReader), (leaf) => leaf);
+  }
+
   /** Takes over `state`, copied, after checking it against what is there. Throws with every difference; then nothing has changed. */
   assign(state: unknown, name: string): void {
     const given = readTree(state, name, stateReader);
@@ -73,16 +88,16 @@ export class Velocities {
       }
       copyInto(pairs);
     } else {
-      this.#adopt(given);
+      const copies = copiesOf(leavesOf(given).flatMap(({ v }) => v ?? []));
+      let next = 0;
+      this.#adopt(given, ({ name }) => checkLeaf(copies[next++], name));
     }
   }
 
-  #adopt(given: Node<SlotState>): void {
-    const copies = copiesOf(leavesOf(given).flatMap(({ v }) => v ?? []));
-    let next = 0;
+  #adopt(given: Node<SlotState>, take: (v: CheckedLeaf) => CheckedLeaf): void {
     const make = (node: Node<SlotState>, name: string): Twig => {
       if ('leaf' in node) {
-        return node.leaf.v ? new Slot(node.leaf.v, checkLeaf(copies[next++], `${name}.v`)) : BLANK;
+        return node.leaf.v ? new Slot(node.leaf.v, take(node.leaf.v)) : BLANK;
       }
       const branch = new SlotBranch(!node.keys);
       node.children.forEach((child, i) => {
@@ -92,6 +107,22 @@ export class Velocities {
     };
     this.#root = make(given, 'state.parameters');
   }
+}
+
+/** A slot and its dotted path; none for a tree that is one leaf. */
+export interface Remembered {
+  readonly path: string | undefined;
+  readonly slot: Slot;
+}
+
+function nodeOf(twig: Twig, path: string | undefined): Node<Remembered> {
+  if (twig === BLANK) return { container: {}, keys: [], children: [] };
+  if (twig instanceof Slot) return { leaf: { path, slot: twig } };
+  const keys = [...twig.children.keys()];
+  const children = Array.from(twig.children, ([key, child]) =>
+    nodeOf(child, path === undefined ? key : `${path}.${key}`),
+  );
+  return { container: {}, keys: twig.isArray ? undefined : keys, children };
 }
 
 /** Gives every slot that has none a velocity of zeros, all of them in one arena. */

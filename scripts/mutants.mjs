@@ -22,7 +22,7 @@ const copy = mkdtempSync(join(tmpdir(), 'metal-sgd-mutants-'));
 const CPU = {
   stale: ['native/', 'lib/'],
   build: ['scripts/build-native.mjs'],
-  suite: '/test/(?!long/|metal/|metal-sim/)',
+  suite: '/test/(?!long/|interop/|metal/|metal-sim/)',
   environment: {},
 };
 const GPU = {

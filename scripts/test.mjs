@@ -40,7 +40,7 @@ run({}, tsc, '-p', 'test/types');
 if (long) {
   jest('long tests, on the CPU', {}, '/test/long/');
 } else {
-  jest('on the CPU', {}, '/test/(?!long/|metal/|metal-sim/)');
+  jest('on the CPU', {}, '/test/(?!long/|interop/|metal/|metal-sim/)');
   const simulator = process.platform === 'darwin' ? '' : '|metal/|metal-sim/';
-  jest('on the GPU', gpuEnvironment(), `/test/(behaviour/|values/${simulator})`);
+  jest('on the GPU', gpuEnvironment(), `/test/(behaviour/|values/|checkpoint/${simulator})`);
 }

@@ -1,0 +1,44 @@
+// Runs test/interop against real MLX and the reference safetensors, in a Python environment of its own.
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+// MLX's wheels for Linux need the extra; on a Mac it has none.
+const PACKAGES = [
+  process.platform === 'darwin' ? 'mlx==0.32.4' : 'mlx[cpu]==0.32.4',
+  'safetensors==0.8.0',
+  'numpy==2.4.6',
+];
+const root = fileURLToPath(new URL('..', import.meta.url));
+const environment = join(root, 'node_modules', '.cache', 'metal-sgd-interop');
+const python = join(environment, 'bin', 'python');
+const stamp = join(environment, 'packages.txt');
+
+function run(command, args, env = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+function isReady() {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === PACKAGES.join('\n');
+}
+
+if (!isReady()) {
+  rmSync(environment, { recursive: true, force: true });
+  const made = spawnSync('python3', ['-m', 'venv', environment], { stdio: 'inherit' });
+  if (made.error || made.status !== 0) {
+    console.error(
+      'metal-sgd: test:interop needs Python 3.10 or newer with venv (Debian, Ubuntu: apt install python3-venv).',
+    );
+    process.exit(1);
+  }
+  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
+  writeFileSync(stamp, PACKAGES.join('\n'));
+}
+const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
+run(process.execPath, [jest, '--testPathPatterns', '/test/interop/', ...process.argv.slice(2)], {
+  METAL_SGD_PYTHON: python,
+});

@@ -1,0 +1,153 @@
+// A file of another tree: every difference is listed and nothing changes; without `strict`, what fits is taken.
+import { clone, type Difference, fromBytes, SGD, type Tensor, toBytes, zeros } from '../../lib';
+import { failureOf } from '../helpers/failures';
+import { bytesOf, memoryOf } from '../helpers/memory';
+
+type AnyTree = Record<string, Tensor>;
+
+const ones = (tree: AnyTree): AnyTree => {
+  for (const { data } of Object.values(tree)) data.fill(1);
+  return tree;
+};
+
+/** A file with a velocity and a parameter for each. */
+function fileOf(parameters: AnyTree): { file: Uint8Array; optimizer: SGD } {
+  const optimizer = new SGD(0.25, { momentum: 0.5 });
+  optimizer.update(parameters, clone(parameters));
+  return { file: optimizer.toBytes({ parameters }), optimizer };
+}
+
+const own = (): AnyTree => ones({ a: zeros([2, 3]), b: zeros([4]), c: zeros([1]), d: zeros([5]) });
+const others = (): AnyTree => ones({ a: zeros([3, 2]), b: zeros([4], 'bfloat16'), d: zeros([5]), e: zeros([1]) });
+
+const EXPECTED: readonly Difference[] = ['state.parameters', 'parameters'].flatMap((root): Difference[] => {
+  const v = root === 'parameters' ? '' : '.v';
+  return [
+    { path: `${root}.a${v}`, kind: 'shape', expected: '[2, 3]', received: '[3, 2]' },
+    { path: `${root}.b${v}`, kind: 'dtype', expected: 'float32', received: 'bfloat16' },
+    { path: `${root}.c${v}`, kind: 'missing' },
+    { path: `${root}.e${v}`, kind: 'extra' },
+  ];
+});
+
+test('every difference is listed with its path, and nothing has changed', () => {
+  const { file } = fileOf(others());
+  const parameters = own();
+  const { optimizer } = fileOf(parameters);
+  const before = memoryOf(optimizer) + bytesOf(parameters);
+  const failed = failureOf(() => optimizer.fromBytes(file, { parameters }));
+  expect(failed).toEqual({
+    name: 'RangeError',
+    code: 'file-mismatch',
+    message: [
+      'bytes: expected the same tree, received one with differences:',
+      ...EXPECTED.map(({ path, kind, expected, received }) =>
+        expected === undefined ? `${path}: ${kind}` : `${path}: expected ${expected}, received ${String(received)}`,
+      ),
+    ].join('\n'),
+  });
+  expect(differencesOf(() => optimizer.fromBytes(file, { parameters }))).toEqual(EXPECTED);
+  expect(memoryOf(optimizer) + bytesOf(parameters)).toBe(before);
+});
+
+function differencesOf(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return (error as { differences: unknown }).differences;
+  }
+  throw new Error('expected an error');
+}
+
+test('without strict, what fits is taken, and the rest stays and is listed', () => {
+  const saved = others();
+  saved['d'].data.set([1, 2, 3, 4, 5]);
+  const { file, optimizer: source } = fileOf(saved);
+  source.step = 9;
+  const parameters = own();
+  const { optimizer } = fileOf(parameters);
+  const before = clone(parameters);
+  const { differences } = optimizer.fromBytes(file, { parameters, strict: false });
+  expect(differences).toEqual(EXPECTED);
+  expect(parameters['d'].data).toEqual(saved['d'].data);
+  for (const name of ['a', 'b', 'c']) expect(parameters[name].data).toEqual(before[name].data);
+  const velocities = optimizer.state.parameters as unknown as Record<string, { v: Tensor }>;
+  expect(velocities['d'].v.data).toEqual(Float32Array.of(1, 2, 3, 4, 5));
+  expect(velocities['a'].v.data).toEqual(new Float32Array(6).fill(1));
+  expect(optimizer.step).toBe(1);
+});
+
+test('a file without numbers, with another dtype for them, and with tensors that mean nothing', () => {
+  const optimizer = new SGD(0.25);
+  optimizer.step = 3;
+  const file = toBytes({ step: Float32Array.of(1), 'x.v': Float32Array.of(1), y: Float32Array.of(1) });
+  expect(optimizer.fromBytes(file, { strict: false }).differences).toEqual([
+    { path: 'state.step', kind: 'dtype', expected: 'U64', received: 'F32' },
+    { path: 'state.learningRate', kind: 'missing' },
+    { path: 'y', kind: 'extra' },
+  ]);
+  expect([optimizer.step, optimizer.learningRate]).toEqual([3, 0.25]);
+});
+
+test('a bare array has no shape to compare', () => {
+  const file = toBytes({ a: zeros([2, 3]) });
+  const into = { a: new Float32Array(6) };
+  expect(fromBytes(file, { into }).differences).toEqual([]);
+  expect(differencesOf(() => fromBytes(file, { into: { a: new Float32Array(5) } }))).toEqual([
+    { path: 'into.a', kind: 'shape', expected: '5 elements', received: '6' },
+  ]);
+});
+
+test('order in the file doesn’t matter', () => {
+  const a = { x: Float32Array.of(1), y: Float64Array.of(2), z: Float32Array.of(3) };
+  const into = { z: new Float32Array(1), y: new Float64Array(1), x: new Float32Array(1) };
+  fromBytes(toBytes(a), { into });
+  expect(into).toEqual(a);
+});
+
+test('a late parameter of the file is missed, one that was never stepped is not', () => {
+  const parameters = own();
+  const { a, b, c } = parameters;
+  const source = new SGD(1, { momentum: 0.5 });
+  source.update(parameters, { a: clone(a), b: clone(b) });
+  const file = source.toBytes({ parameters });
+  const target = new SGD(1, { momentum: 0.5 });
+  target.update({ a, b }, { a: clone(a) });
+  expect(target.fromBytes(file, { parameters }).differences).toEqual([]);
+  target.update({ c }, { c: clone(c) });
+  expect(differencesOf(() => target.fromBytes(file, { parameters }))).toEqual([
+    { path: 'state.parameters.c.v', kind: 'missing' },
+  ]);
+});
+
+test('parameters that share memory can’t be filled', () => {
+  const data = new Float32Array(4);
+  const into = { a: data.subarray(0, 3), b: data.subarray(2) };
+  const file = toBytes({ a: new Float32Array(3), b: new Float32Array(2) });
+  expect(failureOf(() => fromBytes(file, { into })).code).toBe('memory-overlap');
+});
+
+test('parameters that contradict the state are refused as by a step', () => {
+  const { file, optimizer } = fileOf(own());
+  expect(failureOf(() => optimizer.fromBytes(file, { parameters: { a: zeros([6]) } })).code).toBe('shape-mismatch');
+});
+
+test.each<[string, unknown, string]>([
+  ['an unknown option', { strickt: true }, 'options: expected only parameters, strict, from, received "strickt"'],
+  ['strict', { strict: 1 }, 'strict: expected a boolean, received 1'],
+  ['from', { from: 'torch' }, 'from: expected what torchState() or nodeMlxState() returns, received "torch"'],
+  ['no object', 3, 'options: expected an object, received 3'],
+])('%s is refused', (_, options, message) => {
+  const { file, optimizer } = fileOf(own());
+  const failed = failureOf(() => optimizer.fromBytes(file, options as never));
+  expect([failed.code, failed.message]).toEqual(['invalid-option', message]);
+});
+
+test.each<[unknown, string]>([
+  [{ a: 1 }, 'metadata.a: expected a string, received 1'],
+  [{ 'metal-sgd.version': '2' }, 'metadata.metal-sgd.version: expected a key that does not begin with metal-sgd., '],
+  [{ a: '\udc00' }, 'metadata.a: expected Unicode, received '],
+  ['x', 'metadata: expected an object of strings, received "x"'],
+])('metadata %j is refused', (metadata, message) => {
+  expect(failureOf(() => toBytes({}, metadata as never)).message).toContain(message);
+});

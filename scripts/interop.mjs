@@ -22,19 +22,24 @@ function run(command, args, env = {}) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+/** Python's own tool for environments: a package of its own on Debian and Ubuntu, which is installed if it is missing. */
+function makeEnvironment() {
+  const make = () => spawnSync('python3', ['-m', 'venv', environment], { stdio: 'ignore' }).status === 0;
+  if (make()) return;
+  rmSync(environment, { recursive: true, force: true });
+  run('sh', [join('test', 'metal-sim', 'install.sh'), 'python3-venv']);
+  if (make()) return;
+  console.error('metal-sgd: test:interop needs Python 3.10 or newer with venv.');
+  process.exit(1);
+}
+
 function isReady() {
   return existsSync(stamp) && readFileSync(stamp, 'utf8') === PACKAGES.join('\n');
 }
 
 if (!isReady()) {
   rmSync(environment, { recursive: true, force: true });
-  const made = spawnSync('python3', ['-m', 'venv', environment], { stdio: 'inherit' });
-  if (made.error || made.status !== 0) {
-    console.error(
-      'metal-sgd: test:interop needs Python 3.10 or newer with venv (Debian, Ubuntu: apt install python3-venv).',
-    );
-    process.exit(1);
-  }
+  makeEnvironment();
   run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
   writeFileSync(stamp, PACKAGES.join('\n'));
 }

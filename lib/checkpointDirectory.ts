@@ -10,6 +10,7 @@ import { removeStale } from './checkpointWrite';
 import { rangeError } from './errors';
 import type { SGD } from './sgd';
 import { systemError } from './systemError';
+import type { FileUrl } from './types';
 
 /** Options of a folder. */
 export interface CheckpointDirectoryOptions {
@@ -30,7 +31,7 @@ export class CheckpointDirectory {
   readonly #keep: number;
 
   /** The folder is made when the first checkpoint is saved. */
-  constructor(path: string | URL, options: CheckpointDirectoryOptions = {}) {
+  constructor(path: string | FileUrl, options: CheckpointDirectoryOptions = {}) {
     const { keep = 3 } = checkKeys('options', options, ['keep']);
     if (typeof keep !== 'number' || !Number.isSafeInteger(keep) || keep < 1) {
       throw rangeError('invalid-option', 'keep', 'a whole number from 1', keep);

@@ -9,7 +9,7 @@ import { type CheckedLeaf, checkLeaf } from './leaf';
 import { copiesOf, leafReader } from './memory';
 import { type Item, layOut, type Piece } from './safetensors';
 import { leavesOf, type Node, readTree } from './tree';
-import type { Tree } from './types';
+import type { FileUrl, Tree } from './types';
 import type { Remembered, Velocities } from './velocities';
 
 /** What to save besides the state. */
@@ -26,7 +26,7 @@ export interface SaveOptions<P = unknown> {
 }
 
 /** A path, or what gives it for the number of completed steps. */
-export type SavePath = string | URL | ((step: number) => string | URL);
+export type SavePath = string | FileUrl | ((step: number) => string | FileUrl);
 
 /** The numbers of an optimizer at the moment of saving. */
 export interface SavedNumbers extends Hyperparameters {

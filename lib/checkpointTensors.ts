@@ -22,7 +22,7 @@ import { leafReader } from './memory';
 import { checkSeparate } from './overlap';
 import { type Contents, layOut, type Piece } from './safetensors';
 import { buildTree, leavesOf, mapTree, type Node, readTree } from './tree';
-import type { Leaf, Tree } from './types';
+import type { FileUrl, Leaf, Tree } from './types';
 import { typeError } from './errors';
 
 /** What a file without a tree to fill is loaded into. */
@@ -55,7 +55,7 @@ export interface LoadedTensors<P = TensorTree> {
  *
  * @param metadata Strings to be saved with the tensors.
  */
-export async function saveTensors<P>(path: string | URL, tree: P & Tree<P>, metadata?: Metadata): Promise<void> {
+export async function saveTensors<P>(path: string | FileUrl, tree: P & Tree<P>, metadata?: Metadata): Promise<void> {
   await writeWhole(checkPath(path), piecesOf(tree, metadata));
 }
 
@@ -72,7 +72,7 @@ export function toBytes<P>(tree: P & Tree<P>, metadata?: Metadata): Uint8Array {
  *   this tree (its `differences` lists all of them); Node's own error if it can't be read.
  */
 export async function loadTensors<P = TensorTree>(
-  path: string | URL,
+  path: string | FileUrl,
   options: LoadTensorsOptions<P> = {},
 ): Promise<LoadedTensors<P>> {
   const file = checkPath(path);

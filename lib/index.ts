@@ -30,6 +30,7 @@ export { SGD } from './sgd';
 export type {
   DataOf,
   DeepPartial,
+  FileUrl,
   Float16ArrayLike,
   Gradients,
   Leaf,

@@ -25,7 +25,17 @@ import { checkSeparate } from './overlap';
 import { pairUp } from './pairs';
 import { Plan, prepare, type ReadTree, type Runner, stepLater, stepNow, stepOnce, type Stepped } from './plan';
 import { buildTree, leavesOf, mapTree, readTree } from './tree';
-import type { DeepPartial, Gradients, Leaf, LeafLike, OptimizerState, PartialTree, Schedule, Tree } from './types';
+import type {
+  DeepPartial,
+  FileUrl,
+  Gradients,
+  Leaf,
+  LeafLike,
+  OptimizerState,
+  PartialTree,
+  Schedule,
+  Tree,
+} from './types';
 import { makeVelocities, Slot, Velocities } from './velocities';
 
 /** A step that `updateAsync` has taken on. */
@@ -344,7 +354,7 @@ export class SGD {
    *   `invalid-file`; then nothing has changed. Node's own error if the file can't be read: then arrays may be partly
    *   written, if it began.
    */
-  async load<P>(path: string | URL, options: LoadOptions<P> = {}): Promise<LoadedState> {
+  async load<P>(path: string | FileUrl, options: LoadOptions<P> = {}): Promise<LoadedState> {
     this.#assertIdle('load');
     const file = checkPath(path);
     const begin = stateLoader(file, options, this.#velocities, this.#hyperparameters.momentum);

@@ -12,6 +12,13 @@ export interface Float16ArrayLike {
   [index: number]: number;
 }
 
+/** A file `URL`, for projects that don't have its declaration. */
+export interface FileUrl {
+  readonly href: string;
+  readonly protocol: string;
+  readonly pathname: string;
+}
+
 /** The typed array in which a `Tensor` of dtype `D` keeps its elements. */
 export type DataOf<D extends Dtype> = D extends 'float32'
   ? Float32Array

@@ -1,6 +1,7 @@
 // `npm run bench`: measures metal-sgd against the same loop in C and in JavaScript, prints a table, writes JSON.
 import { fitting, groupsOf, known } from './cases';
 import { checkpointLines } from './checkpoint';
+import { delayLines } from './delay';
 import type { Contestant } from './contestant';
 import { javascript } from './contestants/javascript';
 import { LimitProgram, startLimit } from './contestants/limit';
@@ -24,6 +25,7 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   const limit = against.includes('c') ? await openLimit(processors) : undefined;
   const isWhole = options.works.length === WORKS.length;
   const checkpoints = isWhole ? await checkpointLines(Math.min(options.rounds, 9)) : [];
+  const delays = await delayLines(isWhole ? 25_600_000 : 1_000_000);
   bindThreads(processors); // not earlier: a child would inherit it
   const contestants = [metalSgd, ...(limit ? [limit] : []), ...(against.includes('javascript') ? [javascript] : [])];
   const measurements: Measurement[] = [];
@@ -34,7 +36,7 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   }
   console.log(tableOf(measurements));
   for (const line of goalLines(measurements)) console.log(line);
-  for (const line of checkpoints) console.log(line);
+  for (const line of [...checkpoints, ...delays]) console.log(line);
   const how = { rounds: options.rounds, interrupted: signal.aborted, processors, c: limit?.build ?? null };
   console.log(`results: ${writeResults(measurements, how, options.json)}`);
   const wrong = measurements.some(({ series }) => series.some(({ agrees }) => !agrees));

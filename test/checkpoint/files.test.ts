@@ -184,15 +184,14 @@ describe('what a killed process has left', () => {
   /** The tag of this machine, from the name that a save takes while it runs. */
   async function hostTag(): Promise<string> {
     const folder = newFolder();
-    const saving = saveTensors(join(folder, 'x.safetensors'), zeros({ a: [1 << 20] }));
-    let tag: string | undefined;
-    while (tag === undefined) {
-      await new Promise((resolve) => setImmediate(resolve));
-      tag = readdirSync(folder)
-        .map((name) => /metal-sgd-([0-9a-f]{8})-/.exec(name)?.[1])
-        .find(Boolean);
-    }
-    await saving;
+    const watched: (string | undefined)[] = [];
+    const watcher = setInterval(() => {
+      watched.push(...readdirSync(folder).map((name) => /metal-sgd-([0-9a-f]{8})-/.exec(name)?.[1]));
+    });
+    await saveTensors(join(folder, 'x.safetensors'), zeros({ a: [8 << 20] }));
+    clearInterval(watcher);
+    const tag = watched.find(Boolean);
+    if (tag === undefined) throw new Error('no temporary file was seen');
     return tag;
   }
 

@@ -44,7 +44,7 @@ async function updateAtOnce({ sgd, simulator }: Lab, device: 'auto' | 'gpu'): Pr
     return { data: new Float32Array(new SharedArrayBuffer(length * 4)), shape: [length], dtype: 'float32' };
   };
   const make = (): Record<string, { data: Float32Array }> => ({
-    arena: sgd.zeros(2 ** 18),
+    arena: sgd.zeros(2 ** 22), // far above the crossover, however busy the machine
     staged: tensor(1000),
     ...(device === 'auto' ? { double: sgd.zeros(1000, 'float64') as never } : {}),
   });
@@ -80,7 +80,7 @@ test.each([
   "device '%s': update at once after updateAsync is busy, and nothing waits for ever",
   (device, reason, copiedBytes) => {
     const { values, ...told } = resultOf(updateAtOnce, device, {
-      env: { METAL_SGD_DEVICE: '' },
+      env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1' },
       timeout: 20_000,
     }) as Record<string, unknown>;
     expect(told).toEqual({ codes: ['busy', 'busy'], step: 4, lastRun: { device: 'gpu', reason, copiedBytes } });

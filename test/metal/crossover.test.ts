@@ -28,12 +28,12 @@ async function measure({ sgd, simulator }: Lab, latency: number): Promise<Measur
     new sgd.SGD(1, { device: 'gpu' }).update([parameter], [sgd.zerosLike(parameter)]);
   }
   simulator.configure({ emptyKernel: true, stepLatencyMs: latency });
-  const measuring = step(new sgd.SGD(1), 2 ** 20);
+  const measuring = step(new sgd.SGD(1), 2 ** 22);
   simulator.resetSettings();
 
   const optimizer = new sgd.SGD(0.1, { momentum: 0.9, weightDecay: 0.01 });
   const parameters = (['float32', 'float16', 'bfloat16', 'float64'] as const).map((dtype) =>
-    sgd.zeros(2 ** 20 + 3, dtype),
+    sgd.zeros(2 ** 21 + 3, dtype),
   );
   const gradients = sgd.zerosLike(parameters);
   for (const { data, dtype } of [...parameters, ...gradients]) {
@@ -58,7 +58,8 @@ async function measure({ sgd, simulator }: Lab, latency: number): Promise<Measur
   return { measuring, small, runs, digest: hash.digest('hex'), subnormals, commits: commits - before };
 }
 
-const measured = (latency: number): Measured => resultOf(measure, latency, { env: { METAL_SGD_DEVICE: '' } });
+const measured = (latency: number): Measured =>
+  resultOf(measure, latency, { env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1' } });
 
 describe("device 'auto'", () => {
   let fast: Measured, slow: Measured;
@@ -112,7 +113,7 @@ test('ordinary arrays and float64 stay on the CPU, whatever the GPU', () => {
     reason: 'no leaf can run on the GPU in place: float64, or memory that zeros did not make',
     copiedBytes: 0,
   };
-  expect(resultOf(run, undefined, { env: { METAL_SGD_DEVICE: '' } })).toEqual([cpu, cpu, 0]);
+  expect(resultOf(run, undefined, { env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1' } })).toEqual([cpu, cpu, 0]);
 });
 
 /** A step of float32 on the GPU and float64 on the CPU, of which the GPU's part fails. */
@@ -122,7 +123,7 @@ function failBeforeCpu({ sgd, simulator }: Lab): unknown {
   simulator.configure({ emptyKernel: true });
   new sgd.SGD(1).update(prover, sgd.zerosLike(prover));
   simulator.resetSettings();
-  const parameters = { single: sgd.zeros(2 ** 20), double: sgd.zeros(100, 'float64') };
+  const parameters = { single: sgd.zeros(2 ** 22), double: sgd.zeros(100, 'float64') };
   const gradients = sgd.zerosLike(parameters);
   gradients.double.data.fill(1);
   const optimizer = new sgd.SGD(1);
@@ -139,6 +140,6 @@ function failBeforeCpu({ sgd, simulator }: Lab): unknown {
 }
 
 test('where the GPU fails, the leaves that the CPU would have stepped are untouched', () => {
-  const told = resultOf(failBeforeCpu, undefined, { env: { METAL_SGD_DEVICE: '' } });
+  const told = resultOf(failBeforeCpu, undefined, { env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1' } });
   expect(told).toEqual({ code: 'out-of-memory', after: [0], again: [-1], step: 1 });
 });

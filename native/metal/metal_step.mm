@@ -132,6 +132,8 @@ void MetalStep::add_wrapped(const GpuRun& given) {
     if (velocity) segment.velocity = velocity->place(run.velocity);
     size_t room =
         std::min({segment.parameter.room, segment.gradient.room, segment.velocity.room}) / item;
+    // Correct windows never come to this; wrong ones would grow the list without end.
+    if (room == 0) throw MetalFailure("page-fault", "a leaf lies outside its arena's buffers");
     segment.count = std::min({run.count, max_elements(run.dtype), room});
     segment.vector = is_aligned(segment.parameter) && is_aligned(segment.gradient) &&
                      is_aligned(segment.velocity);

@@ -37,13 +37,10 @@ void widen(const Bfloat16* from, float (&to)[kCount]) {
 
 /// from_float<Bfloat16> for eight values, in the low halves of the lanes.
 __m256i round_to_bfloat16(__m256 value) {
-  __m256i bits = _mm256_castps_si256(value), upper = _mm256_srli_epi32(bits, 16);
-  __m256i even = _mm256_and_si256(upper, _mm256_set1_epi32(1));
-  __m256i half = _mm256_add_epi32(even, _mm256_set1_epi32(0x7fff));
-  __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
-  __m256i quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
-  __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(value, value, _CMP_UNORD_Q));
-  return _mm256_blendv_epi8(rounded, quiet, is_nan);
+  __m256i bits = _mm256_castps_si256(value);
+  __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  __m256i half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+  return _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
 }
 
 template <size_t kCount>

@@ -45,9 +45,7 @@ __m512i round_to_bfloat16(__m512 value) {
   __m512i bits = _mm512_castps_si512(value);
   __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
   __m512i half = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
-  __m512i rounded = _mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
-  __mmask16 is_nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
-  return _mm512_mask_or_epi32(rounded, is_nan, bits, _mm512_set1_epi32(0x400000));
+  return _mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
 }
 
 template <size_t kCount>

@@ -1,0 +1,17 @@
+// Where the addon finds Node-API: in the program that loads it, under whatever name (node.exe,
+// electron.exe, ...), or in the library that such a program has Node in. cmake-js brings the same
+// for MSVC.
+#include <delayimp.h>
+#include <windows.h>
+
+namespace {
+
+FARPROC WINAPI find_node(unsigned event, DelayLoadInfo*) {
+  if (event != dliNotePreLoadLibrary) return nullptr;
+  HMODULE library = GetModuleHandleW(L"node.dll");
+  return reinterpret_cast<FARPROC>(library ? library : GetModuleHandleW(nullptr));
+}
+
+}  // namespace
+
+extern "C" PfnDliHook __pfnDliNotifyHook2 = find_node;

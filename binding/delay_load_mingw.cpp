@@ -1,8 +1,10 @@
 // Where the addon finds Node-API: in the program that loads it, under whatever name (node.exe,
 // electron.exe, ...), or in the library that such a program has Node in. cmake-js brings the same
 // for MSVC.
-#include <delayimp.h>
+// clang-format off: delayimp.h needs what windows.h declares
 #include <windows.h>
+#include <delayimp.h>
+// clang-format on
 
 namespace {
 

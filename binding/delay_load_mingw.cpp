@@ -1,7 +1,8 @@
 // Where the addon finds Node-API: in the program that loads it, under whatever name (node.exe,
 // electron.exe, ...), or in the library that such a program has Node in. cmake-js brings the same
 // for MSVC.
-// clang-format off: delayimp.h needs what windows.h declares
+// In this order: delayimp.h needs what windows.h declares.
+// clang-format off
 #include <windows.h>
 #include <delayimp.h>
 // clang-format on

@@ -9,7 +9,12 @@
 
 namespace {
 
-FARPROC WINAPI find_node(unsigned event, DelayLoadInfo*) {
+/// Called before, while and after an imported function is looked up.
+FARPROC WINAPI find_node(unsigned event, DelayLoadInfo* info) {
+  if (event == dliStartProcessing) {
+    DWORD before;  // lld puts the table of addresses among constants
+    VirtualProtect(info->ppfn, sizeof *info->ppfn, PAGE_READWRITE, &before);
+  }
   if (event != dliNotePreLoadLibrary) return nullptr;
   HMODULE library = GetModuleHandleW(L"node.dll");
   return reinterpret_cast<FARPROC>(library ? library : GetModuleHandleW(nullptr));

@@ -1,17 +1,21 @@
 // Compares binaries that two machines built of the same sources: each platform's own, and the cross-built ones.
 //   node scripts/release/compare-prebuilds.mjs [--all] FOLDER FOLDER     each with prebuilds/ in it
 // With --all, each binary of the package has to be in both. Otherwise those are compared that are.
-// Compilers and linkers differ, and so do the bytes, the C++ library, and what was inlined. What must be the same is what
-// Node, macOS and Metal see: file format, processor, the oldest macOS, Apple's libraries, the entry points, and each
-// name that is taken from Node-API, from Metal and from Foundation. All else that differs is printed.
+// Compilers and linkers differ, and so do the bytes, the C++ library, and which unused functions stay. What must be the
+// same is what Node, macOS and Metal see: file format, processor, the oldest macOS, Apple's libraries, the entry points, and
+// each name that is taken from Metal and Foundation. From Node-API either may take what version 8 has. All else that
+// differs is printed.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pythonPackages } from '../python-packages.mjs';
 import { root } from '../run-quietly.mjs';
 import { TARGETS } from '../targets.mjs';
 
+const { js_native_api_symbols, node_api_symbols } = createRequire(import.meta.url)('node-api-headers').symbols.v8;
+const NODE_API = [...js_native_api_symbols, ...node_api_symbols];
 const binaries = join(root, 'scripts', 'release', 'binaries');
 
 /** What scripts/release/binaries/describe.py tells of each file. */
@@ -34,7 +38,6 @@ function essence({ format, architecture, minimumSystem, libraries, needed, given
     architecture,
     minimumSystem,
     'libraries of Apple': libraries.filter((name) => name.startsWith('/System/')),
-    'Node-API': needed.filter((name) => /^(napi|node_api)_/.test(name)),
     'Metal and Foundation': needed.filter((name) => /^(MTL|OBJC_CLASS_\$_)/.test(name)),
     'entry points': given.filter((name) => !isMangled(name)),
   };
@@ -56,15 +59,33 @@ function difference(title, one, other) {
     : [`${title}: the first has ${list(first)}, the second ${list(second)}`];
 }
 
+const isNodeApi = (name) => /^(napi|node_api)_/.test(name);
+
+/** What is wrong with a file whatever the other one is. */
+function faults({ needed }, which) {
+  const taken = needed.filter(isNodeApi);
+  const later = only(taken, NODE_API);
+  return [
+    ...(taken.length === 0 ? [`${which} takes nothing from Node-API: it is no addon, or was not read well`] : []),
+    ...(later.length > 0 ? [`${which} takes from Node-API what version 8 lacks: ${list(later)}`] : []),
+  ];
+}
+
 /** Compares two files; true if they agree. */
 function compare(name, one, other) {
   const [first, second] = [essence(one), essence(other)];
-  const wrong = Object.keys(first).flatMap((title) => difference(title, first[title], second[title]));
+  const wrong = [
+    ...Object.keys(first).flatMap((title) => difference(title, first[title], second[title])),
+    ...faults(one, 'the first'),
+    ...faults(other, 'the second'),
+  ];
+  const expected = [
+    ...difference('libraries', one.libraries, other.libraries),
+    ...difference('Node-API', one.needed.filter(isNodeApi), other.needed.filter(isNodeApi)),
+  ];
   console.log(`${wrong.length === 0 ? 'ok    ' : 'DIFFER'} ${name}`);
   for (const line of wrong) console.log(`       ${line}`);
-  for (const line of difference('as expected of other tools, libraries', one.libraries, other.libraries)) {
-    console.log(`       ${line}`);
-  }
+  for (const line of expected) console.log(`       as tools differ: ${line}`);
   return wrong.length === 0;
 }
 

@@ -1,11 +1,10 @@
-// Gathers the binaries of a release in prebuilds/, and fails if one is missing.
+// Gathers the binaries of a release in ./prebuilds, anew, and fails if one is missing.
 //   node scripts/release/assemble.mjs OWN CROSS     folders with prebuilds/: each platform's own builds, the cross-built ones
 // Macs and Windows get their own, made by Apple's and Microsoft's tools, and signed on a Mac. Linux gets the cross-built
 // ones: a build on today's machines asks for the C library of today.
 import { existsSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { place } from '../prebuild/place.mjs';
-import { root } from '../run-quietly.mjs';
 import { TARGETS } from '../targets.mjs';
 
 const [own, cross] = process.argv.slice(2);
@@ -20,5 +19,5 @@ const sources = TARGETS.map(({ platform, file }) => ({
 const missing = sources.filter(({ from }) => !existsSync(from));
 for (const { from } of missing) console.error(`assemble: there is no ${from}`);
 if (missing.length > 0) process.exit(1);
-rmSync(join(root, 'prebuilds'), { recursive: true, force: true });
-for (const { from, file } of sources) place(from, join(root, file));
+rmSync('prebuilds', { recursive: true, force: true });
+for (const { from, file } of sources) place(from, resolve(file));

@@ -78,7 +78,9 @@ describe.each(names)('%s', (name) => {
   test('holds no path of the builder', () => {
     expect(bytes.includes(ROOT)).toBe(false);
     const paths = bytes.toString('latin1').match(/(?<![\w.+-])(\/[\w.+-]+){2,}/g) ?? [];
-    expect(paths.filter((path) => !/^\/(System\/Library\/Frameworks|usr\/lib|sys\/devices|topology)\//.test(path))).toEqual([]);
+    expect(
+      paths.filter((path) => !/^\/(System\/Library\/Frameworks|usr\/lib|sys\/devices|topology)\//.test(path)),
+    ).toEqual([]);
   });
 
   test('has no executable stack and no writable code', () => {

@@ -1,9 +1,10 @@
 // npm run test:package: the package as users get it. Makes binaries, packs, and runs test/package on the tarball, with the
-// runtimes that npm has for x86-64 Linux; elsewhere with the machine's own binary and Node. Arguments go to Jest.
+// runtimes that npm has for x86-64 Linux; elsewhere with the machine's own binary and Node. With `--tarball FILE` first, it
+// makes and packs nothing, and tests that one. Other arguments go to Jest.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { root, runQuietly } from './run-quietly.mjs';
 
 const work = join(root, 'build-package');
@@ -28,12 +29,15 @@ function npm(...args) {
   else runQuietly('npm', args);
 }
 
-/** A new tarball of this folder. */
+/** A new tarball of this folder, with binaries that are up to date. */
 function pack() {
+  step(`binaries: ${binaries.join(', ')}`, () =>
+    runQuietly(process.execPath, ['scripts/prebuildify.mjs', '--only', binaries.join()]),
+  );
   const folder = join(work, 'tarball');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  npm('pack', '--ignore-scripts', '--pack-destination', folder);
+  step('tarball', () => npm('pack', '--ignore-scripts', '--pack-destination', folder));
   return join(folder, readdirSync(folder)[0]);
 }
 
@@ -54,14 +58,13 @@ function installRuntimes() {
   return folder;
 }
 
-step(`binaries: ${binaries.join(', ')}`, () =>
-  runQuietly(process.execPath, ['scripts/prebuildify.mjs', '--only', binaries.join()]),
-);
-const tarball = step('tarball', pack);
+const given = process.argv[2] === '--tarball';
+const jestArguments = process.argv.slice(given ? 4 : 2);
+const tarball = given ? resolve(process.argv[3]) : pack();
 const runtimes = platform === 'linux' && arch === 'x64' ? step('Nodes, Bun and Deno', installRuntimes) : '';
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
 const { status, error } = step('tests', () =>
-  spawnSync(process.execPath, [jest, '--testPathPatterns', '/test/package/', ...process.argv.slice(2)], {
+  spawnSync(process.execPath, [jest, '--testPathPatterns', '/test/package/', ...jestArguments], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, METAL_SGD_TARBALL: tarball, METAL_SGD_RUNTIMES: runtimes },

@@ -93,18 +93,19 @@ const remedy = (): string =>
     : "in a bundle, leave metal-sgd out (external), or set METAL_SGD_PREBUILD to a folder with metal-sgd's prebuilds";
 
 function loadError(file: string | undefined, cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = (cause instanceof Error ? cause.message : String(cause)).trim();
   const { platform, arch, versions } = process;
   const libc = platform === 'linux' ? libcOfProcess() : undefined;
   const machine = [`${platform}-${arch}`, libc, `Node ${versions.node}`].filter(Boolean).join(', ');
   const folders = [join('build', 'Release'), 'prebuilds'].map((folder) => join(searchFolder(), folder));
+  const because = environment('METAL_SGD_PREBUILD') ? ', as METAL_SGD_PREBUILD says' : '';
   const explanation = file ? explainRefusal(reason, file, libc) : explainNone();
   return coded(
     Error,
     'addon',
     [
       `metal-sgd: no native addon could be loaded for ${machine}`,
-      `looked in ${folders.join(', ')}${file ? `; found ${file}` : ''}`,
+      `looked in ${folders.join(', ')}${because}${file ? `; found ${file}` : ''}`,
       `reason: ${reason}`,
       ...(explanation ? [`that is, ${explanation}`] : []),
       remedy(),

@@ -22,7 +22,7 @@ const copy = mkdtempSync(join(tmpdir(), 'metal-sgd-mutants-'));
 const CPU = {
   stale: ['native/', 'lib/'],
   build: ['scripts/build-native.mjs'],
-  suite: '/test/(?!long/|interop/|metal/|metal-sim/)',
+  suite: '/test/(?!long/|interop/|package/|platforms/|metal/|metal-sim/)',
   environment: {},
 };
 const GPU = {

@@ -22,6 +22,6 @@ export function pythonPackages(requirements) {
   const unfinished = `${folder}.${process.pid}`;
   const install = ['-m', 'pip', 'install', ...QUIET, '--require-hashes', '--target', unfinished, '-r', requirements];
   runQuietly('python3', install, { hint: `could not install what ${requirements} lists` });
-  renameSync(unfinished, folder);
+  if (!existsSync(folder)) renameSync(unfinished, folder); // it is there if two asked at once
   return folder;
 }

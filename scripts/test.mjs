@@ -46,7 +46,7 @@ if (long) {
 } else if (cpuOnly) {
   jest('on the CPU alone', {}, `/test/(${DEVICE_TESTS})`);
 } else {
-  jest('on the CPU', {}, '/test/(?!long/|interop/|metal/|metal-sim/)');
+  jest('on the CPU', {}, '/test/(?!long/|interop/|package/|platforms/|metal/|metal-sim/)');
   const simulator = process.platform === 'darwin' ? '' : '|metal/|metal-sim/';
   jest('on the GPU', gpuEnvironment(), `/test/(${DEVICE_TESTS}${simulator})`);
 }

@@ -12,7 +12,7 @@ const newFolder = temporaryFolders();
 interface Machine {
   readonly platform: string;
   readonly arch: string;
-  readonly lib?: readonly string[];
+  readonly lib?: readonly string[] | undefined;
   readonly glibc?: string;
 }
 
@@ -68,7 +68,8 @@ describe('the error', () => {
     expect(lines[0]).toMatch(
       new RegExp(`^metal-sgd: .* loaded for ${platform}-${arch}, ${libc}Node ${versions.node.replaceAll('.', '\\.')}$`),
     );
-    expect(lines[1]).toBe(`looked in ${join(folder, 'build', 'Release')}, ${join(folder, 'prebuilds')}`);
+    const folders = `${join(folder, 'build', 'Release')}, ${join(folder, 'prebuilds')}`;
+    expect(lines[1]).toBe(`looked in ${folders}, as METAL_SGD_PREBUILD says`);
     expect(lines[2]).toMatch(/^reason: No native build was found for /);
     expect(lines.at(-2)).toBe('that is, there are no binaries at all');
     expect(lines.at(-1)).toBe(

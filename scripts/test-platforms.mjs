@@ -53,14 +53,14 @@ const PLATFORMS = {
     // The loader must tell by itself which of the two it needs.
     beside: 'linux-arm64-glibc',
     runs: [(target) => smoke(target, 'Node 24, qemu', [muslNode('arm64')], ['NEON'])],
-    leftOut: ['Alpine itself: musl's own files run Node in qemu'],
+    leftOut: ["Alpine itself: musl's own files run Node in qemu"],
   },
   'win32-x64': {
     runs: ['20', '22'].map((version) => (target) => {
       return smoke(target, `Node ${version}, wine`, windowsNode(version), sets, { pathOf: inWine, env: WINE });
     }),
     leftOut: [
-      'Node 24 and newer: under Debian 12's wine V8 finds no room for its table of pointers and stops at its start',
+      "Node 24 and newer: under Debian 12's wine V8 finds no room for its table of pointers and stops at its start",
     ],
   },
   'darwin-arm64': {

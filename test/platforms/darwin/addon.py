@@ -2,6 +2,7 @@
 
 import struct
 
+from cxx_string import Strings
 from machine import Machine
 from node_api import ENVIRONMENT, NULL_VALUE, BigInt, NodeApi, TypedArray
 from system import System
@@ -19,11 +20,9 @@ class Addon:
         self.machine = Machine(path, architecture)
         self.api = NodeApi(self.machine)
         self.others = [provider(self.machine) for provider in providers]
-        self.machine.link([System(self.machine, values), self.api, *self.others])
+        self.machine.link([System(self.machine, values), Strings(self.machine), self.api, *self.others])
         self.exports = {}
-        self.machine.call(
-            self.machine.exported("_napi_register_module_v1"), ENVIRONMENT, self.api.handle(self.exports)
-        )
+        self.machine.call(self.machine.exported("_napi_register_module_v1"), ENVIRONMENT, self.api.handle(self.exports))
 
     def call(self, name, *arguments):
         return self.api.call(self.exports[name], *arguments)

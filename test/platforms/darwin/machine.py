@@ -30,6 +30,7 @@ class Machine:
         self.blocks = {}  # address of each block in use: its size
         self.unused = {}  # addresses of freed blocks by size
         self.traps = []  # what to call for each trap
+        self.imports = {}  # where each import is
         self.depth = 0
         self.fat = lief.MachO.parse(str(path))  # lief frees what it gave once this goes
         self.image = self.fat.at(0)
@@ -37,6 +38,7 @@ class Machine:
         for start, size in ((IMAGE, top), (STACK, STACK_BYTES), (HEAP, HEAP_BYTES), (RETURN, PAGE)):
             self.engine.mem_map(start, rounded_up(size, PAGE))
         self.engine.mem_map(TRAPS, TRAP_BYTES)
+        self.next_code = RETURN + 64
         for part in self.image.segments:
             self.write(IMAGE + part.virtual_address, bytes(part.content))
         self.engine.hook_add(unicorn.UC_HOOK_CODE, self._stop, begin=TRAPS, end=TRAPS + TRAP_BYTES - 1)
@@ -54,18 +56,26 @@ class Machine:
         for relocation in self.image.relocations:
             place = IMAGE + relocation.address
             self.write_word(place, IMAGE + self.word(place))
-        known = {}
         for binding in self.image.bindings:
             name = binding.symbol.name
-            if name not in known:
-                known[name] = self._resolve(name, functions)
-            self.write_word(IMAGE + binding.address, known[name] + binding.addend)
+            if name not in self.imports:
+                self.imports[name] = self._resolve(name, functions)
+            self.write_word(IMAGE + binding.address, self.imports[name] + binding.addend)
         assert self.image.get_section("__mod_init_func") is None, "nobody runs initializers"
 
     def _resolve(self, name, functions):
         if name.startswith(("_OBJC_CLASS_$_", "__ZT", "___CFConstantStringClassReference")):
             return self.allocate(256)
+        if name in self.processor.CODE:
+            return self._place_code(self.processor.CODE[name])
         return self.trap(functions.get(name) or self._missing(name))
+
+    def _place_code(self, code):
+        """For what is called for single elements, or takes floats: the way to Python and back would take minutes."""
+        address = self.next_code
+        self.write(address, code)
+        self.next_code += 64
+        return address
 
     @staticmethod
     def _missing(name):

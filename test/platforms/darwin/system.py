@@ -1,5 +1,7 @@
 """What the image imports of libSystem and libc++: one processor, one thread, a clock that ticks at every look."""
 
+import re
+
 PAGE_BYTES = 16384
 PAGE_SIZE_NAME = 29  # _SC_PAGESIZE of macOS
 SYSTEM_VALUES = {"hw.physicalcpu": 1}
@@ -30,7 +32,7 @@ class System:
     def free(self, address):
         self.machine.free(address)
 
-    def memcpy(self, to, source, size):
+    def memmove(self, to, source, size):
         if size:
             self.machine.write(to, self.machine.read(source, size))
         return to
@@ -45,6 +47,24 @@ class System:
 
     def strlen(self, address):
         return len(self.machine.text(address).encode())
+
+    def snprintf(self, buffer, size, form):
+        """%s, %zu and %x."""
+        count = 0
+
+        def argument(match):
+            nonlocal count
+            value = self.machine.processor.variable_argument(self.machine, 3, count)
+            count += 1
+            return {"s": self.machine.text, "zu": str, "x": lambda number: f"{number & 0xFFFFFFFF:x}"}[match[1]](value)
+
+        text = re.sub(r"%(s|zu|x)", argument, self.machine.text(form)).encode()
+        self.machine.write(buffer, text[: size - 1] + b"\0")
+        return len(text)
+
+    def strcmp(self, one, other):
+        first, second = self.machine.text(one), self.machine.text(other)
+        return (first > second) - (first < second)
 
     # --- the system
 
@@ -105,13 +125,27 @@ class System:
             number += 1
         return max(number, 2)
 
+    def runtime_error(self, this, _text):
+        """Only made to be thrown."""
+        return this
+
     def throw(self, exception, _type_info):
         raise CxxThrow(f"an exception at {exception:#x}")
 
 
-PLAIN = ["aligned_alloc", "free", "memcpy", "memcmp", "bzero", "strlen", "sysconf", "sysctlbyname"]
+PLAIN = [
+    "aligned_alloc",
+    "free",
+    "memmove",
+    "memcmp",
+    "bzero",
+    "strlen",
+    "strcmp",
+    "snprintf",
+    "sysconf",
+    "sysctlbyname",
+]
 NAMES = {
-    "_memmove": "memcpy",
     "___bzero": "bzero",
     "__Znwm": "allocate",
     "__Znam": "allocate",
@@ -120,6 +154,7 @@ NAMES = {
     "___cxa_guard_acquire": "guard_acquire",
     "___cxa_guard_release": "guard_release",
     "___cxa_throw": "throw",
+    "__ZNSt13runtime_errorC2ERKNSt3__112basic_stringIcNS0_11char_traitsIcEENS0_9allocatorIcEEEE": "runtime_error",
     "___cxa_allocate_exception": "allocate",
     "__ZNSt3__111__call_onceERVmPvPFvS2_E": "call_once",
     "__ZNSt3__112__next_primeEm": "next_prime",

@@ -63,11 +63,18 @@ const jestArguments = process.argv.slice(given ? 4 : 2);
 const tarball = given ? resolve(process.argv[3]) : pack();
 const runtimes = platform === 'linux' && arch === 'x64' ? step('Nodes, Bun and Deno', installRuntimes) : '';
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
+// Binaries are read where they are made.
+const which = ['--testPathPatterns', '/test/package/', ...(given ? ['--testPathIgnorePatterns', 'binaries'] : [])];
 const { status, error } = step('tests', () =>
-  spawnSync(process.execPath, [jest, '--testPathPatterns', '/test/package/', ...jestArguments], {
+  spawnSync(process.execPath, [jest, ...which, ...jestArguments], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, METAL_SGD_TARBALL: tarball, METAL_SGD_RUNTIMES: runtimes },
+    env: {
+      METAL_SGD_BINARIES: binaries.join(),
+      ...process.env,
+      METAL_SGD_TARBALL: tarball,
+      METAL_SGD_RUNTIMES: runtimes,
+    },
   }),
 );
 if (error) throw error;

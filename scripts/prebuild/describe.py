@@ -60,7 +60,9 @@ def describe_macho(binary):
 
 
 def delayed(binary):
-    """Names of the functions that are looked up at their first call, by the descriptor that GNU's dlltool writes."""
+    """The functions that are looked up at their first call: as Microsoft's linker lists them, or as GNU's dlltool does."""
+    for library in binary.delay_imports:
+        return library.name, [entry.name for entry in library.entries]
     for section in binary.sections:
         if section.name != ".text" or section.virtual_size > 32:
             continue

@@ -3,7 +3,7 @@
 set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES METAL_SGD_ZIG METAL_SGD_ZIG_TARGET)
 foreach(language CXX OBJCXX)
   set(CMAKE_${language}_COMPILER ${METAL_SGD_ZIG} c++ -target ${METAL_SGD_ZIG_TARGET})
-  # CMake's own trials would link with zig, which takes minutes and is told here in five lines.
+  # Told, since CMake's own trials would link, which takes zig minutes, and on a Mac's behalf says nothing about lld.
   set(CMAKE_${language}_COMPILER_ID_RUN TRUE)
   set(CMAKE_${language}_COMPILER_ID Clang)
   set(CMAKE_${language}_COMPILER_VERSION 22.1.8)

@@ -10,22 +10,20 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { pythonPackages } from '../python-packages.mjs';
 import { root } from '../run-quietly.mjs';
 import { TARGETS } from '../targets.mjs';
 
 const { js_native_api_symbols, node_api_symbols } = createRequire(import.meta.url)('node-api-headers').symbols.v8;
 const NODE_API = [...js_native_api_symbols, ...node_api_symbols];
-const binaries = join(root, 'scripts', 'release', 'binaries');
+const describer = join(root, 'scripts', 'prebuild', 'describe.mjs');
 
-/** What scripts/release/binaries/describe.py tells of each file. */
+/** What each file shows to a loader, with names as C spells them. */
 function describe(files) {
-  const environment = { ...process.env, PYTHONPATH: pythonPackages(join(binaries, 'requirements.txt')) };
-  const text = execFileSync('python3', [join(binaries, 'describe.py'), ...files], {
-    env: environment,
-    encoding: 'utf8',
+  const described = JSON.parse(execFileSync(process.execPath, [describer, ...files], { encoding: 'utf8' }));
+  return described.map(({ format, imports, exports: given, ...rest }) => {
+    const plain = (name) => (format === 'MACHO' ? name.replace(/^_/, '') : name);
+    return { format, ...rest, needed: imports.map(plain).sort(), given: given.map(plain).sort() };
   });
-  return JSON.parse(text);
 }
 
 /** C++ names are left out: instances of templates may stay visible, and which ones do is the compiler's affair. */
@@ -36,7 +34,7 @@ function essence({ format, architecture, minimumSystem, libraries, needed, given
   return {
     format,
     architecture,
-    minimumSystem,
+    ...(format === 'MACHO' && { 'oldest macOS': minimumSystem.join('.') }),
     'libraries of Apple': libraries.filter((name) => name.startsWith('/System/')),
     'Metal and Foundation': needed.filter((name) => /^(MTL|OBJC_CLASS_\$_)/.test(name)),
     'entry points': given.filter((name) => !isMangled(name)),

@@ -14,11 +14,11 @@ const inGit = (...paths: string[]): string[] =>
     .split('\0')
     .filter(Boolean);
 
-/** What tsc makes of a file of lib. */
-const madeOf = (file: string): string[] => {
-  const [, name, m] = /^(.*)\.(m?)ts$/.exec(basename(file)) ?? [];
-  return [`dist/${name}.${m}js`, `dist/${name}.d.${m}ts`];
-};
+/** What scripts/bundle.mjs makes. */
+const JAVASCRIPT = ['dist/library.cjs', 'dist/metal-sgd.cjs', 'dist/metal-sgd.mjs'];
+
+/** The declarations that tsc makes of a file of lib. */
+const declarationsOf = (file: string): string => `dist/${basename(file).replace(/(m?ts)$/, 'd.$1')}`;
 
 /** Where node-gyp-build looks, of every binary that there may be. */
 const BINARY =
@@ -32,8 +32,8 @@ describe('the tarball', () => {
     Record<string, string> | undefined
   >;
 
-  test('holds the compiled library, the sources of the addon, papers, binaries, and nothing else', () => {
-    const library = inGit('lib').flatMap(madeOf);
+  test('holds the library in one file, its types, the sources of the addon, papers, binaries, and nothing else', () => {
+    const library = [...JAVASCRIPT, ...inGit('lib').map(declarationsOf)];
     const sources = inGit('binding', 'native', 'CMakeLists.txt', 'scripts/flatten-metal.mjs');
     const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', 'package.json'];
     // A file too many in dist is one that lib no longer makes: remove dist, and build.

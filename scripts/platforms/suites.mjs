@@ -1,6 +1,6 @@
 // The ways to test one binary. Each gives { ran, tests, failed, seconds, passed, reason? }, and keeps what was printed.
 import { spawnSync } from 'node:child_process';
-import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pythonPackages } from '../python-packages.mjs';
@@ -63,28 +63,29 @@ export function resolverFor(name) {
   return join(binding, require(join(binding, 'package.json')).main);
 }
 
-/** test/values and test/behaviour with Jest, run by `node`; `resolver` is given for another platform's Node. */
-export function jest(target, title, node, sets, resolver) {
-  const prebuild = alone(target);
+/**
+ * test/values and test/behaviour with Jest, run by `node`. For another platform's Node, `resolver` is `resolverFor` it.
+ * `without` has the files and the tests, by their names' beginnings, that can't be run there.
+ */
+export function jest(target, title, node, sets, { resolver, without = {} } = {}) {
+  const { files = [], tests = [] } = without;
   const results = join(folder, 'logs', `${target.name}-jest.json`);
   rmSync(results, { force: true });
-  const config = ['--config', join('test', 'platforms', 'jest.config.cjs')];
-  const command = [node, '--expose-gc', require.resolve('jest/bin/jest'), '--runInBand', ...config];
-  const env = { ...binaryEnvironment(prebuild, target, sets), METAL_SGD_NODE: node };
+  const options = ['--runInBand', '--config', join('test', 'platforms', 'jest.config.cjs')];
+  if (files.length > 0) options.push('--testPathIgnorePatterns', ...files);
+  if (tests.length > 0) options.push('--testNamePattern', `^(?!${tests.join('|')})`);
+  const env = { ...binaryEnvironment(alone(target), target, sets), METAL_SGD_NODE: node };
   if (resolver !== undefined) env.NAPI_RS_NATIVE_LIBRARY_PATH = resolver;
+  const command = [node, '--expose-gc', require.resolve('jest/bin/jest'), ...options];
   const ended = run(`${target.name} ${title}`, [...command, '--json', '--outputFile', results], { env, minutes: 60 });
   const ran = `Jest: test/values, test/behaviour; ${title}`;
-  try {
-    const {
-      numPassedTests: passed,
-      numTotalTests: total,
-      numRuntimeErrorTestSuites,
-    } = JSON.parse(readFileSync(results));
-    const failed = total - passed + numRuntimeErrorTestSuites; // one that was skipped counts as failed
-    return judged({ ...ended, ran, tests: total, failed }, ended.status === 0 ? '' : `it ended with ${ended.ending}`);
-  } catch (error) {
-    return judged({ ...ended, ran, tests: 0, failed: 0 }, `no results: ${error.message}; ended with ${ended.ending}`);
-  }
+  if (!existsSync(results)) return judged({ ...ended, ran, tests: 0, failed: 0 }, `no results: ${ended.ending}`);
+  const found = JSON.parse(readFileSync(results, 'utf8'));
+  const all = found.numTotalTests - tests.length;
+  // One that was skipped unasked counts as failed.
+  const failed = all - found.numPassedTests + found.numRuntimeErrorTestSuites;
+  const wrong = ended.status === 0 ? '' : `it ended with ${ended.ending}`;
+  return judged({ ...ended, ran, tests: all, failed }, wrong);
 }
 
 /** test/platforms/smoke.cjs: its checks, and two ends of a process with a step in flight. `env` is for the platform. */

@@ -1,7 +1,7 @@
 #include "thread_pool.h"
 
 #include <algorithm>
-#include <chrono>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -39,7 +39,9 @@ bool ThreadPool::spin_until(Condition done) {
 }
 
 ThreadPool& ThreadPool::instance() {
-  static ThreadPool* pool = new ThreadPool;
+  // Not on the heap, whose aligned kind would be one more symbol that C++ libraries must have.
+  alignas(ThreadPool) static unsigned char memory[sizeof(ThreadPool)];
+  static ThreadPool* pool = new (memory) ThreadPool;
   return *pool;
 }
 

@@ -65,12 +65,13 @@ describe('a run that finds a GPU', () => {
       expect(answer).toMatch(/^(Not answered by this machine\. Settle it with: .|[^]+\n\nThe answer belongs in: .)/);
     }
     const open = [...answers].filter(([, answer]) => answer.startsWith('Not answered')).map(([heading]) => heading);
-    expect(open.join('\n')).not.toMatch(/`(rounding|sixteen-bit|subnormals|page-alignment|no-copy|submit-cost)`/);
+    expect(open.join('\n')).not.toMatch(/`(rounding|sixteen-bit|subnormals|tiny-products|page-alignment|no-copy|submit-cost)`/);
     expect(open.join('\n')).toMatch(/`geometry`[^]*`hazard-tracking`[^]*`watchdog`[^]*`messages`/);
   });
 
   test('finds subnormals flushed and arenas taken without a copy', () => {
     expect(text).toMatch(/`subnormals`.*\n\n.*They are flushed to zero\./);
+    expect(text).toMatch(/`tiny-products`.*\n\n.*On the GPU it is kept, on the CPU kept\./);
     expect(text).toMatch(/`no-copy`.*\n\n.*Yes\./);
   });
 });

@@ -46,6 +46,15 @@ function subnormals() {
   return ['flushed to zero', 'kept in part', 'kept'][kept];
 }
 
+/** What becomes of a product that is just below 2^-126, and 2^-126 once rounded. */
+function tinyProduct(device) {
+  const parameters = [zeros(1)];
+  const gradients = zerosLike(parameters);
+  gradients[0].data[0] = 2 ** -126 * (1 + 2 ** -23);
+  new SGD(1 - 2 ** -23, { device }).update(parameters, gradients);
+  return parameters[0].data[0] === 0 ? 'flushed to zero' : 'kept';
+}
+
 /** Of 64 growable buffers, those that start on a page of 16 KiB. */
 function onPages() {
   const buffers = Array.from({ length: 64 }, (_, i) => {
@@ -83,5 +92,15 @@ if (missing !== undefined) {
 } else {
   const selfTests = ['float32', 'float16', 'bfloat16'].map(selfTest);
   const works = selfTests[0].passed;
-  answer({ ...found, selfTests, ...(works ? { differences: differences(), subnormals: subnormals() } : {}) });
+  answer({
+    ...found,
+    selfTests,
+    ...(works
+      ? {
+          differences: differences(),
+          subnormals: subnormals(),
+          tinyProducts: { gpu: tinyProduct('gpu'), cpu: tinyProduct('auto') },
+        }
+      : {}),
+  });
 }

@@ -55,6 +55,10 @@ export const answers = {
   rounding: (found) => selfTests(found, 'float32'),
   'sixteen-bit': (found) => selfTests(found, 'float16', 'bfloat16'),
   subnormals: ({ correctness }) => correctness?.subnormals && `They are ${correctness.subnormals}.`,
+  'tiny-products': ({ correctness }) => {
+    const found = correctness?.tinyProducts;
+    return found && `On the GPU it is ${found.gpu}, on the CPU ${found.cpu}.`;
+  },
   compiler: ({ timing }) => timing && `Yes; the first step took ${ms(timing.first.took)} in all.`,
   'page-alignment': ({ correctness }) =>
     correctness && `${correctness.onPages} of 64 growable buffers started on a page of 16 KiB.`,

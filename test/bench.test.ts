@@ -1,12 +1,14 @@
 // The benchmarks work, and every contestant computes the same; no time is asserted.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agree } from '../bench/agreement';
 import { narrowBfloat16, narrowFloat16, wideningTable } from '../bench/half';
+import type { Results } from '../bench/results';
 import { pairedRatios, summarize } from '../bench/statistics';
 import { fill, someValues } from '../bench/values';
-import { WORKS } from '../bench/works';
 import { type Outcome as Ended, ROOT, runNode } from './helpers/child';
 import { BFLOAT16, FLOAT16, narrow, widen } from './helpers/half';
 
@@ -25,14 +27,7 @@ afterAll(() => {
 const bench = (...args: readonly string[]): Ended<never> =>
   runNode(['--expose-gc', join(ROOT, 'bench', 'build', 'main.js'), ...args]);
 
-interface Results {
-  interrupted: boolean;
-  results: {
-    work: string;
-    dtype: string;
-    series: { contestant: string; agrees: boolean; samples: (number | null)[] }[];
-  }[];
-}
+const resultsIn = (path: string): Results => JSON.parse(readFileSync(path, 'utf8')) as Results;
 
 test('a smoke run measures what is known, says what is not, and prints no escape codes in a pipe', () => {
   const path = join(folder, 'smoke.json');
@@ -40,11 +35,13 @@ test('a smoke run measures what is known, says what is not, and prints no escape
   expect(run.status).toBe(0);
   expect(run.stderr).toContain("bench: unknown work 'resnet51' is left out: known are leaf-25.6m, resnet50");
   expect(run.stderr).toContain("bench: unknown dtype 'int8' is left out");
-  expect(run.stdout).toMatch(/^leaf-1000 bfloat16 momentum, 1 thread .*us/m);
+  expect(run.stdout).toMatch(/^leaf-1000 bfloat16 momentum, 1 thread +metal-sgd .*us/m);
   // eslint-disable-next-line no-control-regex -- what is looked for
   expect(run.stdout + run.stderr).not.toMatch(/[\u001b\r]/);
-  const { interrupted, results } = JSON.parse(readFileSync(path, 'utf8')) as Results;
+  const { interrupted, results, machine, versions } = resultsIn(path);
   expect(interrupted).toBe(false);
+  expect(machine).toMatchObject({ processors: expect.any(Number) as number, memory: expect.any(Number) as number });
+  expect(versions).toMatchObject({ node: process.versions.node });
   expect(new Set(results.map(({ work }) => work))).toEqual(new Set(['leaf-1000']));
   for (const { series } of results) {
     expect(series.map(({ contestant }) => contestant)).toEqual(expect.arrayContaining(['metal-sgd', 'JavaScript']));
@@ -52,31 +49,82 @@ test('a smoke run measures what is known, says what is not, and prints no escape
   }
 });
 
-test('all contestants compute the same in every dtype', () => {
+test('all contestants compute the same in every dtype, rule, layout and verb', () => {
   const path = join(folder, 'all.json');
-  const dtypes = 'float32,float64,float16,bfloat16';
-  const run = bench('--smoke', '--rounds', '1', '--works', 'mlp', '--dtypes', dtypes, '--json', path);
-  expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
-  const { results } = JSON.parse(readFileSync(path, 'utf8')) as Results;
-  expect([...new Set(results.map(({ dtype }) => dtype))].join()).toBe(dtypes);
+  const run = bench(
+    '--smoke',
+    '--all',
+    '--rounds',
+    '1',
+    '--works',
+    'mlp',
+    '--threads',
+    '2',
+    '--devices',
+    'cpu',
+    '--json',
+    path,
+  );
+  expect(run.status).toBe(0);
+  expect(run.stderr.trim().split('\n')).toEqual([
+    expect.stringMatching(
+      /^bench: metal-sgd plain updateAsync takes no part in .*: updateAsync takes shared memory only$/,
+    ),
+  ]);
+  const { results } = resultsIn(path);
+  const kinds = (kind: (result: Results['results'][number]) => string): string =>
+    [...new Set(results.map(kind))].sort().join();
+  expect(kinds(({ dtype }) => dtype)).toBe('bfloat16,float16,float32,float64');
+  expect(kinds(({ rule }) => rule.name)).toBe('dampened,momentum,nesterov,plain');
   for (const { series } of results) {
     const agreeing = series.filter(({ agrees }) => agrees).map(({ contestant }) => contestant);
-    expect(agreeing).toEqual(['metal-sgd', 'C', 'JavaScript']);
+    expect(agreeing.sort()).toEqual([
+      'C',
+      'JavaScript',
+      'metal-sgd',
+      'metal-sgd applyGradients',
+      'metal-sgd plain',
+      'metal-sgd plain applyGradients',
+      'metal-sgd shared',
+      'metal-sgd shared applyGradients',
+      'metal-sgd shared updateAsync',
+      'metal-sgd updateAsync',
+    ]);
   }
+});
+
+test("STREAM's triad runs beside large works, and computes what it should", () => {
+  const path = join(folder, 'triad.json');
+  const axes = ['--dtypes', 'float32', '--rules', 'plain', '--threads', '1', '--layouts', 'arena', '--verbs', 'update'];
+  const run = bench('--smoke', '--works', 'leaf-1m', ...axes, '--against', 'c,triad', '--json', path);
+  expect(run.status).toBe(0);
+  const [{ elements, series }] = resultsIn(path).results;
+  const byName = new Map(series.map((one) => [one.contestant, one]));
+  expect([...byName.keys()]).toEqual(['metal-sgd', 'C', 'triad']);
+  expect(byName.get('metal-sgd')?.bytes).toBe(12 * elements);
+  expect(byName.get('triad')).toMatchObject({ agrees: true, bytes: 12 * elements });
+});
+
+test('Ctrl-C ends with what was measured', async () => {
+  const path = join(folder, 'interrupted.json');
+  const main = join(ROOT, 'bench', 'build', 'main.js');
+  const child = spawn(process.execPath, [main, '--works', 'leaf-1000,mlp', '--rounds', '1000', '--json', path]);
+  setTimeout(() => child.kill('SIGINT'), 2500);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  expect(code).toBe(130);
+  expect(resultsIn(path).interrupted).toBe(true);
+});
+
+test('a file to compare with that is none is told before anything is measured', () => {
+  const { status, stderr, stdout } = bench('--smoke', '--compare', join(ROOT, 'package.json'));
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  expect(stderr).toContain('package.json holds no results of npm run bench');
 });
 
 test('a bad option ends with code 2 and one line', () => {
   const { status, stderr } = bench('--rounds', 'many');
   expect(status).toBe(2);
   expect(stderr).toMatch(/^error: .*'many' is invalid[^\n]*\n$/);
-});
-
-test('ResNet-50 has its 161 leaves, as many elements as one large leaf', () => {
-  const [leaf, resnet, perceptron] = WORKS;
-  expect(resnet.counts).toHaveLength(161);
-  expect(resnet.total).toBe(25_557_032);
-  expect(leaf.counts).toEqual([resnet.total]);
-  expect(perceptron.total).toBe(101_770);
 });
 
 test('16-bit floats are converted as they are defined', () => {

@@ -1,0 +1,46 @@
+// A process that answers one line to each line that it is asked, and waits silently while others are measured.
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+
+export class Program {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #lines: AsyncIterator<string>;
+  readonly #ended: Promise<unknown>;
+  #said = '';
+
+  private constructor(child: ChildProcessByStdio<Writable, Readable, Readable>) {
+    this.#child = child;
+    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    this.#ended = once(child, 'close');
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#said = (this.#said + text).slice(-2000);
+    });
+    child.stdin.on('error', () => undefined); // its end is seen where an answer is missing
+  }
+
+  /** @throws Error if there is no such command. */
+  static async start(command: string, args: readonly string[], folder?: string): Promise<Program> {
+    const child = spawn(command, args, { stdio: 'pipe', ...(folder === undefined ? {} : { cwd: folder }) });
+    await once(child, 'spawn');
+    return new Program(child);
+  }
+
+  /** @throws Error with the last line that it said, if it ended instead of answering. */
+  async ask(line: string): Promise<string> {
+    this.#child.stdin.write(`${line}\n`);
+    const answer = await this.#lines.next();
+    if (answer.done !== true) return answer.value;
+    await this.#ended;
+    const { exitCode, signalCode } = this.#child;
+    const last = this.#said.trimEnd().split('\n').at(-1);
+    throw new Error(`it ended with ${signalCode ?? `code ${String(exitCode)}`}${last ? `: ${last}` : ''}`);
+  }
+
+  /** Lets it end, and waits until it has. */
+  async end(): Promise<void> {
+    this.#child.stdin.end();
+    await this.#ended;
+  }
+}

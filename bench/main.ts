@@ -3,6 +3,7 @@ import { comparison } from './compare';
 import { type Options, parseOptions } from './options';
 import { readResults, writeResults } from './results';
 import { run } from './run';
+import { isSimulated } from './simulator';
 
 const complain = (line: string): void => {
   console.error(`bench: ${line}`);
@@ -22,6 +23,8 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   process.exitCode = signal.aborted ? 130 : Number(wrong);
 }
 
+// Reporting every load and store of a kernel, the simulator would take minutes. Before the addon is loaded.
+if (isSimulated()) process.env['METAL_SIM'] ??= '{"trace":false}';
 const interrupt = new AbortController();
 process.once('SIGINT', () => {
   interrupt.abort(); // a second Ctrl-C ends the process at once

@@ -27,15 +27,16 @@ export class Program {
     return new Program(child);
   }
 
-  /** @throws Error with the last line that it said, if it ended instead of answering. */
+  /** @throws Error with the error that it told last, if it ended instead of answering. */
   async ask(line: string): Promise<string> {
     this.#child.stdin.write(`${line}\n`);
     const answer = await this.#lines.next();
     if (answer.done !== true) return answer.value;
     await this.#ended;
     const { exitCode, signalCode } = this.#child;
-    const last = this.#said.trimEnd().split('\n').at(-1);
-    throw new Error(`it ended with ${signalCode ?? `code ${String(exitCode)}`}${last ? `: ${last}` : ''}`);
+    const lines = this.#said.trimEnd().split('\n');
+    const reason = lines.findLast((line) => /^\w*(Error|Exception)\b/.test(line)) ?? lines.at(-1);
+    throw new Error(`it ended with ${signalCode ?? `code ${String(exitCode)}`}${reason ? `: ${reason}` : ''}`);
   }
 
   /** Lets it end, and waits until it has. */

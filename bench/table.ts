@@ -3,7 +3,8 @@ import { labelOf } from './contestant';
 import type { Measurement, Series } from './measure';
 import { pairedRatios, summarize } from './statistics';
 
-const HEADER = ['case', 'contestant', 'per step', '(quartiles)', 'GB/s', 'speed / C', '(quartiles)'];
+/** Of the table's columns. */
+export const HEADER = ['case', 'contestant', 'per step', '(quartiles)', 'GB/s', 'speed / C', '(quartiles)'];
 const LEFT_ALIGNED = 2;
 
 /** Medians; speeds are medians over pairs of samples that were taken one after the other. */
@@ -25,10 +26,14 @@ export function alignedTable(rows: readonly (readonly string[])[], left: number)
 }
 
 function rowsOf({ given, series }: Measurement): string[][] {
-  const c = sampled(series, 'C');
   return series
     .filter(({ contestant }) => sampled(series, contestant))
-    .map((one, i) => [i === 0 ? labelOf(given) : '', one.contestant, ...timeAndRate(one), ...speedOver(c, one)]);
+    .map((one, i) => [i === 0 ? labelOf(given) : '', ...rowOf(series, one)]);
+}
+
+/** One of the series that were measured together, which has samples: `HEADER` without the case. */
+export function rowOf(series: readonly Series[], one: Series): string[] {
+  return [one.contestant, ...timeAndRate(one), ...speedOver(sampled(series, 'C'), one)];
 }
 
 /** A contestant's series, if it has any samples. */

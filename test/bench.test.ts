@@ -1,7 +1,7 @@
 // The benchmarks work, and every contestant computes the same; no time is asserted.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agree } from '../bench/agreement';
@@ -9,6 +9,7 @@ import { narrowBfloat16, narrowFloat16, wideningTable } from '../bench/half';
 import type { Results } from '../bench/results';
 import { pairedRatios, summarize } from '../bench/statistics';
 import { fill, someValues } from '../bench/values';
+import { resultOf, resultsWith, seriesOf } from './helpers/benchResults';
 import { type Outcome as Ended, ROOT, runNode } from './helpers/child';
 import { BFLOAT16, FLOAT16, narrow, widen } from './helpers/half';
 
@@ -119,6 +120,46 @@ test('a file to compare with that is none is told before anything is measured', 
   const { status, stderr, stdout } = bench('--smoke', '--compare', join(ROOT, 'package.json'));
   expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
   expect(stderr).toContain('package.json holds no results of npm run bench');
+});
+
+test('two files of results are compared without measuring', () => {
+  const [old, new_] = [100, 150].map((own, i) => {
+    const path = join(folder, `compared-${String(i)}.json`);
+    const samples = (nanoseconds: number): number[] => Array.from({ length: 11 }, (_, j) => nanoseconds + (j % 3) / 10);
+    writeFileSync(
+      path,
+      JSON.stringify(resultsWith([seriesOf('metal-sgd', samples(own)), seriesOf('C', samples(100))])),
+    );
+    return path;
+  });
+  const { status, stdout } = bench('--compare', old, '--with', new_);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^compared with 2026-01-02T03:04:05.678Z, commit abc: 2 figures\n/);
+  expect(stdout).toMatch(/^mlp float32 momentum 2: metal-sgd .*\+4[89]\.\d % /m);
+});
+
+test('a report has the machine, charts, tables and how to repeat it', () => {
+  const results = join(folder, 'reported.json');
+  const large = { work: 'leaf-25.6m', elements: 25_557_032, leaves: 1 };
+  const series = [seriesOf('metal-sgd', [2e6, 3e6]), seriesOf('C', [1e6, 2e6]), seriesOf('PyTorch fused', [3e6, 6e6])];
+  const goal = { relation: 'at least', value: 0.97 } as const;
+  const metric = { part: 'goals', name: '25.6 M | float32', value: 0.5, unit: '', goal };
+  const more = [resultOf(series, large), resultOf(series, { ...large, work: 'leaf-10k', elements: 10_000 })];
+  writeFileSync(results, JSON.stringify(resultsWith(series, [metric], more)));
+  const run = runNode([join(ROOT, 'bench', 'build', 'report', 'main.js'), results, '--output', folder]);
+  expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+  const text = readFileSync(join(folder, 'benchmarks.md'), 'utf8');
+  expect(text).toContain('| processor | A processor, 2 cores, 2 processors |');
+  expect(text).toMatch(/^\| mlp float32 momentum, 2 threads \| metal-sgd \| 2\.50 ms \| .* \| 0\.583 \| /m);
+  expect(text).toContain('| 25.6 M \\| float32 | 0.500 | at least 0.97: **missed** |');
+  expect(text).toContain('npm run bench:report');
+  for (const chart of ['speeds', 'sizes', 'dtypes']) {
+    expect(text).toContain(`](benchmarks/${chart}.svg)`);
+    const svg = readFileSync(join(folder, 'benchmarks', `${chart}.svg`), 'utf8');
+    expect(svg).toMatch(/^<svg xmlns="[^"]+"/);
+    expect(svg).toContain(chart === 'sizes' ? '2 threads' : 'metal-sgd');
+    expect(svg).not.toMatch(/NaN|undefined/);
+  }
 });
 
 test('a bad option ends with code 2 and one line', () => {

@@ -23,7 +23,7 @@ const inNode = (name: string, script: string, ...flavour: string[]): PeerCommand
 const inPython = (name: string, script: string, flavour: string): PeerCommand => ({
   name,
   command: process.env['METAL_SGD_BENCH_PYTHON'] ?? '',
-  arguments: [join(FOLDER, script), flavour],
+  arguments: ['-B', join(FOLDER, script), flavour], // no compiled files beside the sources
 });
 
 /** All that are known; those in Python have no command where no Python is named. */

@@ -25,19 +25,15 @@ function speeds({ isSmoke }: Context, simulated: boolean): Metric[] {
   const sizes: GpuGiven = small
     ? { sizes: [2 ** 16], steps: 5, smallSteps: 20, most: 2 ** 18 }
     : { sizes: [2 ** 20, 2 ** 22, 2 ** 24, 2 ** 26], steps: 40, smallSteps: 500, most: 2 ** 26 };
-  if (simulated) process.env['METAL_SIM'] ??= '{"trace":false}';
   const found = runChild('gpu', sizes) as GpuFound;
   const part = 'gpu';
   const commit = summarize(found.small.gpu).median - summarize(found.small.cpu).median;
   return [
     { part, name: 'first step on the GPU (compiles, proves the device)', value: found.first, unit: 'ms' },
     { part, name: 'cost of a commit: 64 elements, above the CPU', value: commit * 1000, unit: 'us' },
-    {
-      part,
-      name: `crossover: auto takes the GPU from here on (looked for up to ${String(sizes.most)})`,
-      value: found.crossover ?? Infinity,
-      unit: 'elements',
-    },
+    found.crossover === null
+      ? { part, name: 'crossover: auto keeps to the CPU up to', value: sizes.most, unit: 'elements' }
+      : { part, name: 'crossover: auto takes the GPU from here on', value: found.crossover, unit: 'elements' },
     ...found.large.flatMap(({ elements, wall, onGpu }) => {
       const rates = (times: readonly number[]): number[] =>
         times.map((ms) => (elements * BYTES_PER_ELEMENT) / ms / 1e6);

@@ -191,6 +191,8 @@ test('results that differ in a bit, or by more than roundings, do not agree', ()
   expect(agree(outcome, { values: [1 + 2 ** -23, -0.5] }, 'float32')).toBe(true);
   expect(agree(outcome, { values: [1.00001, -0.5] }, 'float32')).toBe(false);
   expect(agree(outcome, { values: [1] }, 'float32')).toBe(false);
+  expect(agree(outcome, { isRight: true }, 'float32')).toBe(true);
+  expect(agree(outcome, { isRight: false }, 'float32')).toBe(false);
 });
 
 test('the first values are the same in every dtype, and exact', () => {

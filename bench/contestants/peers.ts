@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Case, Contestant, Runner } from '../contestant';
 import { ROOT } from '../internals';
 import { Program } from '../program';
@@ -11,6 +12,9 @@ export interface PeerCommand {
   readonly command: string;
   readonly arguments: readonly string[];
 }
+
+/** Milliseconds in which threads that spin for more work, such as OpenMP's, go to sleep: the next one is to have the cores. */
+const REST = 5;
 
 const FOLDER = join(ROOT, 'bench', 'peers');
 
@@ -88,8 +92,11 @@ export class Peer implements Contestant {
     if (!opened) return 'it has failed';
     if (opened.no !== undefined) return opened.no;
     return {
-      time: async (steps) =>
-        (await this.#ask<{ nanoseconds: number }>({ do: 'time', slot, steps }))?.nanoseconds ?? null,
+      time: async (steps) => {
+        const took = (await this.#ask<{ nanoseconds: number }>({ do: 'time', slot, steps }))?.nanoseconds ?? null;
+        await sleep(REST);
+        return took;
+      },
       outcome: async () => {
         const values = (await this.#ask<{ values: number[] }>({ do: 'values', slot }))?.values;
         return { values: values ?? [] };

@@ -32,8 +32,9 @@ function cost(name: string, measurements: readonly Measurement[], contestant: st
   if (taken.length < 2) return [];
   const fitted = (quantile: 'low' | 'median' | 'high'): number =>
     fitLine(taken.map((one) => ({ count: one.count, time: one[quantile] })))[what];
-  const [low, value, high] = [fitted('low'), fitted('median'), fitted('high')];
+  const value = fitted('median');
+  const bounds = [fitted('low'), value, fitted('high')];
   return [
-    { part: 'costs', name, value, unit: 'ns', low: Math.min(low, high), high: Math.max(low, high), note: '1 thread' },
+    { part: 'costs', name, value, unit: 'ns', low: Math.min(...bounds), high: Math.max(...bounds), note: '1 thread' },
   ];
 }

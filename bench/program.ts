@@ -27,12 +27,22 @@ export class Program {
     return new Program(child);
   }
 
-  /** @throws Error with the error that it told last, if it ended instead of answering. */
-  async ask(line: string): Promise<string> {
+  /**
+   * @param patience Milliseconds after which it is ended; by default for ever.
+   * @throws Error with the error that it told last, if it ended instead of answering.
+   */
+  async ask(line: string, patience?: number): Promise<string> {
     this.#child.stdin.write(`${line}\n`);
+    const wait = { isOver: false };
+    const late = (): void => {
+      wait.isOver = this.#child.kill('SIGKILL');
+    };
+    const timer = patience === undefined ? undefined : setTimeout(late, patience);
     const answer = await this.#lines.next();
+    clearTimeout(timer);
     if (answer.done !== true) return answer.value;
     await this.#ended;
+    if (wait.isOver) throw new Error(`no answer within ${String((patience ?? 0) / 1000)} s`);
     const { exitCode, signalCode } = this.#child;
     const lines = this.#said.trimEnd().split('\n');
     const reason = lines.findLast((line) => /^\w*(Error|Exception)\b/.test(line)) ?? lines.at(-1);

@@ -1,7 +1,7 @@
 // One run of the suite: parts that find single figures, then cases measured in groups.
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { Limit, startLimit } from './contestants/limit';
-import { installPeers, type Peer, PEERS, startPeer } from './contestants/peers';
+import { installPeers, onProcessors, type Peer, PEERS, startPeer } from './contestants/peers';
 import { costMetrics } from './costs';
 import { goalMetrics } from './goals';
 import { measure, type Measurement, type Watch } from './measure';
@@ -31,7 +31,7 @@ export async function run(
 ): Promise<{ results: Results; wrong: boolean }> {
   const processors = boundProcessors();
   const limit = await openLimit(options, processors, complain);
-  const peers = await openPeers(options.peers, complain);
+  const peers = await openPeers(options.peers, processors, complain);
   const watch = watchOf(signal, complain);
   const context: Context = { rounds: options.effort.rounds, isSmoke: options.isSmoke, processors, limit, watch };
   const metrics: Metric[] = [];
@@ -72,11 +72,11 @@ async function openLimit(
   return undefined;
 }
 
-async function openPeers(names: readonly string[], complain: Complain): Promise<Peer[]> {
+async function openPeers(names: readonly string[], processors: readonly number[], complain: Complain): Promise<Peer[]> {
   if (names.length > 0) installPeers(complain);
   const peers: Peer[] = [];
   for (const command of PEERS.filter(({ name }) => names.includes(name))) {
-    const peer = await startPeer(command, complain);
+    const peer = await startPeer(onProcessors(command, processors), complain);
     if (typeof peer === 'string') complain(`${command.name} is left out: ${peer}`);
     else peers.push(peer);
   }

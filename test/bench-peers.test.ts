@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Case, type Contestant, RULES } from '../bench/contestant';
 import { javascript } from '../bench/contestants/javascript';
-import { type Peer, startPeer } from '../bench/contestants/peers';
+import { onProcessors, type Peer, startPeer } from '../bench/contestants/peers';
 import { measure, type Measurement } from '../bench/measure';
 import { Program } from '../bench/program';
 import { WORKS } from '../bench/works';
@@ -29,7 +29,7 @@ async function peerWith(answers: string): Promise<Peer | string> {
        .on('line', (line) => console.log(JSON.stringify(answers[JSON.parse(line).do](JSON.parse(line)))));`,
   );
   const command = { name: 'a peer', command: process.execPath, arguments: [script] };
-  return startPeer(command, (line) => told.push(line));
+  return startPeer(command, (line) => told.push(line), 2000);
 }
 
 const perceptron: Case = {
@@ -98,10 +98,34 @@ test('one that ends half way, or fails, is left out from then on in one line; th
   const { series } = await measured(dying);
   expect(series[0].samples).not.toContain(null);
   expect(series[1].samples).toEqual([1, null, null]);
-  expect(told).toEqual(['a peer is left out from here on: it ended with code 7']);
+  expect(told).toEqual(['a peer is left out of mlp from here on: it ended with code 7']);
   told.length = 0;
   await measured(await started(`{ values: () => ({ error: 'TypeError: oh' }) }`));
-  expect(told).toEqual(['a peer is left out from here on: TypeError: oh']);
+  expect(told).toEqual(['a peer is left out of mlp from here on: TypeError: oh']);
+});
+
+test('one that does not answer is ended', async () => {
+  const { series } = await measured(await started(`{ values: () => { for (;;); } }`));
+  expect(series.map(({ contestant, agrees }) => [contestant, agrees])).toEqual([['JavaScript', true]]);
+  expect(told).toEqual(['a peer is left out of mlp from here on: no answer within 2 s']);
+});
+
+test('each group of cases finds a new process', async () => {
+  const once = await started(
+    `{ open: () => ({ ...((globalThis.opened = (globalThis.opened ?? 0) + 1) > 1 && { no: 'used' }) }) }`,
+  );
+  for (let group = 0; group < 2; group++) expect((await measured(once)).series).toHaveLength(2);
+  expect(told).toEqual([]);
+});
+
+test('one may run on all processors, although the benchmarks are bound to one by then', () => {
+  const command = { name: 'a peer', command: 'python', arguments: ['peer.py'] };
+  expect(onProcessors(command, [0, 3])).toEqual({
+    name: 'a peer',
+    command: 'taskset',
+    arguments: ['-c', '0,3', 'python', 'peer.py'],
+  });
+  expect(onProcessors(command, [])).toBe(command);
 });
 
 test('one that is missing, or lacks a module, is told in one line', async () => {

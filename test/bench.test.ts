@@ -122,6 +122,24 @@ test('a file to compare with that is none is told before anything is measured', 
   expect(stderr).toContain('package.json holds no results of npm run bench');
 });
 
+test('with a GPU, its times are told, and over the simulator the calls of a step of each work', () => {
+  const path = join(folder, 'gpu.json');
+  // `npm test` has built it; a Mac has a GPU of its own.
+  const isSimulated = process.platform !== 'darwin';
+  const env = isSimulated ? { METAL_SGD_PREBUILD: join(ROOT, 'build-sim') } : {};
+  const main = ['--expose-gc', join(ROOT, 'bench', 'build', 'main.js')];
+  const run = runNode<never>([...main, '--smoke', '--parts', 'gpu', '--json', path], { env });
+  expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+  const { metrics, machine } = resultsIn(path);
+  const valueOf = (start: string): number | undefined => metrics.find(({ name }) => name.startsWith(start))?.value;
+  expect(machine.simulated).toBe(isSimulated);
+  expect(valueOf('first step on the GPU')).toBeGreaterThan(0);
+  expect(valueOf('GPU, 65536 elements, by the wall clock')).toBeGreaterThan(0);
+  const counted = ['command buffers', 'encoders', 'dispatches', 'bytes copied', 'objects made besides', 'bytes made'];
+  const found = counted.map((name) => valueOf(`one step of mlp (4 leaves): ${name}`));
+  expect(found).toEqual(isSimulated ? [1, 1, 1, 0, 0, 0] : counted.map(() => undefined));
+});
+
 test('two files of results are compared without measuring', () => {
   const [old, new_] = [100, 150].map((own, i) => {
     const path = join(folder, `compared-${String(i)}.json`);

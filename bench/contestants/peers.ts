@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Case, Contestant, Runner } from '../contestant';
+import type { Case, Contestant, Outcome, Runner } from '../contestant';
 import { ROOT } from '../internals';
 import { Program } from '../program';
 
@@ -15,6 +15,8 @@ export interface PeerCommand {
 
 /** Milliseconds in which threads that spin for more work, such as OpenMP's, go to sleep: the next one is to have the cores. */
 const REST = 5;
+/** Milliseconds to wait for an answer. */
+const PATIENCE = 120_000;
 
 const FOLDER = join(ROOT, 'bench', 'peers');
 
@@ -55,78 +57,111 @@ export function installPeers(complain: (line: string) => void): void {
   }
 }
 
+/** The command with these processors to run on, whichever this process is bound to by then. */
+export function onProcessors(given: PeerCommand, processors: readonly number[]): PeerCommand {
+  if (processors.length === 0 || given.command === '') return given;
+  return { ...given, command: 'taskset', arguments: ['-c', processors.join(), given.command, ...given.arguments] };
+}
+
 /** A peer that runs and has what it needs, or the reason why not. */
 export async function startPeer(
-  { name, command, arguments: given }: PeerCommand,
+  command: PeerCommand,
   complain: (line: string) => void,
+  patience = PATIENCE,
 ): Promise<Peer | string> {
-  if (command === '') return 'METAL_SGD_BENCH_PYTHON names no Python';
+  if (command.command === '') return 'METAL_SGD_BENCH_PYTHON names no Python';
   try {
-    const program = await Program.start(command, given, FOLDER);
-    const { version } = JSON.parse(await program.ask('{"do":"hello"}')) as { version: string };
-    return new Peer(name, version, program, complain);
+    const program = await Program.start(command.command, command.arguments, FOLDER);
+    const { version } = JSON.parse(await program.ask('{"do":"hello"}', patience)) as { version: string };
+    await program.end();
+    return new Peer(command, version, complain, patience);
   } catch (error) {
     return messageOf(error);
   }
 }
 
+/** Has a process while it has cases, so that the next ones find no leftovers of its memory. */
 export class Peer implements Contestant {
   readonly name: string;
   /** Of the package. */
   readonly version: string;
-  readonly #program: Program;
+  readonly #command: PeerCommand;
   readonly #complain: (line: string) => void;
-  #hasFailed = false;
+  readonly #patience: number;
+  #program: Program | undefined;
+  #cases = 0;
   #next = 0;
 
-  constructor(name: string, version: string, program: Program, complain: (line: string) => void) {
-    this.name = name;
+  constructor(command: PeerCommand, version: string, complain: (line: string) => void, patience: number) {
+    this.name = command.name;
     this.version = version;
-    this.#program = program;
+    this.#command = command;
     this.#complain = complain;
+    this.#patience = patience;
   }
 
   async open({ work, dtype, rule, threads }: Case): Promise<Runner | string> {
+    this.#program ??= await Program.start(this.#command.command, this.#command.arguments, FOLDER);
+    this.#cases++;
     const slot = this.#next++;
-    const opened = await this.#ask<{ no?: string }>({ do: 'open', slot, dtype, rule, threads, shapes: work.shapes });
-    if (!opened) return 'it has failed';
-    if (opened.no !== undefined) return opened.no;
-    return {
-      time: async (steps) => {
-        const took = (await this.#ask<{ nanoseconds: number }>({ do: 'time', slot, steps }))?.nanoseconds ?? null;
-        await sleep(REST);
-        return took;
-      },
-      outcome: async () => {
-        const values = (await this.#ask<{ values: number[] }>({ do: 'values', slot }))?.values;
-        return { values: values ?? [] };
-      },
-      close: async () => {
-        await this.#ask({ do: 'close', slot });
-      },
+    const runner = new PeerRunner(this.#program, slot, this.#patience, (reason) => {
+      this.#complain(`${this.name} is left out of ${work.name} from here on: ${reason}`);
+    });
+    const opened = await runner.ask<{ no?: string }>({ do: 'open', dtype, rule, threads, shapes: work.shapes });
+    const close = async (): Promise<void> => {
+      await runner.ask({ do: 'close' });
+      if (--this.#cases === 0) await this.close();
     };
+    if (opened && opened.no === undefined) return Object.assign(runner, { close });
+    await close();
+    return opened?.no ?? 'it has failed';
   }
 
   async close(): Promise<void> {
-    await this.#program.end();
+    const program = this.#program;
+    this.#program = undefined;
+    await program?.end();
+  }
+}
+
+/** From its first failure on, which is told in a line, it does nothing. */
+class PeerRunner {
+  readonly #program: Program;
+  readonly #slot: number;
+  readonly #patience: number;
+  readonly #tell: (reason: string) => void;
+  #hasFailed = false;
+
+  constructor(program: Program, slot: number, patience: number, tell: (reason: string) => void) {
+    this.#program = program;
+    this.#slot = slot;
+    this.#patience = patience;
+    this.#tell = tell;
   }
 
-  /** Undefined from its first failure on, which is told in a line. */
-  async #ask<T>(request: object): Promise<T | undefined> {
+  async time(steps: number): Promise<number | null> {
+    const answer = await this.ask<{ nanoseconds: number }>({ do: 'time', steps });
+    await sleep(REST);
+    return answer?.nanoseconds ?? null;
+  }
+
+  async outcome(): Promise<Outcome> {
+    return { values: (await this.ask<{ values: number[] }>({ do: 'values' }))?.values ?? [] };
+  }
+
+  /** Undefined if it has failed. */
+  async ask<T>(request: object): Promise<T | undefined> {
     if (this.#hasFailed) return undefined;
     try {
-      const answer = JSON.parse(await this.#program.ask(JSON.stringify(request))) as T & { error?: string };
+      const line = JSON.stringify({ ...request, slot: this.#slot });
+      const answer = JSON.parse(await this.#program.ask(line, this.#patience)) as T & { error?: string };
       if (answer.error === undefined) return answer;
-      this.#fail(answer.error);
+      throw new Error(answer.error);
     } catch (error) {
-      this.#fail(messageOf(error));
+      this.#hasFailed = true;
+      this.#tell(messageOf(error));
+      return undefined;
     }
-    return undefined;
-  }
-
-  #fail(reason: string): void {
-    this.#hasFailed = true;
-    this.#complain(`${this.name} is left out from here on: ${reason}`);
   }
 }
 

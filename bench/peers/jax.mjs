@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { blockUntilReady, defaultDevice, init, jit, numpy as np } from '@jax-js/jax';
 import { serve } from './serve.mjs';
 
-const MOST_LEAVES = 2000;
+const MOST_LEAVES = 500; // beyond, it takes minutes to trace, and ends for want of memory
 
 await init('wasm');
 defaultDevice('wasm');
@@ -20,7 +20,7 @@ function stepLeaf(w, v, g, { learningRate, momentum, weightDecay, dampening, nes
 }
 
 function open({ rule, shapes, parameters, gradients }) {
-  if (shapes.length > MOST_LEAVES) return `tracing more than ${MOST_LEAVES} leaves takes it too long`;
+  if (shapes.length > MOST_LEAVES) return `it traces ${MOST_LEAVES} leaves at most in a reasonable time`;
   const arrays = (all) => all.map((data, i) => np.array(data, { shape: shapes[i] }));
   let w = arrays(parameters);
   let v = rule.momentum > 0 ? shapes.map((shape) => np.zeros(shape)) : [];

@@ -36,8 +36,8 @@ function open({ rule, shapes, parameters, gradients }) {
         v,
         g.map((one) => one.ref),
       );
+      return blockUntilReady([w, v]); // steps that pile up would take all of its 4 GiB
     },
-    ready: () => blockUntilReady([w, v]),
     data: () => Promise.all(w.map((one) => one.ref.data())),
     close: () => {
       for (const one of [...w, ...v, ...g]) one.dispose();

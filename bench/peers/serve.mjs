@@ -9,8 +9,8 @@ const elements = (shape) => shape.reduce((product, axis) => product * axis, 1);
  * Serves until the input ends.
  *
  * @param version Of the package.
- * @param open Of `{ dtype, rule, shapes, parameters, gradients }` makes what has `step()`, `ready()`, `values(sample)`
- *   and `close()`, or says in a string why not; `parameters` and `gradients` are typed arrays.
+ * @param open Of `{ dtype, rule, shapes, parameters, gradients }` makes what has `step()`, which may give a promise,
+ *   `data()` and `close()`, or says in a string why not; `parameters` and `gradients` are typed arrays.
  */
 export async function serve(version, open) {
   const opened = new Map();
@@ -30,8 +30,7 @@ export async function serve(version, open) {
     time: async ({ slot, steps }) => {
       const runner = opened.get(slot);
       const start = process.hrtime.bigint();
-      for (let i = 0; i < steps; i++) runner.step();
-      await runner.ready();
+      for (let i = 0; i < steps; i++) await runner.step();
       return { nanoseconds: Number(process.hrtime.bigint() - start) };
     },
     values: async ({ slot }) => ({ values: values.someValues(await opened.get(slot).data(), 'float32') }),

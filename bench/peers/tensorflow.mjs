@@ -31,7 +31,6 @@ function open({ rule, shapes, parameters, gradients }) {
         const decayed = tensors.map((gradient, i) => [names[i], tf.add(gradient, tf.mul(decay, variables[i]))]);
         optimizer.applyGradients(Object.fromEntries(decayed));
       }),
-    ready: () => {}, // every operation is done when its call returns
     data: () => Promise.all(variables.map((variable) => variable.data())),
     close: () => {
       optimizer.dispose();

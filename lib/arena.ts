@@ -3,8 +3,8 @@
 // An arena is one SharedArrayBuffer: a header, then the leaves, from the first page boundary on, each at a multiple of
 // 256 bytes, then the rest of the last page. The header stands in the memory itself, so that a worker that was handed
 // the memory finds the layout too.
-import { randomFillSync } from 'node:crypto';
 import { types } from 'node:util';
+import { crypto } from './crypto';
 import { type Dtype, itemSize, type LeafData, viewOf } from './dtype';
 import { coded } from './errors';
 import { sizeOf } from './leaf';
@@ -99,7 +99,7 @@ function addressOf(buffer: SharedArrayBuffer): number {
 
 function writeHeader(buffer: SharedArrayBuffer, address: number, first: number, byteLengths: Float64Array): void {
   new BigUint64Array(buffer, 0, 1)[0] = MAGIC;
-  randomFillSync(new Uint8Array(buffer, 8, 8));
+  crypto().randomFillSync(new Uint8Array(buffer, 8, 8));
   const numbers = new Float64Array(buffer, 0, HEADER_WORDS + byteLengths.length);
   numbers.set([address, first, byteLengths.length], 2);
   numbers.set(byteLengths, HEADER_WORDS);

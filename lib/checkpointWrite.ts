@@ -1,9 +1,9 @@
 // Writing a file so that its name always stands for a whole one: written beside, synced, renamed, the folder synced.
-import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { Batch, without } from './checkpointBatch';
+import { crypto } from './crypto';
 import type { Piece } from './safetensors';
 import { systemError } from './systemError';
 
@@ -76,11 +76,12 @@ async function syncFolder(folder: string): Promise<void> {
 // '.NAME.metal-sgd-HOST-PID-RANDOM.tmp': says who writes it, so that what a killed process left can be told.
 const TEMPORARY = /^\..+\.metal-sgd-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{12}\.tmp$/;
 
-const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+const thisHost = (): string => crypto().createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
 function temporaryName(name: string): string {
   // Names end at 255 bytes.
-  return `.${name.slice(0, 60)}.metal-sgd-${host}-${String(process.pid)}-${randomBytes(6).toString('hex')}.tmp`;
+  const random = crypto().randomBytes(6).toString('hex');
+  return `.${name.slice(0, 60)}.metal-sgd-${thisHost()}-${String(process.pid)}-${random}.tmp`;
 }
 
 /** Nobody writes at one file for longer without its time changing. */
@@ -97,7 +98,7 @@ export async function removeStale(folder: string): Promise<void> {
       const path = join(folder, name);
       try {
         const { mtimeMs } = await stat(path);
-        const isOurs = writerHost === host;
+        const isOurs = writerHost === thisHost();
         if (mtimeMs < Date.now() - ABANDONED_MS || (isOurs && isGone(Number(pid), mtimeMs))) await rm(path);
       } catch {
         // Somebody else was faster, or the folder can't be written.

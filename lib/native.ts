@@ -1,8 +1,7 @@
-// The one file that knows the addon: loads it, gives it a type, and says what to do when it can't.
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+// The one file that knows the addon: gives it a type, and loads it when it is first needed.
 import type { LeafData } from './dtype';
 import { coded } from './errors';
+import { loadAddon } from './loader';
 
 /** A tree made ready for stepping; opaque. Points into the arrays it was made of, without keeping them. */
 export interface PreparedTree {
@@ -93,55 +92,12 @@ export const SETTINGS = {
   copiedBytes: 7,
 } as const;
 
-/** The folder of the package: in the sources and in a build alike, the first one above that has CMakeLists.txt. */
-function packageRoot(): string {
-  let folder = __dirname;
-  while (!existsSync(join(folder, 'CMakeLists.txt')) && dirname(folder) !== folder) folder = dirname(folder);
-  return folder;
-}
-
-/** The C library that Node runs on, as far as it matters for which binary fits. */
-function libc(): string {
-  if (process.platform !== 'linux') return '';
-  const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
-  const version = report.header.glibcVersionRuntime;
-  return version === undefined ? ', musl' : `, glibc ${version}`;
-}
-
-function loadError(root: string, cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  const base = process.env['METAL_SGD_PREBUILD'] ?? '';
-  const looked = [join('build', 'Release'), 'prebuilds'].map((folder) => join(base === '' ? root : base, folder));
-  return coded(
-    Error,
-    'addon',
-    [
-      `metal-sgd: no native addon could be loaded for ${process.platform}-${process.arch}${libc()}, Node ${process.versions.node}`,
-      `looked in ${looked.join(', ')}`,
-      `reason: ${reason}`,
-      `to build it, with CMake and a C++17 compiler: cd ${root} && npx cmake-js build`,
-    ].join('\n'),
-    cause,
-  );
-}
-
-function load(): Native {
-  const root = packageRoot();
-  try {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- a lazy load, so that importing stays cheap
-    const loader = require('node-gyp-build') as (folder: string) => Native;
-    return loader(root);
-  } catch (cause) {
-    throw loadError(root, cause);
-  }
-}
-
 let loaded: Native | undefined;
 
 /** The addon, loaded at the first call. Throws with code 'addon' if it can't be. */
 export function native(): Native {
   if (!loaded) {
-    const addon = load();
+    const addon = loadAddon() as Native;
     const threads = threadsAsked();
     if (threads !== undefined) addon.setThreads(threads);
     loaded = addon;

@@ -10,18 +10,13 @@ interface BranchWatch {
   readonly values: readonly unknown[];
 }
 
-interface TensorWatch {
-  readonly tensor: { data: unknown; shape: unknown; dtype: unknown };
-  readonly data: unknown;
-  readonly dtype: unknown;
-  readonly shape: readonly number[];
-}
+type TensorLike = { readonly data: unknown; readonly shape: unknown; readonly dtype: unknown };
 
 /** A tree as it was read. */
 export class Snapshot {
   readonly #root: unknown;
   readonly #branches: BranchWatch[] = [];
-  readonly #tensors: TensorWatch[] = [];
+  readonly #tensors = new TensorWatch();
   /** Leaves whose memory can go away or change its length. */
   readonly #movable: CheckedLeaf[];
 
@@ -30,7 +25,7 @@ export class Snapshot {
     this.#watch(node);
     const leaves = leavesOf(node);
     for (const { leaf, data, dtype, shape } of leaves) {
-      if (shape) this.#tensors.push({ tensor: leaf as TensorWatch['tensor'], data, dtype, shape });
+      if (shape) this.#tensors.add(leaf as TensorLike, data, dtype, shape);
     }
     this.#movable = leaves.filter((leaf) => canMove(leaf));
   }
@@ -48,10 +43,7 @@ export class Snapshot {
     for (const branch of this.#branches) {
       if (!(branch.keys ? sameObject(branch.container, branch.keys, branch.values) : sameArray(branch))) return false;
     }
-    for (const watch of this.#tensors) {
-      if (!sameTensor(watch)) return false;
-    }
-    return true;
+    return this.#tensors.areSame();
   }
 
   /** True if all memory is where it was. Runs no code but ours: what it says holds until the caller returns. */
@@ -88,12 +80,35 @@ function sameArray({ container, values }: BranchWatch): boolean {
   return true;
 }
 
-function sameTensor({ tensor, data, dtype, shape }: TensorWatch): boolean {
-  if (tensor.data !== data || tensor.dtype !== dtype) return false;
-  const now = tensor.shape;
-  if (!Array.isArray(now) || now.length !== shape.length) return false;
-  for (let i = 0; i < shape.length; i++) {
-    if (now[i] !== shape[i]) return false;
+/** Tensors and what they held, in flat lists: an object for each would cost as many cache misses as the tensor itself. */
+class TensorWatch {
+  readonly #tensors: TensorLike[] = [];
+  readonly #data: unknown[] = [];
+  readonly #dtypes: unknown[] = [];
+  /** For one tensor after another: the number of axes, then each axis. */
+  readonly #axes: number[] = [];
+
+  add(tensor: TensorLike, data: unknown, dtype: unknown, shape: readonly number[]): void {
+    this.#tensors.push(tensor);
+    this.#data.push(data);
+    this.#dtypes.push(dtype);
+    this.#axes.push(shape.length, ...shape);
   }
-  return true;
+
+  areSame(): boolean {
+    const tensors = this.#tensors;
+    const data = this.#data;
+    const dtypes = this.#dtypes;
+    const axes = this.#axes;
+    let next = 0;
+    for (let i = 0; i < tensors.length; i++) {
+      const tensor = tensors[i];
+      if (tensor.data !== data[i] || tensor.dtype !== dtypes[i]) return false;
+      const { shape } = tensor;
+      const rank = axes[next++];
+      if (!Array.isArray(shape) || shape.length !== rank) return false;
+      for (let axis = 0; axis < rank; axis++) if (shape[axis] !== axes[next++]) return false;
+    }
+    return true;
+  }
 }

@@ -1,16 +1,20 @@
-// Runs test/interop against real MLX and the reference safetensors, in a Python environment of its own.
+// Runs test/interop against real MLX and the reference safetensors, in a Python environment of its own. `--newest` takes
+// the newest versions that there are, each time anew. Other arguments go to Jest.
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const newest = process.argv.includes('--newest');
+const jestArguments = process.argv.slice(2).filter((argument) => argument !== '--newest');
 // MLX's wheels for Linux need the extra; on a Mac it has none.
-const PACKAGES = [
+const PINNED = [
   process.platform === 'darwin' ? 'mlx==0.32.4' : 'mlx[cpu]==0.32.4',
   'safetensors==0.8.0',
   'numpy==2.4.6',
 ];
+const PACKAGES = newest ? PINNED.map((pinned) => pinned.split('==')[0]) : PINNED;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const environment = join(root, 'node_modules', '.cache', 'metal-sgd-interop');
 const python = join(environment, 'bin', 'python');
@@ -34,16 +38,17 @@ function makeEnvironment() {
 }
 
 function isReady() {
-  return existsSync(stamp) && readFileSync(stamp, 'utf8') === PACKAGES.join('\n');
+  return !newest && existsSync(stamp) && readFileSync(stamp, 'utf8') === PACKAGES.join('\n');
 }
 
 if (!isReady()) {
   rmSync(environment, { recursive: true, force: true });
   makeEnvironment();
   run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
+  if (newest) run(python, ['-m', 'pip', 'list', '--disable-pip-version-check']);
   writeFileSync(stamp, PACKAGES.join('\n'));
 }
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
-run(process.execPath, [jest, '--testPathPatterns', '/test/interop/', ...process.argv.slice(2)], {
+run(process.execPath, [jest, '--testPathPatterns', '/test/interop/', ...jestArguments], {
   METAL_SGD_PYTHON: python,
 });

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 const require = createRequire(import.meta.url);
 const eslint = join(dirname(require.resolve('eslint/package.json')), 'bin', 'eslint.js'); // not among its exports
 const clangFormat = fileURLToPath(new URL('format-native.mjs', import.meta.url));
+const workflows = fileURLToPath(new URL('lint-workflows.mjs', import.meta.url));
+const api = fileURLToPath(new URL('api.mjs', import.meta.url));
 const linters = {
   'TypeScript (sources, tests, examples, benchmarks)': [
     ['typescript/bin/tsc', '-p', '.', '--noEmit'],
@@ -17,6 +19,8 @@ const linters = {
   ESLint: [[eslint, '--max-warnings', '0', '.']],
   Prettier: [['prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.']],
   'clang-format': [[clangFormat, '--check']],
+  'API report': [[api, '--check']],
+  'actionlint (workflows)': [[workflows]],
 };
 
 let failed = false;

@@ -22,7 +22,7 @@ const copy = mkdtempSync(join(tmpdir(), 'metal-sgd-mutants-'));
 const CPU = {
   stale: ['native/', 'lib/'],
   build: ['scripts/build-native.mjs'],
-  suite: '/test/(?!long/|interop/|metal/|metal-sim/)',
+  suite: '/test/(?!long/|interop/|package/|platforms/|metal/|metal-sim/)',
   environment: {},
 };
 const GPU = {
@@ -84,7 +84,10 @@ const isNative = (file) => /^(native|binding)\/|^CMakeLists/.test(file);
 /** Brings the builds for a device up to date. */
 async function build({ stale, build }) {
   if (stale.some(isNative)) await need('does not build', process.execPath, ...build);
-  if (stale.some((file) => file.startsWith('lib/'))) await need('does not compile', process.execPath, tsc, '-p', '.');
+  if (stale.some((file) => file.startsWith('lib/'))) {
+    await need('does not compile', process.execPath, tsc, '-p', '.');
+    await need('does not bundle', process.execPath, 'scripts/bundle.mjs');
+  }
   stale.length = 0;
 }
 

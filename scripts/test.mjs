@@ -1,12 +1,16 @@
 // Runs the tests: types, then Jest on the CPU, then everything again on a GPU - Apple's on a Mac, the simulated one on
-// Linux. `--long` runs test/long on the CPU instead. Other arguments go to Jest.
+// Linux. `--long` runs test/long on the CPU instead; `--cpu` what needs neither a GPU nor a simulator, for Windows, musl,
+// arm64 Linux and Macs with Intel processors. Other arguments go to Jest.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { buildSim, simFolder } from './build-sim.mjs';
 
 const require = createRequire(import.meta.url);
 const long = process.argv.includes('--long');
-const jestArguments = process.argv.slice(2).filter((argument) => argument !== '--long');
+const cpuOnly = process.argv.includes('--cpu');
+const jestArguments = process.argv.slice(2).filter((argument) => !['--long', '--cpu'].includes(argument));
+/** What runs on every device. */
+const DEVICE_TESTS = 'behaviour/|values/|checkpoint/';
 
 function run(environment, ...command) {
   const { status, error } = spawnSync(process.execPath, command, {
@@ -32,15 +36,17 @@ function gpuEnvironment() {
 }
 
 // First of all, so that no test waits for it or builds it beside another.
-if (process.platform !== 'darwin') buildSim();
+if (process.platform !== 'darwin' && !cpuOnly) buildSim();
 
 const tsc = require.resolve('typescript/bin/tsc');
 run({}, tsc, '-p', 'test');
 run({}, tsc, '-p', 'test/types');
 if (long) {
   jest('long tests, on the CPU', {}, '/test/long/');
+} else if (cpuOnly) {
+  jest('on the CPU alone', {}, `/test/(${DEVICE_TESTS})`);
 } else {
-  jest('on the CPU', {}, '/test/(?!long/|interop/|metal/|metal-sim/)');
+  jest('on the CPU', {}, '/test/(?!long/|interop/|package/|platforms/|metal/|metal-sim/)');
   const simulator = process.platform === 'darwin' ? '' : '|metal/|metal-sim/';
-  jest('on the GPU', gpuEnvironment(), `/test/(behaviour/|values/|checkpoint/${simulator})`);
+  jest('on the GPU', gpuEnvironment(), `/test/(${DEVICE_TESTS}${simulator})`);
 }

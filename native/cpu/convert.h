@@ -35,12 +35,12 @@ Item from_float(float value);
 
 inline float to_float(Bfloat16 item) { return float_of_bits(uint32_t{item.bits} << 16); }
 
+/// For results of the rule: its NaNs come from 16-bit items or from the processor, so that their
+/// lower half is zero and rounding leaves them as they are.
 template <>
 inline Bfloat16 from_float<Bfloat16>(float value) {
   uint32_t bits = bits_of_float(value);
-  uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  uint32_t quiet = (bits >> 16) | 0x40u;
-  return {static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded)};
+  return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
 }
 
 inline float to_float(Float16 item) {

@@ -2,7 +2,8 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <fstream>
+#include <cstdio>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -10,6 +11,22 @@
 #include "cores.h"
 
 namespace metal_sgd {
+
+namespace {
+
+/// The system's word for the processors that share a core with this one.
+std::optional<std::string> siblings_of(const std::string& cpu) {
+  // Not a stream: published files carry their C++ library, and its locales would be half of them.
+  std::string path = "/sys/devices/system/cpu/cpu" + cpu + "/topology/thread_siblings_list";
+  std::FILE* file = std::fopen(path.c_str(), "re");
+  if (!file) return {};
+  char line[4096];
+  bool read = std::fgets(line, sizeof line, file) != nullptr;
+  std::fclose(file);
+  return read ? std::optional<std::string>(line) : std::nullopt;
+}
+
+}  // namespace
 
 int physical_cores() {
   cpu_set_t allowed;
@@ -19,10 +36,8 @@ int physical_cores() {
   std::set<std::string> cores;
   for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
     if (!CPU_ISSET(cpu, &allowed)) continue;
-    std::string number = std::to_string(cpu), siblings;
-    std::ifstream file("/sys/devices/system/cpu/cpu" + number + "/topology/thread_siblings_list");
-    if (!std::getline(file, siblings)) siblings = "only " + number;
-    cores.insert(siblings);
+    std::string number = std::to_string(cpu);
+    cores.insert(siblings_of(number).value_or("only " + number));
   }
   return std::max(1, static_cast<int>(cores.size()));
 }

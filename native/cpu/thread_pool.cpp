@@ -12,11 +12,23 @@ namespace metal_sgd {
 
 namespace {
 
-/// Calls `done` until it is true or 20 microseconds have gone by; what it last said.
+constexpr std::chrono::microseconds kSpin{20};
+
+/// Takes one off what is left: the number before, 0 if there was none.
+uint32_t claim(std::atomic<uint32_t>& left) {
+  uint32_t before = left.load(std::memory_order_acquire);
+  while (before != 0 &&
+         !left.compare_exchange_weak(before, before - 1, std::memory_order_acq_rel)) {
+  }
+  return before;
+}
+
+}  // namespace
+
+/// Calls `done` until it is true or the time to spin has gone by; what it last said.
 template <typename Condition>
-bool spin_until(Condition done) {
-  using Clock = std::chrono::steady_clock;
-  auto end = Clock::now() + std::chrono::microseconds(20);
+bool ThreadPool::spin_until(Condition done) {
+  auto end = Clock::now() + kSpin;
   do {
     for (int i = 0; i < 32; i++) {
       if (done()) return true;
@@ -25,8 +37,6 @@ bool spin_until(Condition done) {
   } while (Clock::now() < end);
   return done();
 }
-
-}  // namespace
 
 ThreadPool& ThreadPool::instance() {
   static ThreadPool* pool = new ThreadPool;
@@ -46,46 +56,66 @@ int ThreadPool::threads() {
 void ThreadPool::set_threads(int count) { threads_ = std::max(1, count); }
 
 void ThreadPool::run(uint32_t count, Work work, void* context, bool worth_waking) {
-  int helpers = static_cast<int>(std::min<int64_t>(threads(), count)) - 1;
+  int threads = std::min(this->threads(), kMaxThreads);
+  int helpers = static_cast<int>(std::min<int64_t>(threads, count)) - 1;
   std::unique_lock<std::mutex> caller(caller_, std::defer_lock);
-  if (helpers <= 0 || !caller.try_lock() || (!worth_waking && started_ == 0)) {
+  if (helpers <= 0 || !caller.try_lock()) {
     for (uint32_t i = 0; i < count; i++) work(context, i);
     return;
   }
-  start_workers(helpers);
-  job_ = {work, context, count};
-  finished_.store(0, std::memory_order_relaxed);
-  active_.store(helpers, std::memory_order_relaxed);
-  remaining_.store(count);
-  if (worth_waking && sleeping_.load() > 0) {
+  bool wake = worth_waking || Clock::now() - last_end_ < kSpin;
+  if (wake) start_workers(helpers);
+  publish(count, work, context, helpers);
+  if (wake && sleeping_.load() > 0) {
     {
       std::lock_guard<std::mutex> lock(sleep_);
     }  // a worker that just saw no work is in its wait by now
     work_came_.notify_all();
   }
-  while (run_one_chunk()) {
-  }
+  take_part(0);
   wait_for_stragglers(count);
+  last_end_ = Clock::now();
 }
 
-/// Claims a chunk and does it; false if none was left.
-bool ThreadPool::run_one_chunk() {
-  uint32_t left = remaining_.load(std::memory_order_acquire);
-  do {
-    if (left == 0) return false;
-  } while (!remaining_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel));
-  Job job = job_;
-  job.work(job.context, job.count - left);
-  // seq_cst with caller_sleeps_: either we see that the caller sleeps, or it sees our chunk done.
-  if (finished_.fetch_add(1) + 1 == job.count && caller_sleeps_.load()) {
+void ThreadPool::publish(uint32_t count, Work work, void* context, int helpers) {
+  job_ = {work, context, count, helpers + 1};
+  finished_.value.store(0, std::memory_order_relaxed);
+  active_.store(helpers, std::memory_order_relaxed);
+  uint32_t begin = 0;
+  for (int share = 0; share <= helpers; share++) {
+    uint32_t end = job_.end_of(share);
+    left_[share].value.store(end - begin, std::memory_order_release);
+    begin = end;
+  }
+  runs_.value.fetch_add(1);  // seq_cst with sleeping_: one of the two sees the other
+}
+
+/// Does the chunks of the thread's own share, then what is left of the others.
+void ThreadPool::take_part(int index) {
+  int shares = active_.load(std::memory_order_relaxed) + 1;
+  uint32_t done = 0;
+  for (int i = 0; i < shares; i++) done += finish_share((index + i) % shares);
+  if (done == 0) return;
+  uint32_t count = job_.count;
+  // seq_cst with caller_sleeps_: either we see that the caller sleeps, or it sees our chunks done.
+  if (finished_.value.fetch_add(done) + done == count && caller_sleeps_.load()) {
     std::lock_guard<std::mutex> lock(sleep_);
     work_done_.notify_one();
   }
-  return true;
+}
+
+/// Claims and does chunk after chunk until none is left; how many it did.
+uint32_t ThreadPool::finish_share(int share) {
+  uint32_t done = 0;
+  while (uint32_t left = claim(left_[share].value)) {
+    job_.work(job_.context, job_.end_of(share) - left);
+    done++;
+  }
+  return done;
 }
 
 void ThreadPool::wait_for_stragglers(uint32_t count) {
-  auto done = [&] { return finished_.load() == count; };
+  auto done = [&] { return finished_.value.load() == count; };
   if (spin_until(done)) return;
   std::unique_lock<std::mutex> lock(sleep_);
   caller_sleeps_ = true;
@@ -105,9 +135,10 @@ void ThreadPool::start_workers(int wanted) {
 }
 
 void ThreadPool::worker_loop(int index) {
+  uint32_t seen = 0;
   for (;;) {
     auto work_for_us = [&] {
-      return index < active_.load(std::memory_order_relaxed) && remaining_.load() > 0;
+      return index < active_.load(std::memory_order_relaxed) && runs_.value.load() != seen;
     };
     if (!spin_until(work_for_us)) {
       std::unique_lock<std::mutex> lock(sleep_);
@@ -115,8 +146,8 @@ void ThreadPool::worker_loop(int index) {
       work_came_.wait(lock, work_for_us);
       sleeping_--;
     }
-    while (run_one_chunk()) {
-    }
+    seen = runs_.value.load();
+    take_part(index + 1);
   }
 }
 

@@ -1,9 +1,5 @@
-// Environment variables, and an addon that can't be loaded: each in a process of its own.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type ChildOptions, type Lab, resultOf, ROOT, runNode } from '../helpers/child';
+// Environment variables, and what importing the package does and doesn't: each in a process of its own.
+import { type ChildOptions, type Lab, resultOf, runNode } from '../helpers/child';
 import type { Failure } from '../helpers/failures';
 
 /** The error that a constructor throws there. */
@@ -74,46 +70,6 @@ describe('METAL_SGD_THREADS', () => {
   });
 });
 
-describe('an addon that cannot be loaded', () => {
-  let folder: string;
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'metal-sgd-test-'));
-  });
-  afterEach(() => {
-    rmSync(folder, { recursive: true });
-  });
-
-  function expectAdvice(received: unknown): void {
-    const { name, code, message } = received as Failure;
-    expect({ name, code }).toEqual({ name: 'Error', code: 'addon' });
-    expect(message).toContain(`${process.platform}-${process.arch}`);
-    expect(message).toContain(`Node ${process.versions.node}`);
-    if (process.platform === 'linux') expect(message).toMatch(/, (glibc [\d.]+|musl), /);
-    expect(message).toContain(`looked in ${join(folder, 'build', 'Release')}`);
-    expect(message).toContain(join(folder, 'prebuilds'));
-    expect(message).not.toContain(join(ROOT, 'build'));
-    expect(message).toMatch(/to build it, with CMake and a C\+\+17 compiler: .*npx cmake-js build/);
-  }
-
-  test('because there is none', () => {
-    expectAdvice(construct({ METAL_SGD_PREBUILD: folder }));
-  });
-
-  test('because it is corrupt', () => {
-    const build = join(folder, 'build', 'Release');
-    mkdirSync(build, { recursive: true });
-    writeFileSync(join(build, 'metal-sgd.node'), 'no machine code');
-    const received = construct({ METAL_SGD_PREBUILD: folder });
-    expectAdvice(received);
-    expect((received as Failure).message).toContain(`reason: ${join(build, 'metal-sgd.node')}`);
-  });
-
-  test('does not keep the package from being imported, nor schedules from being used', () => {
-    const body = ({ sgd }: Lab): number => sgd.linearSchedule(0, 1, 4)(1);
-    expect(resultOf(body, undefined, { env: { METAL_SGD_PREBUILD: folder } })).toBe(0.25);
-  });
-});
-
 test('CommonJS and ES modules share one instance', () => {
   const script = `
     import { createRequire } from 'node:module';
@@ -125,11 +81,12 @@ test('CommonJS and ES modules share one instance', () => {
   expect(stdout + stderr).toBe('true true\n');
 });
 
-test('importing the package loads no addon', () => {
-  const listed = execFileSync(
-    process.execPath,
-    ['-p', `require('./dist'); process.report.getReport().sharedObjects.filter((one) => one.endsWith('.node')).length`],
-    { cwd: ROOT, encoding: 'utf8' },
-  );
-  expect(listed).toBe('0\n');
+test('importing the package, and using its schedules, loads neither the addon nor Metal', () => {
+  const body = ({ sgd }: Lab): unknown => {
+    const rate = sgd.linearSchedule(0, 1, 4)(1);
+    const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] };
+    return { rate, loaded: sharedObjects.filter((name) => /\.node$|Metal\.framework/.test(name)) };
+  };
+  const env = { METAL_SGD_PREBUILD: '/no/such/folder' };
+  expect(resultOf(body, undefined, { env })).toEqual({ rate: 0.25, loaded: [] });
 });

@@ -1,0 +1,5 @@
+// node:crypto, loaded at its first use: importing the package would take half as long again with it.
+import type * as Crypto from 'node:crypto';
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- the one way to load lazily without waiting
+export const crypto = (): typeof Crypto => require('node:crypto') as typeof Crypto;

@@ -1,0 +1,1 @@
+export function expectBinary(options?: { readonly orNone?: boolean }): void;

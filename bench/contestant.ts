@@ -14,9 +14,12 @@ export interface Rule {
 
 const COMMON = { learningRate: 1e-3, weightDecay: 1e-4, dampening: 0, nesterov: false };
 
+/** Nesterov momentum allows no dampening, so that all that there is takes two rules. */
 export const RULES: readonly Rule[] = [
   { name: 'plain', ...COMMON, momentum: 0 },
   { name: 'momentum', ...COMMON, momentum: 0.9 },
+  { name: 'nesterov', ...COMMON, momentum: 0.9, nesterov: true },
+  { name: 'dampened', ...COMMON, momentum: 0.9, dampening: 0.1 },
 ];
 
 export interface Case {
@@ -32,12 +35,14 @@ export interface Outcome {
   readonly hashes?: readonly [parameters: number, velocities: number];
   /** Some parameters' values; the C program has hashes only. */
   readonly values?: readonly number[];
+  /** Set by who computes something else on purpose: whether that is right. */
+  readonly isRight?: boolean;
 }
 
 /** One case, made ready by one contestant. */
 export interface Runner {
-  /** Nanoseconds that so many steps take together. */
-  time(steps: number): Promise<number>;
+  /** Nanoseconds that so many steps take together; null from when on it can't do any. */
+  time(steps: number): Promise<number | null>;
   outcome(): Promise<Outcome>;
   /** Gives the memory back. */
   close(): Promise<void>;
@@ -45,7 +50,10 @@ export interface Runner {
 
 export interface Contestant {
   readonly name: string;
-  open(given: Case): Promise<Runner>;
+  /** A string says why it takes no part in the case. */
+  open(given: Case): Promise<Runner | string>;
+  /** Bytes that one step moves, where they are not those of the case. */
+  traffic?(given: Case): number;
   /** Ends what belongs to the contestant. */
   close(): Promise<void>;
 }

@@ -1,67 +1,123 @@
-// What the package is to reach, and what it did in this run.
-import { type Case, labelOf } from './contestant';
-import type { Measurement } from './measure';
-import { pairedDifferences, pairedRatios, summarize } from './statistics';
+// What the package is to reach (speeds relative to others in the same run, medians), and what it did.
+import type { Case } from './contestant';
+import type { Measurement, Series } from './measure';
+import { atLeast, atMost, type Judged, type Metric, worstMetric } from './metrics';
+import { pairedDifferences, pairedRatios, type Sample, summarize } from './statistics';
 import { sampled } from './table';
 
-/** One line for each goal that this run can tell something about. */
-export function goalLines(measurements: readonly Measurement[]): string[] {
-  return [speedOnLarge(measurements), fixedCost(measurements), costOfLeaves(measurements)].filter(
-    (line) => line !== '',
-  );
-}
+const PART = 'goals';
+const OWN = 'metal-sgd';
+const MICROSECOND = 1000;
 
-interface Judged {
-  readonly given: Case;
-  readonly value: number;
-}
-
-function speedOnLarge(measurements: readonly Measurement[]): string {
-  const worst = worstOf(measurements, ({ given, series }) => {
-    const [c, own] = [sampled(series, 'C'), sampled(series, 'metal-sgd')];
-    // The lowest speed is the highest inverse.
-    return given.work.group === 'large' && c && own ? median(pairedRatios(own.samples, c.samples)) : undefined;
-  });
-  return worst ? line('large works, speed relative to C', 1 / worst.value, 'at least', 0.9, worst.given) : '';
-}
-
-function fixedCost(measurements: readonly Measurement[]): string {
-  const worst = worstOf(measurements, ({ given, series }) => {
-    const [c, own] = [sampled(series, 'C'), sampled(series, 'metal-sgd')];
-    if (given.work.name !== 'mlp' || given.threads !== 1 || !c || !own) return undefined;
-    return median(pairedDifferences(own.samples, c.samples)) / 1000;
-  });
-  return worst ? line('mlp, one thread, microseconds above C', worst.value, 'at most', 5, worst.given) : '';
-}
-
-function costOfLeaves(measurements: readonly Measurement[]): string {
-  const worst = worstOf(measurements, ({ given, series }) => {
-    if (given.work.name !== 'resnet50') return undefined;
-    const whole = measurements.find(
-      ({ given: { work, dtype, rule, threads } }) =>
-        work.name === 'leaf-25.6m' && dtype === given.dtype && rule === given.rule && threads === given.threads,
+/** One metric, the worst case's, for each goal that this run can tell something about. */
+export function goalMetrics(measurements: readonly Measurement[]): Metric[] {
+  const judge = (value: (measurement: Measurement) => number | undefined): Judged[] =>
+    measurements.flatMap((measurement) => {
+      const found = value(measurement);
+      return found === undefined ? [] : [{ given: measurement.given, value: found }];
+    });
+  const speed = (name: string, goal: number, applies: (given: Case) => boolean): Metric[] =>
+    worstMetric(
+      { part: PART, name, unit: '', goal: atLeast(goal) },
+      judge((measurement) => (applies(measurement.given) ? speedOver(measurement, 'C') : undefined)),
     );
-    const [many, one] = [sampled(series, 'metal-sgd'), whole && sampled(whole.series, 'metal-sgd')];
-    return many && one ? median(pairedRatios(many.samples, one.samples)) : undefined;
-  });
-  return worst ? line('161 leaves, time relative to one leaf', worst.value, 'at most', 1.05, worst.given) : '';
+  const leaves = (contestant: string, goal: number): Metric[] =>
+    worstMetric(
+      { part: PART, name: `161 leaves, speed relative to one leaf, ${contestant}`, unit: '', goal: atLeast(goal) },
+      judge((measurement) => speedOverOneLeaf(measurement, measurements, contestant)),
+    );
+  const isBig = ({ work, rule }: Case): boolean => work.name === 'leaf-25.6m' && rule.name === 'momentum';
+  return [
+    ...speed('25.6 M float32, speed relative to C', 0.97, (given) => isBig(given) && given.dtype === 'float32'),
+    ...speed(
+      '25.6 M of 16 bits, speed relative to C',
+      0.95,
+      (given) => isBig(given) && given.dtype.endsWith('float16'),
+    ),
+    ...leaves(OWN, 0.98),
+    ...leaves(`${OWN} shared`, 0.95),
+    ...leaves(`${OWN} plain`, 0.95),
+    ...worstMetric(
+      { part: PART, name: 'perceptron, update above C', unit: 'us', goal: atMost(2) },
+      judge((measurement) => (isFloat(measurement, 'mlp') ? aboveC(measurement) : undefined)),
+    ),
+    ...worstMetric(
+      { part: PART, name: '1,000 elements, whole update', unit: 'us', goal: atMost(1) },
+      judge((measurement) => (isFloat(measurement, 'leaf-1000') ? timeOf(measurement, MICROSECOND) : undefined)),
+    ),
+    ...worstMetric(
+      { part: PART, name: '100,000 leaves of 64 in a list, per leaf', unit: 'ns', goal: atMost(60) },
+      judge((measurement) => (isFloat(measurement, 'list-100k') ? timeOf(measurement, 100_000) : undefined)),
+    ),
+    ...speed(
+      'sizes from 10,000 on, speed relative to C',
+      0.95,
+      (given) => given.work.name.startsWith('leaf-') && given.work.total >= 10_000 && !isBig(given),
+    ),
+    ...peerMetrics(measurements),
+  ];
 }
 
-function worstOf(
-  measurements: readonly Measurement[],
-  judge: (measurement: Measurement) => number | undefined,
-): Judged | undefined {
-  const judged = measurements.flatMap((measurement): Judged[] => {
-    const value = judge(measurement);
-    return value === undefined ? [] : [{ given: measurement.given, value }];
+/** The speed of the fastest other package, with noise on its side: its upper quartile must not be above ours. */
+function peerMetrics(measurements: readonly Measurement[]): Metric[] {
+  const judged = measurements.flatMap(({ given, series }) => {
+    const own = sampled(series, OWN);
+    const peers = series.filter(
+      ({ contestant, samples, agrees }) => isPeer(contestant) && agrees && samples.some((one) => one !== null),
+    );
+    return peers.flatMap(({ contestant, samples }) => {
+      const speeds = own ? pairedRatios(own.samples, samples) : [];
+      return speeds.length === 0 ? [] : [{ contestant, given, value: summarize(speeds).low }];
+    });
   });
-  return judged.sort((a, b) => b.value - a.value).at(0);
+  const [fastest] = judged.sort((a, b) => b.value - a.value);
+  const name = 'fastest peer, speed relative to metal-sgd (lower quartile)';
+  return judged.length === 0
+    ? []
+    : worstMetric({ part: PART, name: `${name}, ${fastest.contestant}`, unit: '', goal: atMost(1) }, [fastest]);
 }
 
-const median = (samples: readonly number[]): number => summarize(samples).median;
+/** Other packages, as against the machine's limit and this package itself. */
+export function isPeer(contestant: string): boolean {
+  return !contestant.startsWith(OWN) && !['C', 'triad', 'JavaScript'].includes(contestant);
+}
 
-function line(what: string, value: number, relation: 'at least' | 'at most', goal: number, given: Case): string {
-  const reached = relation === 'at least' ? value >= goal : value <= goal;
-  const verdict = `${relation} ${String(goal)}: ${reached ? 'reached' : 'MISSED'}`;
-  return `${what}: ${value.toFixed(2)} at worst (${labelOf(given)}); ${verdict}`;
+const isFloat = ({ given }: Measurement, work: string): boolean =>
+  given.work.name === work && given.dtype === 'float32' && given.rule.name === 'momentum';
+
+function speedOver({ series }: Measurement, other: string): number | undefined {
+  return medianOf(pairedRatios, sampled(series, other), sampled(series, OWN));
+}
+
+function aboveC({ series }: Measurement): number | undefined {
+  const nanoseconds = medianOf(pairedDifferences, sampled(series, OWN), sampled(series, 'C'));
+  return nanoseconds === undefined ? undefined : nanoseconds / MICROSECOND;
+}
+
+function timeOf({ series }: Measurement, divisor: number): number | undefined {
+  const own = sampled(series, OWN);
+  return own && summarize(own.samples).median / divisor;
+}
+
+/** One leaf has as many elements, and was measured in turn. */
+function speedOverOneLeaf(
+  { given, series }: Measurement,
+  all: readonly Measurement[],
+  contestant: string,
+): number | undefined {
+  if (given.work.name !== 'resnet50') return undefined;
+  const whole = all.find(
+    ({ given: { work, dtype, rule, threads } }) =>
+      work.name === 'leaf-25.6m' && dtype === given.dtype && rule === given.rule && threads === given.threads,
+  );
+  return medianOf(pairedRatios, whole && sampled(whole.series, OWN), sampled(series, contestant));
+}
+
+function medianOf(
+  compare: (above: readonly Sample[], below: readonly Sample[]) => number[],
+  above: Series | undefined,
+  below: Series | undefined,
+): number | undefined {
+  const found = above && below ? compare(above.samples, below.samples) : [];
+  return found.length > 0 ? summarize(found).median : undefined;
 }

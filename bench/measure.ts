@@ -2,7 +2,7 @@
 // meets all alike.
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { agree } from './agreement';
-import { type Case, type Contestant, labelOf, type Outcome, type Runner } from './contestant';
+import { type Case, type Contestant, labelOf, type Outcome, type Runner, trafficOf } from './contestant';
 
 export interface Effort {
   /** Samples of each contestant. */
@@ -13,6 +13,8 @@ export interface Effort {
   readonly sample: number;
   /** Nanoseconds that the samples of one contestant may take in all; it sits out rounds if need be. */
   readonly budget: number;
+  /** Steps in one sample at most. */
+  readonly mostSteps: number;
 }
 
 /** What one contestant took for one case. */
@@ -22,13 +24,25 @@ export interface Series {
   agrees: boolean;
   /** Steps in each sample. */
   steps: number;
+  /** Bytes that one step moves. */
+  readonly bytes: number;
   /** Nanoseconds per step in each round; null where it sat out. */
   readonly samples: (number | null)[];
 }
 
 export interface Measurement {
   readonly given: Case;
-  readonly series: readonly Series[];
+  readonly series: Series[];
+}
+
+/** Who is told what: of progress, and of what goes wrong. */
+export interface Watch {
+  readonly signal: AbortSignal;
+  readonly complain: (line: string) => void;
+  /** Is told why a contestant takes no part in a case. */
+  readonly refused: (contestant: string, reason: string, label: string) => void;
+  /** Is called with what is being done and how many of the rounds are done. */
+  readonly tell: (doing: string, round: number) => void;
 }
 
 interface Entry {
@@ -37,33 +51,24 @@ interface Entry {
   readonly rounds: number;
 }
 
-type Tell = (doing: string, round: number) => void;
-
 const CHECKED_STEPS = 3;
-const MOST_STEPS = 5000; // beyond, parameters would settle and velocities become subnormal
 
-/**
- * Measures `cases` together. What was measured is in `into`, also if `signal` ends it early.
- *
- * @param tell Is called with what is being done and how many of the rounds are done.
- */
+/** Measures `cases` together. What was measured is in `into`, also if the signal ends it early. */
 export async function measure(
   cases: readonly Case[],
   contestants: readonly Contestant[],
   effort: Effort,
   into: Measurement[],
-  signal: AbortSignal,
-  tell: Tell,
+  watch: Watch,
 ): Promise<void> {
-  const newSeries = ({ name }: Contestant): Series => ({ contestant: name, agrees: true, steps: 0, samples: [] });
-  const measurements = cases.map((given) => ({ given, series: contestants.map(newSeries) }));
+  const measurements = cases.map((given): Measurement => ({ given, series: [] }));
   into.push(...measurements);
   const { rounds, openings } = effort;
-  for (let opening = 0; opening < openings && !signal.aborted; opening++) {
+  for (let opening = 0; opening < openings && !watch.signal.aborted; opening++) {
     globalThis.gc?.(); // the last one's memory
     const first = Math.floor((opening * rounds) / openings);
     const end = Math.floor(((opening + 1) * rounds) / openings);
-    await measureOpening(measurements, contestants, effort, { first, end }, signal, tell);
+    await measureOpening(measurements, contestants, effort, { first, end }, watch);
   }
 }
 
@@ -73,24 +78,33 @@ async function measureOpening(
   contestants: readonly Contestant[],
   effort: Effort,
   { first, end }: { first: number; end: number },
-  signal: AbortSignal,
-  tell: Tell,
+  { signal, refused, tell }: Watch,
 ): Promise<void> {
   const opened: Runner[] = [];
   try {
     const entries: Entry[] = [];
     for (const measurement of measurements) {
-      tell(labelOf(measurement.given), first);
-      await nextTick(); // lets Ctrl-C through
-      if (signal.aborted) return;
-      entries.push(...(await prepare(measurement, contestants, effort, opened)));
+      const reference: { outcome?: Outcome } = {};
+      for (const contestant of contestants) {
+        tell(`${labelOf(measurement.given)}: ${contestant.name}`, first);
+        await nextTick(); // lets Ctrl-C through
+        if (signal.aborted) return;
+        const runner = await contestant.open(measurement.given);
+        if (typeof runner === 'string') {
+          refused(contestant.name, runner, labelOf(measurement.given));
+          continue;
+        }
+        opened.push(runner);
+        const entry = await prepare(measurement, contestant, runner, effort, reference);
+        if (entry) entries.push(entry);
+      }
     }
     for (let round = first; round < end && !signal.aborted; round++) {
       tell(measurements.map(({ given }) => given.work.name).join(' + '), round);
       await nextTick();
       for (const { runner, series, rounds } of entries) {
-        const takesPart = round < first + rounds;
-        series.samples.push(takesPart ? (await runner.time(series.steps)) / series.steps : null);
+        const took = round < first + rounds ? await runner.time(series.steps) : null;
+        series.samples[round] = took === null ? null : took / series.steps;
       }
     }
   } finally {
@@ -98,39 +112,42 @@ async function measureOpening(
   }
 }
 
-/** Opens a case for all, compares what they compute, and finds how many steps make a sample. */
+/** Checks what a contestant computes, warms it up and finds how many steps make a sample; undefined if it can't. */
 async function prepare(
   { given, series: all }: Measurement,
-  contestants: readonly Contestant[],
-  { rounds, openings, sample, budget }: Effort,
-  opened: Runner[],
-): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  let reference: Outcome | undefined;
-  for (const [i, contestant] of contestants.entries()) {
-    const runner = await contestant.open(given);
-    opened.push(runner);
-    await runner.time(CHECKED_STEPS);
-    const outcome = await runner.outcome();
-    reference ??= outcome;
-    const series = all[i];
-    series.agrees &&= agree(reference, outcome, given.dtype);
-    const took = await warmUp(runner, sample);
-    if (series.steps === 0) series.steps = stepsFor(sample, took);
-    const affordable = Math.max(1, Math.floor(budget / openings / (series.steps * took)));
-    entries.push({ runner, series, rounds: Math.min(Math.ceil(rounds / openings), affordable) });
+  contestant: Contestant,
+  runner: Runner,
+  effort: Effort,
+  reference: { outcome?: Outcome },
+): Promise<Entry | undefined> {
+  if ((await runner.time(CHECKED_STEPS)) === null) return undefined;
+  const outcome = await runner.outcome();
+  reference.outcome ??= outcome;
+  const { rounds, openings, budget } = effort;
+  const took = await warmUp(runner, effort);
+  if (took === null) return undefined;
+  let series = all.find(({ contestant: name }) => name === contestant.name);
+  if (!series) {
+    const bytes = contestant.traffic?.(given) ?? trafficOf(given);
+    const samples = Array.from({ length: rounds }, () => null);
+    series = { contestant: contestant.name, agrees: true, steps: stepsFor(effort, took), bytes, samples };
+    all.push(series);
   }
-  return entries;
+  series.agrees &&= agree(reference.outcome, outcome, given.dtype);
+  const affordable = Math.max(1, Math.floor(budget / openings / (series.steps * took)));
+  return { runner, series, rounds: Math.min(Math.ceil(rounds / openings), affordable) };
 }
 
-/** Nanoseconds of a step, once caches and compilers are warm. */
-async function warmUp(runner: Runner, sample: number): Promise<number> {
-  let took = (await runner.time(1)) || 1;
-  for (let i = 0; i < 3; i++) {
-    const steps = stepsFor(sample, took);
-    took = ((await runner.time(steps)) || 1) / steps;
+/** Nanoseconds of a step, once caches and compilers are warm; null if the runner can't do any. */
+async function warmUp(runner: Runner, effort: Effort): Promise<number | null> {
+  let took = await runner.time(1);
+  for (let i = 0; i < 3 && took !== null && took < effort.budget / 5; i++) {
+    const steps = stepsFor(effort, took);
+    const all = await runner.time(steps);
+    took = all === null ? null : all / steps;
   }
   return took;
 }
 
-const stepsFor = (sample: number, took: number): number => Math.min(MOST_STEPS, Math.max(1, Math.round(sample / took)));
+const stepsFor = ({ sample, mostSteps }: Effort, took: number): number =>
+  Math.min(mostSteps, Math.max(1, Math.round(sample / Math.max(1, took))));

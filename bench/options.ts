@@ -1,64 +1,143 @@
 // The command line of `npm run bench`.
 import { Command, InvalidArgumentError } from 'commander';
-import { devices } from 'metal-sgd';
-import type { Choice } from './cases';
-import { ITEM_SIZES } from './contestant';
+import { type DeviceChoice, devices } from 'metal-sgd';
+import { RULES } from './contestant';
+import { PEERS } from './contestants/peers';
 import type { Effort } from './measure';
-import { WORKS } from './works';
+import { PARTS, type PartName } from './plan';
+import { type Asked, DEVICES, DTYPES, known, LAYOUTS, type Offered, rulesNamed, VERBS, worksNamed } from './selection';
+import { type Work, WORKS } from './works';
 
-export interface Options extends Choice, Effort {
-  /** Whom the package is compared with. */
+export interface Options {
+  readonly works: readonly Work[];
+  readonly parts: readonly PartName[];
+  /** What was named along each axis, and what there is. */
+  readonly asked: Asked;
+  readonly offered: Offered;
+  /** Whom the package is compared with, of `AGAINST`. */
   readonly against: readonly string[];
+  /** Names of `PEERS`. */
+  readonly peers: readonly string[];
+  readonly effort: Effort;
+  readonly isSmoke: boolean;
   /** Where the results go, if it was said. */
   readonly json: string | undefined;
+  /** Results to compare with. */
+  readonly compare: string | undefined;
+  /** Results that are compared instead of being measured now. */
+  readonly with: string | undefined;
 }
 
+const AGAINST = ['c', 'triad', 'javascript'] as const;
 const MILLISECOND = 1e6;
+const HELP = `
+By default one thing at a time varies around float32, momentum, all threads, one arena, update, cpu (and gpu and auto
+where there is a GPU). Options that name dtypes, rules, threads, layouts, verbs or devices are crossed with each other;
+--all crosses everything, which takes hours. Whoever names works measures nothing else, unless --parts says so.
 
-/** What the command line asks for. Ends the process after --help (0) and for a bad option (2). */
-export function parseOptions(argv: readonly string[]): Options {
-  const command = new Command('bench')
-    .description('Measures metal-sgd against the same loop in C and in JavaScript.')
-    .option('--works <names>', `any of ${WORKS.map(({ name }) => name).join(',')}`, list)
-    .option('--dtypes <names>', `any of ${Object.keys(ITEM_SIZES).join(',')}`, list, ['float32', 'float16', 'bfloat16'])
-    .option('--threads <counts>', 'such as 1,2', counts, defaultThreads())
-    .option('--against <names>', 'any of c,javascript', list, ['c', 'javascript'])
-    .option('--rounds <n>', 'samples of each contestant', whole, 21)
-    .option('--smoke', 'a few seconds on the small works: does everything work?', false)
-    .option('--json <file>', 'where the results go; by default a new file in bench/results')
-    .allowExcessArguments(false)
-    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
-  command.parse(argv);
-  const { works, dtypes, threads, against, rounds, smoke, json } = command.opts<Given>();
-  const all = WORKS.filter(({ group }) => !smoke || group === 'small').map(({ name }) => name);
-  return {
-    works: works ?? all,
-    dtypes,
-    threads,
-    against,
-    rounds: smoke ? Math.min(rounds, 3) : rounds,
-    openings: smoke ? 1 : 3,
-    sample: (smoke ? 1 : 20) * MILLISECOND,
-    budget: (smoke ? 10 : 1500) * MILLISECOND,
-    json,
-  };
-}
+METAL_SGD_BENCH_PYTHON names a Python that has PyTorch or MLX, and numpy, for --peers.
+npm run bench:report [FILE.json] makes docs/benchmarks.md of results. docs/benchmarks.md tells what everything means.`;
 
 interface Given {
   works?: string[];
-  dtypes: string[];
-  threads: number[];
+  parts?: string[];
+  dtypes?: string[];
+  rules?: string[];
+  threads?: number[];
+  layouts?: string[];
+  verbs?: string[];
+  devices?: string[];
   against: string[];
+  peers?: string[] | true;
   rounds: number;
+  all: boolean;
   smoke: boolean;
-  json: string | undefined;
+  json?: string;
+  compare?: string;
+  with?: string;
 }
 
-/** One thread, and as many as the package takes by itself. */
-function defaultThreads(): number[] {
-  const cpu = devices().find(({ type }) => type === 'cpu');
+/** What the command line asks for. Ends the process after --help (0) and for a bad option (2). */
+export function parseOptions(argv: readonly string[], complain: (line: string) => void): Options {
+  const command = new Command('bench')
+    .description("Measures metal-sgd against the machine's limit, a plain JavaScript loop, and other packages.")
+    .option('--works <names>', `any of ${WORKS.map(({ name }) => name).join(',')}, leaf-10k, list-500, ...`, list)
+    .option('--parts <names>', `any of ${PARTS.join(',')}`, list)
+    .option('--dtypes <names>', `any of ${DTYPES.join(',')}`, list)
+    .option('--rules <names>', `any of ${RULES.map(({ name }) => name).join(',')}`, list)
+    .option('--threads <counts>', 'such as 1,2', counts)
+    .option(
+      '--layouts <names>',
+      `any of ${LAYOUTS.join(',')}: one arena, a shared buffer a leaf, ordinary arrays`,
+      list,
+    )
+    .option('--verbs <names>', `any of ${VERBS.join(',')}`, list)
+    .option('--devices <names>', `any of ${DEVICES.join(',')}`, list)
+    .option('--all', 'every combination of all of these', false)
+    .option('--against <names>', `any of ${AGAINST.join(',')}`, list, [...AGAINST])
+    .option('--peers [names]', `other packages too: ${PEERS.map(({ name }) => name).join(', ')}`, list)
+    .option('--rounds <n>', 'samples of each contestant', whole, 21)
+    .option('--smoke', 'a few seconds on the small works: does everything work?', false)
+    .option('--json <file>', 'where the results go; by default a new file in bench/results')
+    .option('--compare <old.json>', 'prints what differs from older results beyond noise')
+    .option('--with <new.json>', 'for --compare: measures nothing, but takes these as the new results')
+    .addHelpText('after', HELP)
+    .allowExcessArguments(false)
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+  command.parse(argv);
+  const given = command.opts<Given>();
+  const { smoke, rounds } = given;
+  return {
+    works: given.works ? worksNamed(given.works, complain) : WORKS.filter(({ group }) => !smoke || group === 'small'),
+    parts: given.parts ? known(given.parts, PARTS, 'part', complain) : given.works ? ['works'] : PARTS,
+    ...axesOf(given, complain),
+    against: known(given.against, AGAINST, 'contestant', complain),
+    peers: peersOf(given.peers, complain),
+    effort: {
+      rounds: smoke ? Math.min(rounds, 3) : rounds,
+      openings: smoke ? 1 : 3,
+      sample: (smoke ? 1 : 20) * MILLISECOND,
+      budget: (smoke ? 10 : 1500) * MILLISECOND,
+      mostSteps: smoke ? 100 : 5000, // beyond, parameters would settle and velocities become subnormal
+    },
+    isSmoke: smoke,
+    json: given.json,
+    compare: given.compare,
+    with: given.with,
+  };
+}
+
+function axesOf(given: Given, complain: (line: string) => void): { asked: Asked; offered: Offered } {
+  const found = devices();
+  const cpu = found.find(({ type }) => type === 'cpu');
   const most = cpu?.type === 'cpu' ? cpu.threads : 1;
-  return most > 1 ? [1, most] : [1];
+  const hasGpu = found.some(({ type }) => type === 'gpu');
+  const offered: Offered = {
+    dtype: DTYPES,
+    rule: rulesNamed(['momentum', 'plain', 'nesterov', 'dampened'], complain),
+    threads: [...new Set([most, 1, Math.min(2, most)])],
+    layout: LAYOUTS,
+    verb: VERBS,
+    device: DEVICES.filter((device) => hasGpu || device === 'cpu'),
+  };
+  const asked: Asked = {
+    dtype: given.dtypes && known(given.dtypes, DTYPES, 'dtype', complain),
+    rule: given.rules && rulesNamed(given.rules, complain),
+    threads: given.threads,
+    layout: given.layouts && known(given.layouts, LAYOUTS, 'layout', complain),
+    verb: given.verbs && known(given.verbs, VERBS, 'verb', complain),
+    device: given.devices && known<DeviceChoice>(given.devices, DEVICES, 'device', complain),
+  };
+  return { asked: given.all ? { ...offered, ...definedOf(asked) } : asked, offered };
+}
+
+const definedOf = (asked: Asked): Partial<Asked> =>
+  Object.fromEntries(Object.entries(asked).filter(([, values]) => values !== undefined));
+
+function peersOf(given: Given['peers'], complain: (line: string) => void): string[] {
+  const all = PEERS.map(({ name }) => name);
+  if (given === undefined) return [];
+  return given === true ? all : known(given, all, 'peer', complain);
 }
 
 const list = (text: string): string[] => text.split(',').map((name) => name.trim());

@@ -1,11 +1,12 @@
-// What a run leaves behind: machine, versions, commit and every sample, as JSON.
+// What a run leaves behind: machine, versions, commit, every sample and every figure, as JSON.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { arch, cpus, release, totalmem, type } from 'node:os';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { devices } from 'metal-sgd';
+import type { Rule } from './contestant';
 import { ROOT } from './internals';
-import type { Measurement } from './measure';
+import { describeMachine, type MachineFacts } from './machine';
+import type { Measurement, Series } from './measure';
+import type { Metric } from './metrics';
 
 /** How the run was made. */
 export interface Circumstances {
@@ -17,45 +18,72 @@ export interface Circumstances {
   readonly c: string | null;
 }
 
-/** Writes a run to `file`, or to a new file in bench/results; returns the path. */
-export function writeResults(measurements: readonly Measurement[], how: Circumstances, file?: string): string {
-  const date = new Date().toISOString();
-  const path = file ?? join(ROOT, 'bench', 'results', `${date.replaceAll(':', '-')}.json`);
-  mkdirSync(dirname(path), { recursive: true });
-  const run = {
-    date,
+/** One case in a file. */
+export interface Result {
+  readonly work: string;
+  readonly elements: number;
+  readonly leaves: number;
+  readonly dtype: string;
+  readonly rule: Rule;
+  readonly threads: number;
+  readonly unit: 'ns per step';
+  readonly series: readonly Series[];
+}
+
+export interface Results extends Circumstances {
+  readonly date: string;
+  /** Marked if files differ from it; null outside a repository. */
+  readonly commit: string | null;
+  readonly machine: MachineFacts;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly results: readonly Result[];
+  readonly metrics: readonly Metric[];
+}
+
+/** A run as it is written down. */
+export function resultsOf(
+  measurements: readonly Measurement[],
+  metrics: readonly Metric[],
+  how: Circumstances,
+  peers: Readonly<Record<string, string>>,
+): Results {
+  return {
+    date: new Date().toISOString(),
     commit: commit(),
-    machine: machine(),
-    versions: versions(),
+    machine: describeMachine(),
+    versions: { ...versions(), ...peers },
     ...how,
     results: measurements.map(plain),
+    metrics,
   };
-  writeFileSync(path, `${JSON.stringify(run, null, 1)}\n`);
+}
+
+/** Writes a run to `file`, or to a new file in bench/results; returns the path. */
+export function writeResults(results: Results, file?: string): string {
+  const path = file ?? join(ROOT, 'bench', 'results', `${results.date.replaceAll(':', '-')}.json`);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.tmp`, `${JSON.stringify(results, null, 1)}\n`);
+  renameSync(`${path}.tmp`, path);
   return path;
 }
 
-function plain({ given: { work, dtype, rule, threads }, series }: Measurement): object {
+/** @throws Error in one line if the file can't be read or is none of ours. */
+export function readResults(path: string): Results {
+  const found = JSON.parse(readFileSync(path, 'utf8')) as Partial<Results>;
+  if (!Array.isArray(found.results)) throw new Error(`${path} holds no results of npm run bench`);
+  return { ...found, metrics: found.metrics ?? [] } as Results;
+}
+
+function plain({ given: { work, dtype, rule, threads }, series }: Measurement): Result {
   const { name, total, counts } = work;
   return { work: name, elements: total, leaves: counts.length, dtype, rule, threads, unit: 'ns per step', series };
 }
 
-function machine(): object {
-  const processors = cpus();
-  return {
-    cpu: processors.at(0)?.model.trim() ?? 'unknown',
-    processors: processors.length,
-    memory: totalmem(),
-    system: `${type()} ${release()} ${arch()}`,
-    devices: devices(),
-  };
-}
-
-function versions(): object {
+function versions(): Record<string, string> {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
   return { 'metal-sgd': version, node: process.versions.node, v8: process.versions.v8 };
 }
 
-/** The commit, marked if files differ from it; null outside a repository. */
 function commit(): string | null {
   const git = (...args: string[]): string =>
     execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();

@@ -1,35 +1,39 @@
-// The table: one line for each case.
-import { labelOf, trafficOf } from './contestant';
+// The table: a line for each contestant of each case.
+import { labelOf } from './contestant';
 import type { Measurement, Series } from './measure';
 import { pairedRatios, summarize } from './statistics';
 
-const HEADER = ['case', 'C', 'GB/s', 'metal-sgd', 'GB/s', 'speed / C', '(quartiles)', 'JavaScript', 'x slower'];
+/** Of the table's columns. */
+export const HEADER = ['case', 'contestant', 'per step', '(quartiles)', 'GB/s', 'speed / C', '(quartiles)'];
+const LEFT_ALIGNED = 2;
 
-/** Medians; ratios are medians of pairs of samples that were taken one after the other. */
+/** Medians; speeds are medians over pairs of samples that were taken one after the other. */
 export function tableOf(measurements: readonly Measurement[]): string {
-  const rows = [HEADER, ...measurements.map(rowOf)];
-  const widths = HEADER.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const lines = rows.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('  '),
-  );
-  return [lines[0], '-'.repeat(lines[0].length), ...lines.slice(1)].join('\n');
+  return alignedTable([HEADER, ...measurements.flatMap(rowsOf)], LEFT_ALIGNED);
 }
 
-function rowOf({ given, series }: Measurement): string[] {
-  const of = (name: string): Series | undefined => sampled(series, name);
-  const [c, own, plain] = [of('C'), of('metal-sgd'), of('JavaScript')];
-  const bytes = trafficOf(given);
-  const speed = c && own ? summarize(pairedRatios(c.samples, own.samples)) : undefined;
-  const slower = plain && own ? summarize(pairedRatios(plain.samples, own.samples)) : undefined;
-  return [
-    labelOf(given),
-    ...timeAndRate(c, bytes),
-    ...timeAndRate(own, bytes),
-    speed ? speed.median.toFixed(3) : '',
-    speed ? `(${speed.low.toFixed(3)} to ${speed.high.toFixed(3)})` : '',
-    timeAndRate(plain, bytes)[0],
-    slower ? slower.median.toFixed(1) : '',
-  ];
+/** Columns of a common width, the first ones aligned to the left. */
+export function alignedTable(rows: readonly (readonly string[])[], left: number): string {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const [header, ...lines] = rows.map((row) =>
+    row
+      .map((cell, i) => (i < left ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join('  ')
+      .trimEnd(),
+  );
+  const width = widths.reduce((sum, one) => sum + one + 2, -2);
+  return [header, '-'.repeat(width), ...lines].join('\n');
+}
+
+function rowsOf({ given, series }: Measurement): string[][] {
+  return series
+    .filter(({ contestant }) => sampled(series, contestant))
+    .map((one, i) => [i === 0 ? labelOf(given) : '', ...rowOf(series, one)]);
+}
+
+/** One of the series that were measured together, which has samples: `HEADER` without the case. */
+export function rowOf(series: readonly Series[], one: Series): string[] {
+  return [one.contestant, ...timeAndRate(one), ...speedOver(sampled(series, 'C'), one)];
 }
 
 /** A contestant's series, if it has any samples. */
@@ -38,10 +42,19 @@ export function sampled(series: readonly Series[], name: string): Series | undef
 }
 
 /** A contestant that computed something else than the others is marked. */
-function timeAndRate(series: Series | undefined, bytes: number): [string, string] {
-  if (!series) return ['', ''];
-  const { median } = summarize(series.samples);
-  return [`${series.agrees ? '' : 'WRONG '}${duration(median)}`, (bytes / median).toFixed(1)];
+function timeAndRate({ agrees, samples, bytes }: Series): string[] {
+  const { median, low, high } = summarize(samples);
+  const spread = `(${duration(low)} to ${duration(high)})`;
+  return [`${agrees ? '' : 'WRONG '}${duration(median)}`, spread, (bytes / median).toFixed(1)];
+}
+
+/** Of the triad, whose work is another, the speed is that by bytes. */
+function speedOver(c: Series | undefined, { samples, bytes }: Series): [string, string] {
+  const ratios = c ? pairedRatios(c.samples, samples) : [];
+  if (!c || ratios.length === 0) return ['', ''];
+  const byBytes = bytes / c.bytes;
+  const { median, low, high } = summarize(ratios);
+  return [(median * byBytes).toFixed(3), `(${(low * byBytes).toFixed(3)} to ${(high * byBytes).toFixed(3)})`];
 }
 
 /** Nanoseconds in a unit that suits them. */

@@ -5,6 +5,9 @@ import { bfloat16Value, float16Value } from './half';
 
 export type Data = Float32Array | Float64Array | Uint16Array;
 
+/** What a leaf of each dtype is stored in. */
+export const MEMORY = { float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array };
+
 const HASH_FACTOR = 2654435761;
 
 /**

@@ -1,30 +1,72 @@
 // What is stepped: each work is a list of leaves.
+import { gpt2 } from './gpt2';
 import { resnet50 } from './resnet50';
+
+type Shapes = readonly (readonly number[])[];
+
+/** Works of one group are measured in turn with each other, so that their times can be compared. */
+export type Group = 'large' | 'small' | 'list' | 'gpt2';
 
 export interface Work {
   readonly name: string;
-  readonly shapes: readonly (readonly number[])[];
+  readonly shapes: Shapes;
   /** Elements of each leaf, and of all. */
   readonly counts: readonly number[];
   readonly total: number;
-  /** Works of one group are measured in turn with each other, so that their times can be compared. */
-  readonly group: 'large' | 'small';
+  readonly group: Group;
 }
 
 const RESNET = resnet50();
-const RESNET_TOTAL = RESNET.map(elements).reduce((sum, count) => sum + count, 0);
+const LIST_LEAF = 64;
 
 export const WORKS: readonly Work[] = [
   // As many elements as ResNet-50, so that the two show what leaves cost.
-  makeWork('leaf-25.6m', [[RESNET_TOTAL]], 'large'),
+  makeWork('leaf-25.6m', [[totalOf(RESNET)]], 'large'),
   makeWork('resnet50', RESNET, 'large'),
   makeWork('mlp', [[784, 128], [128], [128, 10], [10]], 'small'),
   makeWork('leaf-1000', [[1000]], 'small'),
+  makeWork('list-100k', list(100_000), 'list'),
+  makeWork('gpt2', gpt2(), 'gpt2'),
 ];
 
-function makeWork(name: string, shapes: Work['shapes'], group: Work['group']): Work {
-  const counts = shapes.map(elements);
-  return { name, shapes, counts, total: counts.reduce((sum, count) => sum + count, 0), group };
+/** Elements from which on a work doesn't stay in a processor's own caches. */
+export const LARGE = 1_000_000;
+
+/** One of `WORKS`, or one that its name describes: `leaf-10k`, of so many elements, or `list-1m`, of so many leaves. */
+export function workNamed(name: string): Work | undefined {
+  const known = WORKS.find((work) => work.name === name);
+  const described = /^(leaf|list)-([1-9][0-9]*(?:\.[0-9]+)?)([km]?)$/.exec(name);
+  if (known || !described) return known;
+  const [, kind, digits, unit] = described;
+  const count = Math.round(Number(digits) * { '': 1, k: 1e3, m: 1e6 }[unit as '' | 'k' | 'm']);
+  return kind === 'leaf'
+    ? makeWork(name, [[count]], count >= LARGE ? 'large' : 'small')
+    : makeWork(name, list(count), 'list');
+}
+
+/** `leaf-10k` for 10,000. */
+export function nameFor(kind: 'leaf' | 'list', count: number): string {
+  const [divisor, unit] = count % 1e6 === 0 ? [1e6, 'm'] : count % 1e3 === 0 ? [1e3, 'k'] : [1, ''];
+  return `${kind}-${String(count / divisor)}${unit}`;
+}
+
+/** Of a size or number of leaves that a part of the suite goes through. */
+export function workOf(kind: 'leaf' | 'list', count: number): Work {
+  const work = workNamed(nameFor(kind, count));
+  if (!work) throw new Error(`no work of ${String(count)}`);
+  return work;
+}
+
+function list(leaves: number): Shapes {
+  return Array.from({ length: leaves }, () => [LIST_LEAF]);
+}
+
+function makeWork(name: string, shapes: Shapes, group: Group): Work {
+  return { name, shapes, counts: shapes.map(elements), total: totalOf(shapes), group };
+}
+
+function totalOf(shapes: Shapes): number {
+  return shapes.reduce((sum, shape) => sum + elements(shape), 0);
 }
 
 function elements(shape: readonly number[]): number {

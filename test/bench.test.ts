@@ -1,12 +1,15 @@
 // The benchmarks work, and every contestant computes the same; no time is asserted.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agree } from '../bench/agreement';
 import { narrowBfloat16, narrowFloat16, wideningTable } from '../bench/half';
+import type { Results } from '../bench/results';
 import { pairedRatios, summarize } from '../bench/statistics';
 import { fill, someValues } from '../bench/values';
-import { WORKS } from '../bench/works';
+import { resultOf, resultsWith, seriesOf } from './helpers/benchResults';
 import { type Outcome as Ended, ROOT, runNode } from './helpers/child';
 import { BFLOAT16, FLOAT16, narrow, widen } from './helpers/half';
 
@@ -25,14 +28,7 @@ afterAll(() => {
 const bench = (...args: readonly string[]): Ended<never> =>
   runNode(['--expose-gc', join(ROOT, 'bench', 'build', 'main.js'), ...args]);
 
-interface Results {
-  interrupted: boolean;
-  results: {
-    work: string;
-    dtype: string;
-    series: { contestant: string; agrees: boolean; samples: (number | null)[] }[];
-  }[];
-}
+const resultsIn = (path: string): Results => JSON.parse(readFileSync(path, 'utf8')) as Results;
 
 test('a smoke run measures what is known, says what is not, and prints no escape codes in a pipe', () => {
   const path = join(folder, 'smoke.json');
@@ -40,11 +36,13 @@ test('a smoke run measures what is known, says what is not, and prints no escape
   expect(run.status).toBe(0);
   expect(run.stderr).toContain("bench: unknown work 'resnet51' is left out: known are leaf-25.6m, resnet50");
   expect(run.stderr).toContain("bench: unknown dtype 'int8' is left out");
-  expect(run.stdout).toMatch(/^leaf-1000 bfloat16 momentum, 1 thread .*us/m);
+  expect(run.stdout).toMatch(/^leaf-1000 bfloat16 momentum, 1 thread +metal-sgd .*us/m);
   // eslint-disable-next-line no-control-regex -- what is looked for
   expect(run.stdout + run.stderr).not.toMatch(/[\u001b\r]/);
-  const { interrupted, results } = JSON.parse(readFileSync(path, 'utf8')) as Results;
+  const { interrupted, results, machine, versions } = resultsIn(path);
   expect(interrupted).toBe(false);
+  expect(machine).toMatchObject({ processors: expect.any(Number) as number, memory: expect.any(Number) as number });
+  expect(versions).toMatchObject({ node: process.versions.node });
   expect(new Set(results.map(({ work }) => work))).toEqual(new Set(['leaf-1000']));
   for (const { series } of results) {
     expect(series.map(({ contestant }) => contestant)).toEqual(expect.arrayContaining(['metal-sgd', 'JavaScript']));
@@ -52,16 +50,133 @@ test('a smoke run measures what is known, says what is not, and prints no escape
   }
 });
 
-test('all contestants compute the same in every dtype', () => {
+test('all contestants compute the same in every dtype, rule, layout and verb', () => {
   const path = join(folder, 'all.json');
-  const dtypes = 'float32,float64,float16,bfloat16';
-  const run = bench('--smoke', '--rounds', '1', '--works', 'mlp', '--dtypes', dtypes, '--json', path);
-  expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
-  const { results } = JSON.parse(readFileSync(path, 'utf8')) as Results;
-  expect([...new Set(results.map(({ dtype }) => dtype))].join()).toBe(dtypes);
+  const run = bench(
+    '--smoke',
+    '--all',
+    '--rounds',
+    '1',
+    '--works',
+    'mlp',
+    '--threads',
+    '2',
+    '--devices',
+    'cpu',
+    '--json',
+    path,
+  );
+  expect(run.status).toBe(0);
+  expect(run.stderr.trim().split('\n')).toEqual([
+    expect.stringMatching(
+      /^bench: metal-sgd plain updateAsync takes no part in .*: updateAsync takes shared memory only$/,
+    ),
+  ]);
+  const { results } = resultsIn(path);
+  const kinds = (kind: (result: Results['results'][number]) => string): string =>
+    [...new Set(results.map(kind))].sort().join();
+  expect(kinds(({ dtype }) => dtype)).toBe('bfloat16,float16,float32,float64');
+  expect(kinds(({ rule }) => rule.name)).toBe('dampened,momentum,nesterov,plain');
   for (const { series } of results) {
     const agreeing = series.filter(({ agrees }) => agrees).map(({ contestant }) => contestant);
-    expect(agreeing).toEqual(['metal-sgd', 'C', 'JavaScript']);
+    expect(agreeing.sort()).toEqual([
+      'C',
+      'JavaScript',
+      'metal-sgd',
+      'metal-sgd applyGradients',
+      'metal-sgd plain',
+      'metal-sgd plain applyGradients',
+      'metal-sgd shared',
+      'metal-sgd shared applyGradients',
+      'metal-sgd shared updateAsync',
+      'metal-sgd updateAsync',
+    ]);
+  }
+});
+
+test("STREAM's triad runs beside large works, and computes what it should", () => {
+  const path = join(folder, 'triad.json');
+  const axes = ['--dtypes', 'float32', '--rules', 'plain', '--threads', '1', '--layouts', 'arena', '--verbs', 'update'];
+  const run = bench('--smoke', '--works', 'leaf-1m', ...axes, '--against', 'c,triad', '--json', path);
+  expect(run.status).toBe(0);
+  const [{ elements, series }] = resultsIn(path).results;
+  const byName = new Map(series.map((one) => [one.contestant, one]));
+  expect([...byName.keys()]).toEqual(['metal-sgd', 'C', 'triad']);
+  expect(byName.get('metal-sgd')?.bytes).toBe(12 * elements);
+  expect(byName.get('triad')).toMatchObject({ agrees: true, bytes: 12 * elements });
+});
+
+test('Ctrl-C ends with what was measured', async () => {
+  const path = join(folder, 'interrupted.json');
+  const main = join(ROOT, 'bench', 'build', 'main.js');
+  const child = spawn(process.execPath, [main, '--works', 'leaf-1000,mlp', '--rounds', '1000', '--json', path]);
+  setTimeout(() => child.kill('SIGINT'), 2500);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  expect(code).toBe(130);
+  expect(resultsIn(path).interrupted).toBe(true);
+});
+
+test('a file to compare with that is none is told before anything is measured', () => {
+  const { status, stderr, stdout } = bench('--smoke', '--compare', join(ROOT, 'package.json'));
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  expect(stderr).toContain('package.json holds no results of npm run bench');
+});
+
+test('with a GPU, its times are told, and over the simulator the calls of a step of each work', () => {
+  const path = join(folder, 'gpu.json');
+  // `npm test` has built it; a Mac has a GPU of its own.
+  const isSimulated = process.platform !== 'darwin';
+  const env = isSimulated ? { METAL_SGD_PREBUILD: join(ROOT, 'build-sim') } : {};
+  const main = ['--expose-gc', join(ROOT, 'bench', 'build', 'main.js')];
+  const run = runNode<never>([...main, '--smoke', '--parts', 'gpu', '--json', path], { env });
+  expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+  const { metrics, machine } = resultsIn(path);
+  const valueOf = (start: string): number | undefined => metrics.find(({ name }) => name.startsWith(start))?.value;
+  expect(machine.simulated).toBe(isSimulated);
+  expect(valueOf('first step on the GPU')).toBeGreaterThan(0);
+  expect(valueOf('GPU, 65536 elements, by the wall clock')).toBeGreaterThan(0);
+  const counted = ['command buffers', 'encoders', 'dispatches', 'bytes copied', 'objects made besides', 'bytes made'];
+  const found = counted.map((name) => valueOf(`one step of mlp (4 leaves): ${name}`));
+  expect(found).toEqual(isSimulated ? [1, 1, 1, 0, 0, 0] : counted.map(() => undefined));
+});
+
+test('two files of results are compared without measuring', () => {
+  const [old, new_] = [100, 150].map((own, i) => {
+    const path = join(folder, `compared-${String(i)}.json`);
+    const samples = (nanoseconds: number): number[] => Array.from({ length: 11 }, (_, j) => nanoseconds + (j % 3) / 10);
+    writeFileSync(
+      path,
+      JSON.stringify(resultsWith([seriesOf('metal-sgd', samples(own)), seriesOf('C', samples(100))])),
+    );
+    return path;
+  });
+  const { status, stdout } = bench('--compare', old, '--with', new_);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^compared with 2026-01-02T03:04:05.678Z, commit abc: 2 figures\n/);
+  expect(stdout).toMatch(/^mlp float32 momentum 2: metal-sgd .*\+4[89]\.\d % /m);
+});
+
+test('a report has the machine, charts, tables and how to repeat it', () => {
+  const results = join(folder, 'reported.json');
+  const large = { work: 'leaf-25.6m', elements: 25_557_032, leaves: 1 };
+  const series = [seriesOf('metal-sgd', [2e6, 3e6]), seriesOf('C', [1e6, 2e6]), seriesOf('PyTorch fused', [3e6, 6e6])];
+  const goal = { relation: 'at least', value: 0.97 } as const;
+  const metric = { part: 'goals', name: '25.6 M | float32', value: 0.5, unit: '', goal };
+  const more = [resultOf(series, large), resultOf(series, { ...large, work: 'leaf-10k', elements: 10_000 })];
+  writeFileSync(results, JSON.stringify(resultsWith(series, [metric], more)));
+  const run = runNode([join(ROOT, 'bench', 'build', 'report', 'main.js'), results, '--output', folder]);
+  expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+  const text = readFileSync(join(folder, 'benchmarks.md'), 'utf8');
+  expect(text).toContain('| processor | A processor, 2 cores, 2 processors |');
+  expect(text).toMatch(/^\| mlp float32 momentum, 2 threads \| metal-sgd \| 2\.50 ms \| .* \| 0\.583 \| /m);
+  expect(text).toContain('| 25.6 M \\| float32 | 0.500 | at least 0.97: **missed** |');
+  expect(text).toContain('npm run bench:report');
+  for (const chart of ['speeds', 'sizes', 'dtypes']) {
+    expect(text).toContain(`](benchmarks/${chart}.svg)`);
+    const svg = readFileSync(join(folder, 'benchmarks', `${chart}.svg`), 'utf8');
+    expect(svg).toMatch(/^<svg xmlns="[^"]+"/);
+    expect(svg).toContain(chart === 'sizes' ? '2 threads' : 'metal-sgd');
+    expect(svg).not.toMatch(/NaN|undefined/);
   }
 });
 
@@ -69,14 +184,6 @@ test('a bad option ends with code 2 and one line', () => {
   const { status, stderr } = bench('--rounds', 'many');
   expect(status).toBe(2);
   expect(stderr).toMatch(/^error: .*'many' is invalid[^\n]*\n$/);
-});
-
-test('ResNet-50 has its 161 leaves, as many elements as one large leaf', () => {
-  const [leaf, resnet, perceptron] = WORKS;
-  expect(resnet.counts).toHaveLength(161);
-  expect(resnet.total).toBe(25_557_032);
-  expect(leaf.counts).toEqual([resnet.total]);
-  expect(perceptron.total).toBe(101_770);
 });
 
 test('16-bit floats are converted as they are defined', () => {
@@ -102,6 +209,8 @@ test('results that differ in a bit, or by more than roundings, do not agree', ()
   expect(agree(outcome, { values: [1 + 2 ** -23, -0.5] }, 'float32')).toBe(true);
   expect(agree(outcome, { values: [1.00001, -0.5] }, 'float32')).toBe(false);
   expect(agree(outcome, { values: [1] }, 'float32')).toBe(false);
+  expect(agree(outcome, { isRight: true }, 'float32')).toBe(true);
+  expect(agree(outcome, { isRight: false }, 'float32')).toBe(false);
 });
 
 test('the first values are the same in every dtype, and exact', () => {

@@ -1,7 +1,7 @@
 // The same loop in plain JavaScript, on ordinary typed arrays. It has one thread, whatever is asked for.
 import type { Dtype } from 'metal-sgd';
 import type { Case, Contestant, Outcome, Rule, Runner } from '../contestant';
-import { type Data, fill, someValues } from '../values';
+import { type Data, fill, MEMORY, someValues } from '../values';
 import { loopFor, type Loop } from './loops';
 
 export const javascript: Contestant = {
@@ -19,8 +19,7 @@ class JavaScriptRunner implements Runner {
   readonly #loop: Loop;
 
   constructor({ work, dtype, rule }: Case) {
-    const Memory = { float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array }[dtype];
-    const allocate = (): Data[] => work.counts.map((count) => new Memory(count));
+    const allocate = (): Data[] => work.counts.map((count) => new MEMORY[dtype](count));
     this.#parameters = allocate();
     this.#gradients = allocate();
     this.#velocities = rule.momentum > 0 ? allocate() : [];

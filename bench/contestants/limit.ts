@@ -1,13 +1,11 @@
-// The C program in bench/limit, compiled by the addon's compiler and kept running: it waits for commands on its standard
-// input while others are measured.
-import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
+// The C program in bench/limit, compiled by the addon's compiler and kept running.
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { once } from 'node:events';
 import { basename, dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
-import type { Case, Contestant, Outcome, Runner } from '../contestant';
+import type { Case, Contestant, Runner } from '../contestant';
+import { ITEM_SIZES } from '../contestant';
 import { ROOT } from '../internals';
+import { Program } from '../program';
 
 const SOURCES = ['main.c', 'work.c', 'loops.c', 'team.c'].map((file) => join(ROOT, 'bench', 'limit', file));
 const FLAGS = ['-std=c11', '-O3', '-march=native', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'];
@@ -16,7 +14,7 @@ const DTYPES = ['float32', 'float64', 'float16', 'bfloat16'];
 const SLOTS = 16;
 
 /** The program ready to be asked, or the one line that says why there is none. */
-export async function startLimit(processors: readonly number[]): Promise<LimitProgram | string> {
+export async function startLimit(processors: readonly number[]): Promise<Limit | string> {
   const compiler = compilerOfTheAddon();
   const folder = join(ROOT, 'bench', 'build');
   mkdirSync(folder, { recursive: true });
@@ -28,10 +26,9 @@ export async function startLimit(processors: readonly number[]): Promise<LimitPr
     const reason = error ? error.message : (stderr.split('\n').find((line) => line.includes('error')) ?? 'it failed');
     return `no C program to compare with: ${compiler}: ${reason}`;
   }
-  const child = spawn(program, processors.map(String), { stdio: ['pipe', 'pipe', 'inherit'] });
-  await once(child, 'spawn');
+  const started = await Program.start(program, processors.map(String));
   const [version] = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout.split('\n');
-  return new LimitProgram(child, `${version}: ${flags.join(' ')}`);
+  return new Limit(started, `${version}: ${flags.join(' ')}`);
 }
 
 /** The C compiler beside the C++ compiler in CMake's cache, if the addon was built here: g++ takes no C. */
@@ -44,30 +41,61 @@ function compilerOfTheAddon(): string {
   return process.env['CC'] ?? (existsSync(c) ? c : 'cc');
 }
 
-export class LimitProgram implements Contestant {
-  readonly name = 'C';
+/** The machine's limit, in two forms that one process measures. */
+export class Limit {
+  /** The same update, in place. */
+  readonly loop: Contestant;
+  /** STREAM's triad a = b + q c, over as many bytes as the work's arrays have with momentum. */
+  readonly triad: Contestant;
   /** How it was compiled. */
   readonly build: string;
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #lines: AsyncIterator<string>;
+  readonly #program: Program;
   readonly #free = Array.from({ length: SLOTS }, (_, slot) => slot);
 
-  constructor(child: ChildProcessByStdio<Writable, Readable, null>, build: string) {
-    this.#child = child;
+  constructor(program: Program, build: string) {
+    this.#program = program;
     this.build = build;
-    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const close = (): Promise<void> => Promise.resolve(); // the process ends with `end`
+    this.loop = { name: 'C', open: (given) => this.#openLoop(given), close };
+    const traffic = (given: Case): number => 3 * 8 * triadCount(given);
+    this.triad = { name: 'triad', open: (given) => this.#openTriad(given), traffic, close };
   }
 
-  async open({ work, dtype, rule, threads }: Case): Promise<Runner> {
-    const slot = this.#free.shift();
-    if (slot === undefined) throw new Error('more cases at once than the C program has room for');
+  end(): Promise<void> {
+    return this.#program.end();
+  }
+
+  #openLoop({ work, dtype, rule, threads }: Case): Promise<Runner | string> {
     const { learningRate, momentum, weightDecay, dampening, nesterov } = rule;
     const numbers = [learningRate, momentum, weightDecay, dampening, Number(nesterov), ...work.counts];
-    const answer = await this.#ask('open', slot, DTYPES.indexOf(dtype), ...numbers);
-    if (answer !== 'ok') throw new Error(`the C program: ${answer}`);
+    return this.#open(threads, 'open', [DTYPES.indexOf(dtype), ...numbers], async (slot) => {
+      const [parameters, velocities] = (await this.#ask('fingerprint', slot)).split(' ').map(Number);
+      return { hashes: [parameters, velocities] };
+    });
+  }
+
+  #openTriad(given: Case): Promise<Runner | string> {
+    return this.#open(given.threads, 'triad', [triadCount(given)], async (slot) => {
+      return { isRight: (await this.#ask('right', slot)) === '1' };
+    });
+  }
+
+  async #open(
+    threads: number,
+    command: string,
+    numbers: readonly number[],
+    outcomeOf: (slot: number) => ReturnType<Runner['outcome']>,
+  ): Promise<Runner | string> {
+    const slot = this.#free.shift();
+    if (slot === undefined) return `the C program has room for ${String(SLOTS)} cases at once`;
+    const answer = await this.#ask(command, slot, ...numbers);
+    if (answer !== 'ok') {
+      this.#free.push(slot);
+      return answer;
+    }
     return {
       time: async (steps) => Number(await this.#ask('time', slot, threads, steps)),
-      outcome: async () => outcomeOf(await this.#ask('fingerprint', slot)),
+      outcome: () => outcomeOf(slot),
       close: async () => {
         await this.#ask('close', slot);
         this.#free.push(slot);
@@ -75,21 +103,9 @@ export class LimitProgram implements Contestant {
     };
   }
 
-  async close(): Promise<void> {
-    const ended = this.#child.exitCode === null ? once(this.#child, 'exit') : undefined;
-    this.#child.stdin.end();
-    await ended;
-  }
-
-  async #ask(command: string, ...numbers: readonly number[]): Promise<string> {
-    this.#child.stdin.write(`${command} ${numbers.join(' ')}\n`);
-    const answer = await this.#lines.next();
-    if (answer.done === true) throw new Error('the C program ended before its time');
-    return answer.value;
+  #ask(command: string, ...numbers: readonly number[]): Promise<string> {
+    return this.#program.ask(`${command} ${numbers.join(' ')}`);
   }
 }
 
-function outcomeOf(answer: string): Outcome {
-  const [parameters, velocities] = answer.split(' ').map(Number);
-  return { hashes: [parameters, velocities] };
-}
+const triadCount = ({ work, dtype }: Case): number => Math.ceil((work.total * ITEM_SIZES[dtype]) / 8);

@@ -1,14 +1,26 @@
-// metal-sgd as a user runs it: whole calls of `update`, checks included, on a tree that `zeros` made.
-import { type Dtype, SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
+// metal-sgd as a user runs it: whole calls, checks included, in each of the ways that it can be used.
+import { type Dtype, devices, SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
 import type { Case, Contestant, Outcome, Runner } from '../contestant';
 import { setThreads } from '../internals';
-import { type Data, fill, hashOf, someValues } from '../values';
+import { type Usage, usageName } from '../selection';
+import { type Data, fill, hashOf, MEMORY, someValues } from '../values';
 
-export const metalSgd: Contestant = {
-  name: 'metal-sgd',
-  open: (given) => Promise.resolve(new PackageRunner(given)),
-  close: () => Promise.resolve(),
-};
+/** The package used in one way. */
+export function metalSgd(usage: Usage): Contestant {
+  return {
+    name: usageName(usage),
+    open: (given) => Promise.resolve(refusal(given, usage) ?? new PackageRunner(given, usage)),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Why the package can't be used so. */
+function refusal({ dtype }: Case, { layout, verb, device }: Usage): string | undefined {
+  if (verb === 'updateAsync' && layout === 'plain') return 'updateAsync takes shared memory only';
+  if (device !== 'gpu') return undefined;
+  if (!devices().some(({ type }) => type === 'gpu')) return 'there is no GPU';
+  return dtype === 'float64' ? 'Metal has no double' : undefined;
+}
 
 const dataOf = (leaves: readonly Tensor[]): Data[] => leaves.map(({ data }) => data);
 
@@ -18,23 +30,34 @@ class PackageRunner implements Runner {
   readonly #optimizer: SGD;
   readonly #dtype: Dtype;
   readonly #threads: number;
+  readonly #verb: Usage['verb'];
 
-  constructor({ work, dtype, rule, threads }: Case) {
-    this.#parameters = zeros(work.shapes, dtype);
-    this.#gradients = zerosLike(this.#parameters);
+  constructor({ work, dtype, rule, threads }: Case, { layout, verb, device }: Usage) {
+    this.#parameters = allocate(work.shapes, dtype, layout);
+    this.#gradients = layout === 'arena' ? zerosLike(this.#parameters) : allocate(work.shapes, dtype, layout);
     fill(dataOf(this.#parameters), dataOf(this.#gradients), dtype);
     const { learningRate, momentum, weightDecay, dampening, nesterov } = rule;
-    this.#optimizer = new SGD(learningRate, { momentum, weightDecay, dampening, nesterov, device: 'cpu' });
+    this.#optimizer = new SGD(learningRate, { momentum, weightDecay, dampening, nesterov, device });
     this.#dtype = dtype;
     this.#threads = threads;
+    this.#verb = verb;
   }
 
-  time(steps: number): Promise<number> {
+  async time(steps: number): Promise<number> {
     setThreads(this.#threads);
-    const [optimizer, parameters, gradients] = [this.#optimizer, this.#parameters, this.#gradients];
+    const [optimizer, gradients] = [this.#optimizer, this.#gradients];
+    let parameters = this.#parameters;
     const start = process.hrtime.bigint();
-    for (let i = 0; i < steps; i++) optimizer.update(parameters, gradients);
-    return Promise.resolve(Number(process.hrtime.bigint() - start));
+    if (this.#verb === 'update') {
+      for (let i = 0; i < steps; i++) optimizer.update(parameters, gradients);
+    } else if (this.#verb === 'updateAsync') {
+      for (let i = 0; i < steps; i++) await optimizer.updateAsync(parameters, gradients);
+    } else {
+      for (let i = 0; i < steps; i++) parameters = optimizer.applyGradients(gradients, parameters);
+    }
+    const end = process.hrtime.bigint();
+    this.#parameters = parameters;
+    return Number(end - start);
   }
 
   outcome(): Promise<Outcome> {
@@ -52,4 +75,15 @@ class PackageRunner implements Runner {
     this.#gradients = [];
     return Promise.resolve();
   }
+}
+
+function allocate(shapes: Case['work']['shapes'], dtype: Dtype, layout: Usage['layout']): Tensor[] {
+  if (layout === 'arena') return zeros(shapes, dtype);
+  const Memory = MEMORY[dtype];
+  return shapes.map((shape) => {
+    const count = shape.reduce((product, axis) => product * axis, 1);
+    const bytes = count * Memory.BYTES_PER_ELEMENT;
+    const buffer = layout === 'shared' ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+    return { data: new Memory(buffer as ArrayBuffer), shape, dtype };
+  });
 }

@@ -1,10 +1,12 @@
 // The machine's limit: bare loops over the same leaves, as a process that
 // bench/contestants/limit.ts asks. A line of standard input is a command, a line of standard output
 // its answer:
-//   open SLOT DTYPE LAMBDA MU WD TAU NESTEROV COUNT...   -> ok | no memory
-//   time SLOT THREADS STEPS                              -> nanoseconds of all steps
-//   fingerprint SLOT                                     -> hash of the parameters, of the
-//   velocities close SLOT                                           -> ok
+//   open SLOT DTYPE LAMBDA MU WD TAU NESTEROV COUNT...  -> ok | no memory
+//   triad SLOT COUNT                                    -> ok | no memory: STREAM's, of doubles
+//   time SLOT THREADS STEPS                             -> nanoseconds of all steps
+//   fingerprint SLOT                                    -> hashes of parameters and velocities
+//   right SLOT                                          -> 1 | 0: is the triad's result right?
+//   close SLOT                                          -> ok
 // The arguments of the program are the processors to which its threads are bound; none: nowhere.
 #define _POSIX_C_SOURCE 200809L
 #include <signal.h>
@@ -58,6 +60,13 @@ static void answer_open(size_t line_length) {
   puts(opened ? "ok" : "no memory");
 }
 
+static void answer_triad(void) {
+  Work* work = next_work();
+  int opened = open_triad(work, (size_t)next_number());
+  if (!opened) close_work(work);
+  puts(opened ? "ok" : "no memory");
+}
+
 static void answer_time(void) {
   Work* work = next_work();
   int threads = (int)next_number();
@@ -78,6 +87,10 @@ static void answer(char* line) {
   if (!command) return;
   if (strcmp(command, "open") == 0) {
     answer_open(length);
+  } else if (strcmp(command, "triad") == 0) {
+    answer_triad();
+  } else if (strcmp(command, "right") == 0) {
+    printf("%d\n", triad_is_right(next_work()));
   } else if (strcmp(command, "time") == 0) {
     answer_time();
   } else if (strcmp(command, "fingerprint") == 0) {

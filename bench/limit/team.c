@@ -25,8 +25,8 @@ typedef struct {
 } Member;
 
 static void pause_briefly(long spins) {
-  // So many spins are milliseconds: a thread has lost its processor, give it ours.
-  if (spins > 100000) sched_yield();
+  // So many spins are tenths of a millisecond: a thread may have lost its processor, give it ours.
+  if (spins > 2000) sched_yield();
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)

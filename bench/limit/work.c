@@ -59,6 +59,19 @@ int open_work(Work* work, int dtype, const Rule* rule, const size_t* counts, int
   return complete;
 }
 
+int open_triad(Work* work, size_t count) {
+  *work = (Work){.total = count, .is_triad = 1};
+  work->parameters = zeroed(count * sizeof(double));
+  work->gradients = zeroed(count * sizeof(double));
+  work->velocities = zeroed(count * sizeof(double));
+  if (!work->parameters || !work->gradients || !work->velocities) return 0;
+  for (size_t i = 0; i < count; i++) {
+    ((double*)work->gradients)[i] = (double)(i % 7);
+    ((double*)work->velocities)[i] = (double)(i % 5);
+  }
+  return 1;
+}
+
 void close_work(Work* work) {
   free(work->counts);
   free(work->offsets);
@@ -74,8 +87,30 @@ static size_t elements_before(size_t cut, size_t first, size_t count) {
   return cut - first >= count ? count : (cut - first) / 64 * 64;
 }
 
+static const double kTriadScalar = 3;
+
+static void triad_share(const Work* work, int thread, int threads) {
+  double* restrict a = (double*)work->parameters;
+  const double* restrict b = (const double*)work->gradients;
+  const double* restrict c = (const double*)work->velocities;
+  size_t end = work->total * (thread + 1) / threads;
+  for (size_t i = work->total * thread / threads; i < end; i++) a[i] = b[i] + kTriadScalar * c[i];
+}
+
+int triad_is_right(const Work* work) {
+  const double* a = (const double*)work->parameters;
+  for (size_t i = 0; i < work->total; i++) {
+    if (a[i] != (double)(i % 7) + kTriadScalar * (double)(i % 5)) return 0;
+  }
+  return 1;
+}
+
 void step_share(void* context, int thread, int threads) {
   const Work* work = context;
+  if (work->is_triad) {
+    triad_share(work, thread, threads);
+    return;
+  }
   Loop loop = loop_for(work->dtype, &work->rule);
   size_t item = item_size(work->dtype), first = 0;
   size_t begin = work->total * thread / threads, end = work->total * (thread + 1) / threads;

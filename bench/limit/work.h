@@ -1,5 +1,5 @@
 // A tree of parameters, gradients and velocities, as the package lays it out: leaves at multiples
-// of 256 bytes in one piece of memory for each of the three.
+// of 256 bytes in one piece of memory for each of the three. Or three arrays for STREAM's triad.
 #ifndef METAL_SGD_BENCH_WORK_H_
 #define METAL_SGD_BENCH_WORK_H_
 
@@ -15,16 +15,22 @@ typedef struct {
   size_t* offsets;  // bytes from the beginning to each leaf
   size_t total;     // elements of all
   char *parameters, *gradients, *velocities;
+  int is_triad;  // then these are STREAM's a, b and c, of `total` doubles each
 } Work;
 
-// Copies `counts`. Fills the arrays with the values of bench/fill.ts. False without memory.
+// Copies `counts`. Fills the arrays with the values of bench/values.ts. False without memory.
 int open_work(Work* work, int dtype, const Rule* rule, const size_t* counts, int leaves);
+// a = b + 3 c, over `count` doubles. False without memory.
+int open_triad(Work* work, size_t count);
 void close_work(Work* work);
 
 // One thread's share of one step: a fixed part of all elements, whichever leaves they are in.
 void step_share(void* work, int thread, int threads);
 
-// Hash of all elements of a tree's arrays, as bench/fill.ts makes it.
+// Hash of all elements of a tree's arrays, as bench/values.ts makes it.
 uint32_t fingerprint(const Work* work, const char* data);
+
+// True if all of a is what the triad makes of b and c.
+int triad_is_right(const Work* work);
 
 #endif  // METAL_SGD_BENCH_WORK_H_

@@ -1,17 +1,15 @@
-// Saving and loading 1 GiB against `cp` of the same file, in the page cache; and the memory that they take meanwhile.
+// Saving and loading a file against `cp` of the same file, in the page cache; and the memory that they take meanwhile.
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadTensors, saveTensors, zeros } from 'metal-sgd';
-import { pairedRatios, summarize } from './statistics';
+import { atLeast, atMost, medianMetric, type Metric } from '../metrics';
+import { pairedRatios } from '../statistics';
+import { type Context, hasMemory } from './part';
 
 const LEAVES = 4;
-const LEAF_ELEMENTS = 2 ** 26;
-const BYTES = LEAVES * LEAF_ELEMENTS * 4;
-
-const GOAL_SPEED = 0.8;
-const GOAL_MEMORY = 64 * 2 ** 20;
+const MIB = 2 ** 20;
 
 interface Sample {
   readonly seconds: number;
@@ -19,24 +17,26 @@ interface Sample {
   readonly memory: number;
 }
 
-/** Measures `rounds` times, in turn, and tells it in lines. */
-export async function checkpointLines(rounds: number): Promise<string[]> {
+/** Speeds relative to `cp`, in turn, and memory. */
+export async function checkpoints(context: Context): Promise<Metric[]> {
+  const bytes = (context.isSmoke ? 16 : 1024) * MIB;
+  if (!hasMemory(4 * bytes, 'saving and loading', context)) return [];
   const folder = mkdtempSync(join(memoryFolder(), 'metal-sgd-bench-'));
   try {
-    const parameters = zeros(Array.from({ length: LEAVES }, () => [LEAF_ELEMENTS]));
+    const parameters = zeros(Array.from({ length: LEAVES }, () => [bytes / 4 / LEAVES]));
     parameters.forEach(({ data }, i) => data.fill(i + 1));
     const [file, copy] = [join(folder, 'saved.safetensors'), join(folder, 'copied.safetensors')];
     const save = (): Promise<unknown> => saveTensors(file, parameters);
     const load = (): Promise<unknown> => loadTensors(file, { into: parameters });
-    const cp = (): Promise<unknown> => Promise.resolve(run('cp', file, copy));
+    const cp = (): Promise<unknown> => Promise.resolve(execFileSync('cp', [file, copy]));
     for (const warmUp of [save, cp, load, save, cp]) await warmUp();
     const [saves, copies, loads]: Sample[][] = [[], [], []];
-    for (let i = 0; i < rounds; i++) {
+    for (let i = 0; i < Math.min(context.rounds, 9) && !context.watch.signal.aborted; i++) {
       saves.push(await timed(save));
       copies.push(await timed(cp));
       loads.push(await timed(load));
     }
-    return [lineOf('saving', saves, copies), lineOf('loading', loads, copies)];
+    return [...metricsOf('saving', bytes, saves, copies), ...metricsOf('loading', bytes, loads, copies)];
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -52,10 +52,6 @@ function memoryFolder(): string {
   }
 }
 
-function run(command: string, ...args: readonly string[]): string {
-  return execFileSync(command, args, { encoding: 'utf8' });
-}
-
 async function timed(work: () => Promise<unknown>): Promise<Sample> {
   globalThis.gc?.();
   const before = process.memoryUsage.rss();
@@ -68,15 +64,19 @@ async function timed(work: () => Promise<unknown>): Promise<Sample> {
   return { seconds, memory: Math.max(most, process.memoryUsage.rss()) - before };
 }
 
-function lineOf(what: string, own: readonly Sample[], copies: readonly Sample[]): string {
+function metricsOf(what: string, bytes: number, own: readonly Sample[], copies: readonly Sample[]): Metric[] {
+  if (own.length === 0) return [];
   const seconds = (samples: readonly Sample[]): number[] => samples.map((sample) => sample.seconds);
-  const speed = summarize(pairedRatios(seconds(copies), seconds(own)));
-  const memory = Math.max(...own.map((sample) => sample.memory));
-  const rate = BYTES / summarize(seconds(own)).median / 1e9;
-  const quartiles = `${speed.low.toFixed(2)} to ${speed.high.toFixed(2)}`;
-  const reached = speed.median >= GOAL_SPEED && memory < GOAL_MEMORY ? 'reached' : 'MISSED';
-  return (
-    `${what} 1 GiB: ${rate.toFixed(2)} GB/s, ${speed.median.toFixed(2)} of cp's speed (${quartiles}), ` +
-    `${(memory / 2 ** 20).toFixed(0)} MiB more; at least ${String(GOAL_SPEED)} with less than 64 MiB: ${reached}`
-  );
+  const rates = seconds(own).map((one) => bytes / one / 1e9);
+  const memory = Math.max(...own.map((sample) => sample.memory)) / MIB;
+  const name = `${what} ${String(bytes / MIB)} MiB`;
+  const part = 'checkpoints';
+  return [
+    medianMetric({ part, name, unit: 'GB/s' }, rates),
+    medianMetric(
+      { part, name: `${name}, speed relative to cp`, unit: '', goal: atLeast(0.8) },
+      pairedRatios(seconds(copies), seconds(own)),
+    ),
+    { part, name: `${name}, memory taken meanwhile`, value: memory, unit: 'MiB', goal: atMost(64) },
+  ];
 }

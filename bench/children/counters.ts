@@ -1,0 +1,40 @@
+// What a step costs in Metal's calls: counted by the simulator, with kernels that do nothing.
+import { SGD, zeros, zerosLike } from 'metal-sgd';
+import { answer, given } from '../child';
+import { type Counters, openSimulator } from '../simulator';
+import { workNamed } from '../works';
+
+export interface Counted {
+  readonly work: string;
+  readonly copiedBytes: number;
+  /** Of one step. */
+  readonly counters: Counters;
+  /** Milliseconds of each step, the simulator's part of the calls included. */
+  readonly host: readonly number[];
+}
+
+const STEPS = 20;
+
+const simulator = openSimulator();
+const warm = zeros(64);
+new SGD(0.1, { momentum: 0.9, device: 'gpu' }).update(warm, zerosLike(warm)); // proves the device, for which kernels must work
+simulator.configure({ emptyKernel: true });
+answer((given() as { works: string[] }).works.map(count));
+
+function count(work: string): Counted {
+  const parameters = zeros(workNamed(work)?.shapes ?? []);
+  const gradients = zerosLike(parameters);
+  const optimizer = new SGD(0.1, { momentum: 0.9, device: 'gpu' });
+  for (let i = 0; i < 3; i++) optimizer.update(parameters, gradients);
+  const before = simulator.counters();
+  optimizer.update(parameters, gradients);
+  const after = simulator.counters();
+  const names = Object.keys(after).filter((name) => typeof after[name] === 'number');
+  const counters = Object.fromEntries(names.map((name) => [name, after[name] - before[name]]));
+  const host = Array.from({ length: STEPS }, () => {
+    const start = performance.now();
+    optimizer.update(parameters, gradients);
+    return performance.now() - start;
+  });
+  return { work, copiedBytes: optimizer.lastRun?.copiedBytes ?? NaN, counters, host };
+}

@@ -1,0 +1,124 @@
+// What a run measures, as groups of cases with those who do them.
+import { type Case, type Contestant, type Rule, RULES, memoryOf } from './contestant';
+import type { Limit } from './contestants/limit';
+import { javascript } from './contestants/javascript';
+import { metalSgd } from './contestants/package';
+import { FITTED_LEAVES, FITTED_SIZES } from './costs';
+import type { Effort } from './measure';
+import type { Options } from './options';
+import { fitting, select, type Usage } from './selection';
+import { LARGE, workOf } from './works';
+
+/** The parts of the suite: the first three are cases, the others single figures. */
+export const PARTS = [
+  'works',
+  'sizes',
+  'costs',
+  'startup',
+  'heap',
+  'memory',
+  'delay',
+  'disturbed',
+  'checkpoints',
+  'gpu',
+] as const;
+export type PartName = (typeof PARTS)[number];
+
+/** What is measured together, in one memory. */
+export interface Group {
+  readonly part: PartName;
+  readonly cases: readonly Case[];
+  readonly contestants: readonly Contestant[];
+  readonly effort: Effort;
+}
+
+const USAGE: Usage = { layout: 'arena', verb: 'update', device: 'cpu' };
+const SIZES = [1e4, 1e5, 1e6, 1e7, 1e8, 5e8];
+/** Where filling the arrays takes longer than measuring, memory is taken once. */
+const HUGE = 5e7;
+
+const MOMENTUM: Rule = RULES.find(({ name }) => name === 'momentum') ?? RULES[0];
+
+/** Everything that the options ask for, without what doesn't fit in memory. */
+export function groupsOf(
+  options: Options,
+  limit: Limit | undefined,
+  peers: readonly Contestant[],
+  complain: (line: string) => void,
+): Group[] {
+  const groups = [
+    ...(options.parts.includes('works') ? workGroups(options, limit, peers) : []),
+    ...(options.parts.includes('sizes') ? sizeGroups(options, limit) : []),
+    ...(options.parts.includes('costs') ? costGroups(options, limit) : []),
+  ];
+  return groups.flatMap((group) => batches(group, peers, complain));
+}
+
+function workGroups(
+  { works, asked, offered, against, effort }: Options,
+  limit: Limit | undefined,
+  peers: readonly Contestant[],
+): Group[] {
+  return select(works, asked, offered).map(({ cases, usages }) => {
+    const [{ dtype, work }] = cases;
+    const isLarge = cases.every(({ work: { total } }) => total >= LARGE);
+    const contestants = [
+      ...usages.map(metalSgd),
+      ...(limit && against.includes('c') ? [limit.loop] : []),
+      ...(limit && against.includes('triad') && isLarge ? [limit.triad] : []),
+      ...(against.includes('javascript') ? [javascript] : []),
+      // Most of them have float32 only: the others are for those who ask.
+      ...(dtype === 'float32' || asked.dtype ? peers : []),
+    ];
+    return { part: 'works', cases, contestants, effort: effortFor(work.total, effort) };
+  });
+}
+
+function sizeGroups({ offered, effort, isSmoke }: Options, limit: Limit | undefined): Group[] {
+  const sizes = isSmoke ? SIZES.slice(0, 2) : SIZES;
+  const contestants = [metalSgd(USAGE), ...(limit ? [limit.loop] : [])];
+  return sizes.flatMap((size) =>
+    offered.threads
+      .filter((threads) => size < HUGE || threads === offered.threads[0])
+      .map((threads) => ({
+        part: 'sizes' as const,
+        cases: [{ work: workOf('leaf', size), dtype: 'float32' as const, rule: MOMENTUM, threads }],
+        contestants,
+        effort: effortFor(size, effort),
+      })),
+  );
+}
+
+function costGroups({ effort, isSmoke }: Options, limit: Limit | undefined): Group[] {
+  const [sizes, leaves] = isSmoke ? [FITTED_SIZES.slice(-3), FITTED_LEAVES.slice(0, 3)] : [FITTED_SIZES, FITTED_LEAVES];
+  const c = limit ? [limit.loop] : [];
+  const group = (kind: 'leaf' | 'list', counts: readonly number[], usages: readonly Usage[]): Group => ({
+    part: 'costs',
+    cases: counts.map((count) => ({ work: workOf(kind, count), dtype: 'float32', rule: MOMENTUM, threads: 1 })),
+    contestants: [...usages.map(metalSgd), ...c],
+    effort,
+  });
+  return [group('leaf', sizes, [USAGE]), group('list', leaves, [USAGE, { ...USAGE, layout: 'shared' }])];
+}
+
+function effortFor(elements: number, effort: Effort): Effort {
+  return elements >= HUGE ? { ...effort, openings: 1, rounds: Math.ceil(effort.rounds / 2) } : effort;
+}
+
+/** Cases that fit in memory. Where they do without peers only, the peers take turns, each time beside all the others. */
+function batches(group: Group, peers: readonly Contestant[], complain: (line: string) => void): Group[] {
+  const own = group.contestants.filter((one) => !peers.includes(one));
+  const others = group.contestants.filter((one) => peers.includes(one));
+  const cases = fitting(group.cases, own.length + (others.length > 0 ? PEER_COPIES : 0), complain);
+  if (cases.length === 0) return [];
+  const arrays = cases.reduce((sum, given) => sum + memoryOf(given), 0);
+  const room = Math.floor((process.availableMemory() * 0.9) / arrays) - own.length;
+  const atOnce = Math.max(1, Math.min(others.length, Math.floor(room / PEER_COPIES)));
+  const turns = Math.max(1, Math.ceil(others.length / atOnce));
+  return Array.from({ length: turns }, (_, turn) => {
+    return { ...group, cases, contestants: [...own, ...others.slice(turn * atOnce, (turn + 1) * atOnce)] };
+  });
+}
+
+/** A peer's arrays and its temporaries, in arrays. */
+const PEER_COPIES = 2;

@@ -1,0 +1,47 @@
+// `npm run bench:report [FILE.json]`: docs/benchmarks.md and its charts from results, the newest ones by default.
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Command } from 'commander';
+import { ROOT } from '../internals';
+import { readResults } from '../results';
+import { charts } from './charts';
+import { documentOf } from './document';
+
+async function main(file: string | undefined, folder: string): Promise<void> {
+  const results = readResults(file ?? newestResults());
+  const drawn = await charts(results);
+  for (const { name, svg } of drawn) write(join(folder, 'benchmarks', name), svg);
+  const path = join(folder, 'benchmarks.md');
+  write(path, documentOf(results, drawn));
+  console.log(`${path} and ${String(drawn.length)} charts`);
+}
+
+/** Names are dates. */
+function newestResults(): string {
+  const folder = join(ROOT, 'bench', 'results');
+  mkdirSync(folder, { recursive: true });
+  const newest = readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .at(-1);
+  if (newest === undefined) throw new Error('there are no results in bench/results: npm run bench makes some');
+  return join(folder, newest);
+}
+
+/** In one go: whoever looks sees the old file or the whole new one. */
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.tmp`, text);
+  renameSync(`${path}.tmp`, path);
+}
+
+const command = new Command('bench:report')
+  .description('Writes benchmarks.md and charts from results of npm run bench.')
+  .argument('[file]', 'results; by default the newest in bench/results')
+  .option('--output <folder>', 'where they go', join(ROOT, 'docs'))
+  .parse();
+const [file] = command.args as (string | undefined)[];
+main(file, command.opts<{ output: string }>().output).catch((error: unknown) => {
+  console.error(`bench:report: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,131 @@
+// One run of the suite: parts that find single figures, then cases measured in groups.
+import { setImmediate as nextTick } from 'node:timers/promises';
+import { Limit, startLimit } from './contestants/limit';
+import { installPeers, onProcessors, type Peer, PEERS, startPeer } from './contestants/peers';
+import { costMetrics } from './costs';
+import { goalMetrics } from './goals';
+import { measure, type Measurement, type Watch } from './measure';
+import { type Metric, metricLine } from './metrics';
+import type { Options } from './options';
+import { checkpoints } from './parts/checkpoints';
+import { disturbed } from './parts/disturbed';
+import { gpu } from './parts/gpu';
+import type { Context, Part } from './parts/part';
+import { delay, heap, memory, startup } from './parts/processes';
+import { type Group, groupsOf } from './plan';
+import { bindThreads, boundProcessors } from './processors';
+import { startProgress } from './progress';
+import { type Results, resultsOf } from './results';
+import { tableOf } from './table';
+
+/** Parts that find single figures. They come before threads are bound, since processes that they start would inherit it. */
+const FIGURES: Readonly<Record<string, Part>> = { startup, heap, memory, delay, checkpoints, gpu };
+
+type Complain = (line: string) => void;
+
+/** Measures and prints. `wrong`: one of this suite's own contestants computed something else. */
+export async function run(
+  options: Options,
+  signal: AbortSignal,
+  complain: Complain,
+): Promise<{ results: Results; wrong: boolean }> {
+  const processors = boundProcessors();
+  const limit = await openLimit(options, processors, complain);
+  const peers = await openPeers(options.peers, processors, complain);
+  const watch = watchOf(signal, complain);
+  const context: Context = { rounds: options.effort.rounds, isSmoke: options.isSmoke, processors, limit, watch };
+  const metrics: Metric[] = [];
+  const groups: (Group & { found: Measurement[] })[] = [];
+  try {
+    for (const part of options.parts) metrics.push(...(await figures(part, FIGURES[part], context)));
+    bindThreads(processors);
+    if (options.parts.includes('disturbed')) metrics.push(...(await figures('disturbed', disturbed, context)));
+    groups.push(...groupsOf(options, limit, peers, complain).map((group) => ({ ...group, found: [] })));
+    await measureGroups(groups, watch);
+  } finally {
+    for (const peer of peers) await peer.close();
+    await limit?.end();
+  }
+  const measurements = groups.flatMap(({ found }) => found);
+  const costs = groups.filter(({ part }) => part === 'costs').map(({ found }) => found);
+  metrics.push(...costMetrics(costs.flat()), ...goalMetrics(measurements));
+  if (measurements.length > 0) console.log(tableOf(measurements));
+  for (const metric of metrics) console.log(metricLine(metric));
+  const versions = Object.fromEntries(peers.map(({ name, version }) => [name, version]));
+  const how = { rounds: options.effort.rounds, interrupted: signal.aborted, processors, c: limit?.build ?? null };
+  const isOurs = (contestant: string): boolean => !PEERS.some(({ name }) => name === contestant);
+  const wrong = measurements.some(({ series }) =>
+    series.some(({ agrees, contestant }) => !agrees && isOurs(contestant)),
+  );
+  return { results: resultsOf(measurements, metrics, how, versions), wrong };
+}
+
+async function openLimit(
+  options: Options,
+  processors: readonly number[],
+  complain: Complain,
+): Promise<Limit | undefined> {
+  if (!options.against.includes('c') && !options.against.includes('triad')) return undefined;
+  const limit = await startLimit(processors);
+  if (limit instanceof Limit) return limit;
+  complain(limit);
+  return undefined;
+}
+
+async function openPeers(names: readonly string[], processors: readonly number[], complain: Complain): Promise<Peer[]> {
+  if (names.length > 0) installPeers(complain);
+  const peers: Peer[] = [];
+  for (const command of PEERS.filter(({ name }) => names.includes(name))) {
+    const peer = await startPeer(onProcessors(command, processors), complain);
+    if (typeof peer === 'string') complain(`${command.name} is left out: ${peer}`);
+    else peers.push(peer);
+  }
+  return peers;
+}
+
+/** Each reason why a contestant takes no part is told once. */
+function watchOf(signal: AbortSignal, complain: Complain): Watch {
+  const told = new Set<string>();
+  const refused = (contestant: string, reason: string, label: string): void => {
+    if (told.has(contestant + reason)) return;
+    told.add(contestant + reason);
+    complain(`${contestant} takes no part in ${label} and the like: ${reason}`);
+  };
+  return { signal, refused, complain, tell: () => undefined };
+}
+
+/** What a part finds. One that fails, as when Ctrl-C ends a process of its, says so and the others go on. */
+async function figures(name: string, part: Part | undefined, context: Context): Promise<Metric[]> {
+  const { signal, complain } = context.watch;
+  await nextTick(); // lets Ctrl-C through
+  if (!part || signal.aborted) return [];
+  const progress = startProgress(1);
+  progress.show(0, name);
+  try {
+    return await part(context);
+  } catch (error) {
+    await nextTick();
+    if (!context.watch.signal.aborted)
+      complain(`${name} is left out: ${error instanceof Error ? error.message : String(error)}`);
+    return [];
+  } finally {
+    progress.stop();
+  }
+}
+
+async function measureGroups(groups: readonly (Group & { found: Measurement[] })[], watch: Watch): Promise<void> {
+  const progress = startProgress(groups.reduce((sum, { effort }) => sum + effort.rounds, 0));
+  let done = 0;
+  try {
+    for (const { cases, contestants, effort, found } of groups) {
+      if (watch.signal.aborted) return;
+      const tell = (doing: string, round: number): void => {
+        progress.show(done + round, doing);
+      };
+      await measure(cases, contestants, effort, found, { ...watch, tell });
+      done += effort.rounds;
+    }
+  } finally {
+    progress.stop();
+  }
+}

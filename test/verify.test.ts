@@ -65,7 +65,9 @@ describe('a run that finds a GPU', () => {
       expect(answer).toMatch(/^(Not answered by this machine\. Settle it with: .|[^]+\n\nThe answer belongs in: .)/);
     }
     const open = [...answers].filter(([, answer]) => answer.startsWith('Not answered')).map(([heading]) => heading);
-    expect(open.join('\n')).not.toMatch(/`(rounding|sixteen-bit|subnormals|tiny-products|page-alignment|no-copy|submit-cost)`/);
+    expect(open.join('\n')).not.toMatch(
+      /`(rounding|sixteen-bit|subnormals|tiny-products|page-alignment|no-copy|submit-cost)`/,
+    );
     expect(open.join('\n')).toMatch(/`geometry`[^]*`hazard-tracking`[^]*`watchdog`[^]*`messages`/);
   });
 

@@ -4,9 +4,23 @@ import { type DeviceChoice, devices } from 'metal-sgd';
 import { RULES } from './contestant';
 import { PEERS } from './contestants/peers';
 import type { Effort } from './measure';
-import { PARTS, type PartName } from './plan';
 import { type Asked, DEVICES, DTYPES, known, LAYOUTS, type Offered, rulesNamed, VERBS, worksNamed } from './selection';
 import { type Work, WORKS } from './works';
+
+/** The parts of the suite: the first three are cases, the others single figures. */
+const PARTS = [
+  'works',
+  'sizes',
+  'costs',
+  'startup',
+  'heap',
+  'memory',
+  'delay',
+  'disturbed',
+  'checkpoints',
+  'gpu',
+] as const;
+export type PartName = (typeof PARTS)[number];
 
 export interface Options {
   readonly works: readonly Work[];

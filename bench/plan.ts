@@ -5,24 +5,9 @@ import { javascript } from './contestants/javascript';
 import { metalSgd } from './contestants/package';
 import { FITTED_LEAVES, FITTED_SIZES } from './costs';
 import type { Effort } from './measure';
-import type { Options } from './options';
+import type { Options, PartName } from './options';
 import { fitting, select, type Usage } from './selection';
 import { LARGE, workOf } from './works';
-
-/** The parts of the suite: the first three are cases, the others single figures. */
-export const PARTS = [
-  'works',
-  'sizes',
-  'costs',
-  'startup',
-  'heap',
-  'memory',
-  'delay',
-  'disturbed',
-  'checkpoints',
-  'gpu',
-] as const;
-export type PartName = (typeof PARTS)[number];
 
 /** What is measured together, in one memory. */
 export interface Group {

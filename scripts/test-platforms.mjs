@@ -1,6 +1,7 @@
-// npm run test:platforms: makes every binary of the package and runs each as far as it can run on this machine, Linux on
+// npm run test:platforms: makes every binary of the package, reads it, and runs it as far as this machine can, Linux on
 // x86-64. Installs what that takes, from npm, PyPI and Debian. What is not run is said, with the reason.
 //   npm run test:platforms [-- --only NAME[,NAME] --made]     --made: takes the binaries as they are in prebuilds/
+import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { runQuietly } from './run-quietly.mjs';
 import { TARGETS } from './targets.mjs';
@@ -22,11 +23,16 @@ if (unknown.length > 0) fail(`--only: expected names of ${Object.keys(PLATFORMS)
 if (TARGETS.some(({ name }) => !(name in PLATFORMS))) fail('a binary has no tests here');
 
 const say = (text) => console.log(`test:platforms: ${text}`);
+const present = [...new Set(wanted.flatMap((name) => [name, PLATFORMS[name].beside ?? name]))].join(',');
 if (!options.made) {
-  const made = [...new Set(wanted.flatMap((name) => [name, PLATFORMS[name].beside ?? name]))].join(',');
-  say(`making ${made}`);
-  runQuietly(process.execPath, ['scripts/prebuildify.mjs', '--only', made]);
+  say(`making ${present}`);
+  runQuietly(process.execPath, ['scripts/prebuildify.mjs', '--only', present]);
 }
+say(`reading ${present}`);
+const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
+runQuietly(process.execPath, [jest, '--testPathPatterns', '/test/package/binaries'], {
+  environment: { METAL_SGD_BINARIES: present },
+});
 const rows = [];
 let failed = 0;
 for (const target of TARGETS.filter(({ name }) => wanted.includes(name))) {

@@ -5,13 +5,8 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crossBuild } from './prebuild/cross-build.mjs';
 import { place } from './prebuild/place.mjs';
-import { root } from './run-quietly.mjs';
+import { fail, root } from './run-quietly.mjs';
 import { ADDON, TARGETS } from './targets.mjs';
-
-function fail(message) {
-  console.error(`metal-sgd: ${message}`);
-  process.exit(1);
-}
 
 if (process.platform === 'darwin') fail('a Mac builds its own addon: npm run build');
 if (process.platform !== 'linux') fail('npm run build:darwin works on Linux');

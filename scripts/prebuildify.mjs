@@ -7,16 +7,11 @@ import { parseArgs, promisify } from 'node:util';
 import prebuildify from 'prebuildify';
 import { canBuild } from './prebuild/cross-build.mjs';
 import { place } from './prebuild/place.mjs';
-import { root } from './run-quietly.mjs';
+import { fail, root } from './run-quietly.mjs';
 import { ADDON, TARGETS } from './targets.mjs';
 
 const nodeGyp = `"${process.execPath}" "${join(root, 'scripts', 'prebuild', 'node-gyp.mjs')}"`;
 const names = TARGETS.map(({ name }) => name);
-
-function fail(message) {
-  console.error(`metal-sgd: ${message}`);
-  process.exit(1);
-}
 
 /** The targets of --only, or every one. */
 function asked(only) {

@@ -5,6 +5,12 @@ import { fileURLToPath } from 'node:url';
 /** The folder of the package. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** Ends the process with a line that says why. */
+export function fail(message) {
+  console.error(`metal-sgd: ${message}`);
+  process.exit(1);
+}
+
 /** `hint` is printed after what the command said, if it fails. */
 export function runQuietly(command, args, { environment = {}, hint = '' } = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, {

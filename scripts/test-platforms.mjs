@@ -3,13 +3,8 @@
 //   npm run test:platforms [-- --only NAME[,NAME] --made]     --made: takes the binaries as they are in prebuilds/
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
-import { runQuietly } from './run-quietly.mjs';
+import { fail, runQuietly } from './run-quietly.mjs';
 import { TARGETS } from './targets.mjs';
-
-function fail(message) {
-  console.error(`metal-sgd: ${message}`);
-  process.exit(1);
-}
 
 if (process.platform !== 'linux' || process.arch !== 'x64') fail('npm run test:platforms works on Linux on x86-64');
 const { PLATFORMS } = await import('./platforms/platforms.mjs'); // it asks this machine for its processor

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <cstring>
 
 #include "arch.h"
 #include "kernels.h"
@@ -22,21 +24,20 @@ const CpuKernels& kernels() {
 
 /// Memory traffic of one element with momentum: read w, g, v; write w, v.
 constexpr size_t kStreams = 5;
-/// Traffic of one chunk. Small enough that the last one to finish keeps nobody waiting for long;
-/// large enough that claiming it costs nothing beside: 128 KiB steps a perceptron of 100,000
-/// elements on two threads in less time than 64 or 320 KiB do. Large works stream as well in chunks
-/// of 4 MiB as a C loop does that is not cut.
+/// Traffic of one chunk. Small enough that the last one to finish keeps nobody waiting for long,
+/// and that two threads share 10,000 elements; large works stream as well in chunks of 4 MiB as a C
+/// loop does that is not cut.
 constexpr size_t kMinChunkBytes = 128 * 1024, kMaxChunkBytes = 4 * 1024 * 1024;
 /// Chunks of one step between those two: plenty for every thread, also where some cores are busy.
 constexpr size_t kChunks = 64;
 /// Below this, waking a sleeping thread for a single step takes longer than doing its share.
-constexpr size_t kWakeBytes = 4 * 1024 * 1024;
+constexpr size_t kLargeBytes = 4 * 1024 * 1024;
 
 class CpuStep final : public PreparedStep {
  public:
   explicit CpuStep(const std::vector<Run>& runs) {
     for (const Run& run : runs) bytes_ += run.count * item_size(run.dtype) * kStreams;
-    size_t chunk = std::clamp(bytes_ / kChunks, kMinChunkBytes, kMaxChunkBytes);
+    size_t chunk = chunk_bytes();
     size_t filled = chunk;  // bytes in the open chunk; full, so that the first piece opens one
     for (const Run& run : runs) {
       size_t item = item_size(run.dtype), offset = 0;
@@ -56,18 +57,29 @@ class CpuStep final : public PreparedStep {
   }
 
   void run(const Hyperparameters& given, Subnormals subnormals) override {
-    Call call{this, {sgd_params<float>(given), sgd_params<double>(given)}, subnormals, &kernels()};
-    ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunk,
-                               &call, bytes_ >= kWakeBytes);
+    Call call{given, subnormals, &kernels()};
+    // Written only where something changed: each other core's first look at it takes some 100 ns.
+    if (!is_same(call, call_)) {
+      call_ = call;
+      params_ = {sgd_params<float>(given), sgd_params<double>(given)};
+    }
+    ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunks,
+                               this, bytes_ >= kLargeBytes);
   }
 
  private:
   struct Call {
-    const CpuStep* step;
-    StepParams params;
+    Hyperparameters given;
     Subnormals subnormals;
     const CpuKernels* kernels;
   };
+
+  /// Compares bits, since a learning rate of -0 gives other results than one of 0.
+  static bool is_same(const Call& a, const Call& b) {
+    constexpr size_t kNumbers = offsetof(Hyperparameters, nesterov);
+    return std::memcmp(&a.given, &b.given, kNumbers) == 0 && a.given.nesterov == b.given.nesterov &&
+           a.subnormals == b.subnormals && a.kernels == b.kernels;
+  }
 
   static constexpr size_t kCut = 64;  // elements; pieces are cut at multiples of every vector width
 
@@ -77,23 +89,33 @@ class CpuStep final : public PreparedStep {
             static_cast<const char*>(run.gradient) + bytes, velocity, count, run.dtype};
   }
 
-  static void run_chunk(void* context, uint32_t index) {
-    const Call& call = *static_cast<const Call*>(context);
+  /// An even number of chunks, so that two threads have the same to do.
+  size_t chunk_bytes() const {
+    size_t most = std::clamp(bytes_ / kChunks, kMinChunkBytes, kMaxChunkBytes);
+    size_t pairs = (bytes_ / most + 1) / 2;
+    return pairs == 0 ? bytes_ : bytes_ / (2 * pairs);
+  }
+
+  static void run_chunks(void* context, uint32_t begin, uint32_t end) {
+    const CpuStep& step = *static_cast<const CpuStep*>(context);
     FloatMode mode;
     Subnormals now = Subnormals::kKeep;
     mode.set(now);
-    for (size_t i = call.step->starts_[index]; i < call.step->starts_[index + 1]; i++) {
-      const Run& piece = call.step->pieces_[i];
+    for (size_t i = step.starts_[begin]; i < step.starts_[end]; i++) {
+      const Run& piece = step.pieces_[i];
       // float64 is never flushed: no GPU ever computes it.
-      Subnormals wanted = piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : call.subnormals;
+      Subnormals wanted =
+          piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.call_.subnormals;
       if (wanted != now) mode.set(now = wanted);
-      call.kernels->step[static_cast<int>(piece.dtype)](piece, call.params);
+      step.call_.kernels->step[static_cast<int>(piece.dtype)](piece, step.params_);
     }
   }
 
   std::vector<Run> pieces_;
   std::vector<size_t> starts_;  // first piece of each chunk, and the end
   size_t bytes_ = 0;
+  Call call_{};  // the last one, and what the loops make of it
+  StepParams params_{};
 };
 
 }  // namespace

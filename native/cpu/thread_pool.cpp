@@ -14,14 +14,12 @@ namespace {
 
 constexpr std::chrono::microseconds kSpin{20};
 
-/// Takes one off what is left: the number before, 0 if there was none.
-uint32_t claim(std::atomic<uint32_t>& left) {
-  uint32_t before = left.load(std::memory_order_acquire);
-  while (before != 0 &&
-         !left.compare_exchange_weak(before, before - 1, std::memory_order_acq_rel)) {
-  }
-  return before;
-}
+uint32_t run_of(uint64_t state) { return static_cast<uint32_t>(state >> 32); }
+uint32_t left_of(uint64_t state) { return static_cast<uint32_t>(state); }
+
+/// Chunks to claim at once of what is left of a share. A claim waits until what was stored before
+/// it has left the core, some 50 ns: short runs are better off with few.
+uint32_t claim_of(uint32_t left, bool one_by_one) { return one_by_one ? 1 : left - left / 4; }
 
 }  // namespace
 
@@ -46,89 +44,113 @@ ThreadPool& ThreadPool::instance() {
 }
 
 int ThreadPool::threads() {
-  int count = threads_.load();
+  int count = team_.threads.load();
   if (count == 0) {
     int expected = 0;
     count = physical_cores();
-    if (!threads_.compare_exchange_strong(expected, count)) count = expected;
+    if (!team_.threads.compare_exchange_strong(expected, count)) count = expected;
   }
   return count;
 }
 
-void ThreadPool::set_threads(int count) { threads_ = std::max(1, count); }
+void ThreadPool::set_threads(int count) { team_.threads = std::max(1, count); }
 
-void ThreadPool::run(uint32_t count, Work work, void* context, bool worth_waking) {
+void ThreadPool::run(uint32_t count, Work work, void* context, bool large) {
   int threads = std::min(this->threads(), kMaxThreads);
-  int helpers = static_cast<int>(std::min<int64_t>(threads, count)) - 1;
+  int shares = static_cast<int>(std::min<int64_t>(threads, count));
   std::unique_lock<std::mutex> caller(caller_, std::defer_lock);
-  if (helpers <= 0 || !caller.try_lock()) {
-    for (uint32_t i = 0; i < count; i++) work(context, i);
+  if (shares <= 1 || !caller.try_lock()) {
+    work(context, 0, count);
     return;
   }
-  bool wake = worth_waking || Clock::now() - last_end_ < kSpin;
-  if (wake) start_workers(helpers);
-  publish(count, work, context, helpers);
-  if (wake && sleeping_.load() > 0) {
-    {
-      std::lock_guard<std::mutex> lock(sleep_);
-    }  // a worker that just saw no work is in its wait by now
-    work_came_.notify_all();
-  }
-  take_part(0);
-  wait_for_stragglers(count);
-  last_end_ = Clock::now();
+  uint32_t first = publish(count, shares, work, context, large);
+  // With the fence either we see that a thread sleeps, or it sees the run; it is worth its time for
+  // large runs only.
+  if (large) std::atomic_thread_fence(std::memory_order_seq_cst);
+  bool asleep = started_ < shares - 1 || team_.sleeping.load(std::memory_order_relaxed) > 0;
+  if (asleep && (large || Clock::now() - last_end_ < kSpin)) wake(shares - 1);
+  work(context, 0, first);
+  take_part(0, first);
+  wait_for_stragglers();
+  if (asleep) last_end_ = Clock::now();
 }
 
-void ThreadPool::publish(uint32_t count, Work work, void* context, int helpers) {
-  job_ = {work, context, count, helpers + 1};
-  finished_.value.store(0, std::memory_order_relaxed);
-  active_.store(helpers, std::memory_order_relaxed);
-  uint32_t begin = 0;
-  for (int share = 0; share <= helpers; share++) {
-    uint32_t end = job_.end_of(share);
-    left_[share].value.store(end - begin, std::memory_order_release);
-    begin = end;
+/// Shows the workers their shares; returns how many chunks of the first one the caller has claimed.
+uint32_t ThreadPool::publish(uint32_t count, int shares, Work work, void* context, bool large) {
+  if (team_.shares.load(std::memory_order_relaxed) != shares) team_.shares = shares;
+  chunks_ += count;
+  uint64_t run = uint64_t{++runs_} << 32;
+  uint32_t end = count, first = 0;
+  for (int index = shares - 1; index >= 0; index--) {
+    uint32_t begin = static_cast<uint32_t>(uint64_t{count} * index / shares);
+    Share& share = shares_[index];
+    share.work = work;
+    share.context = context;
+    share.end = end;
+    share.large.store(large, std::memory_order_relaxed);
+    first = index == 0 ? claim_of(end - begin, large) : 0;
+    share.state.store(run | (end - begin - first), std::memory_order_release);
+    end = begin;
   }
-  runs_.value.fetch_add(1);  // seq_cst with sleeping_: one of the two sees the other
+  return first;
 }
 
-/// Does the chunks of the thread's own share, then what is left of the others.
-void ThreadPool::take_part(int index) {
-  int shares = active_.load(std::memory_order_relaxed) + 1;
-  uint32_t done = 0;
-  for (int i = 0; i < shares; i++) done += finish_share((index + i) % shares);
-  if (done == 0) return;
-  uint32_t count = job_.count;
-  // seq_cst with caller_sleeps_: either we see that the caller sleeps, or it sees our chunks done.
-  if (finished_.value.fetch_add(done) + done == count && caller_sleeps_.load()) {
+/// Wakes the threads that sleep, and makes those that are missing.
+void ThreadPool::wake(int helpers) {
+  start_workers(helpers);
+  {
     std::lock_guard<std::mutex> lock(sleep_);
-    work_done_.notify_one();
-  }
+  }  // a worker that just saw no work is in its wait by now
+  work_came_.notify_all();
 }
 
-/// Claims and does chunk after chunk until none is left; how many it did.
-uint32_t ThreadPool::finish_share(int share) {
+/// Does what is left of the thread's own share, then of the others; `done`: its chunks done before.
+void ThreadPool::take_part(int index, uint32_t done) {
+  count_finished(done + finish_share(index, true));
+  int shares = team_.shares.load(std::memory_order_relaxed);
+  for (int i = 1; i < shares; i++) count_finished(finish_share((index + i) % shares, false));
+}
+
+void ThreadPool::count_finished(uint32_t chunks) {
+  if (chunks == 0) return;
+  // seq_cst: either we see that the caller sleeps, or it sees our chunks done.
+  finished_.chunks.fetch_add(chunks);
+  if (!finished_.caller_sleeps.load()) return;
+  std::lock_guard<std::mutex> lock(sleep_);
+  work_done_.notify_one();
+}
+
+/// Claims and does chunks until none is left; how many it did.
+uint32_t ThreadPool::finish_share(int index, bool own) {
+  Share& share = shares_[index];
   uint32_t done = 0;
-  while (uint32_t left = claim(left_[share].value)) {
-    job_.work(job_.context, job_.end_of(share) - left);
-    done++;
+  uint64_t state = share.state.load(std::memory_order_acquire);
+  while (uint32_t left = left_of(state)) {
+    bool large = share.large.load(std::memory_order_relaxed);
+    uint32_t claimed = claim_of(left, large || !own);
+    if (!share.state.compare_exchange_weak(state, state - claimed, std::memory_order_acq_rel)) {
+      continue;
+    }
+    share.work(share.context, share.end - left, share.end - left + claimed);
+    done += claimed;
+    state = share.state.load(std::memory_order_acquire);
   }
   return done;
 }
 
-void ThreadPool::wait_for_stragglers(uint32_t count) {
-  auto done = [&] { return finished_.value.load() == count; };
+void ThreadPool::wait_for_stragglers() {
+  auto done = [&] { return finished_.chunks.load() == chunks_; };
   if (spin_until(done)) return;
   std::unique_lock<std::mutex> lock(sleep_);
-  caller_sleeps_ = true;
+  finished_.caller_sleeps = true;
   work_done_.wait(lock, done);
-  caller_sleeps_ = false;
+  finished_.caller_sleeps = false;
 }
 
 void ThreadPool::start_workers(int wanted) {
   while (started_ < wanted) {
     try {
-      std::thread([this, index = started_] { worker_loop(index); }).detach();
+      std::thread([this, index = started_ + 1] { worker_loop(index); }).detach();
     } catch (const std::system_error&) {
       return;  // no thread to be had: the caller does the chunks that nobody takes
     }
@@ -139,17 +161,15 @@ void ThreadPool::start_workers(int wanted) {
 void ThreadPool::worker_loop(int index) {
   uint32_t seen = 0;
   for (;;) {
-    auto work_for_us = [&] {
-      return index < active_.load(std::memory_order_relaxed) && runs_.value.load() != seen;
-    };
+    auto work_for_us = [&] { return run_of(shares_[index].state.load()) != seen; };
     if (!spin_until(work_for_us)) {
       std::unique_lock<std::mutex> lock(sleep_);
-      sleeping_++;
+      team_.sleeping++;
       work_came_.wait(lock, work_for_us);
-      sleeping_--;
+      team_.sleeping--;
     }
-    seen = runs_.value.load();
-    take_part(index + 1);
+    seen = run_of(shares_[index].state.load());
+    take_part(index, 0);
   }
 }
 

@@ -17,14 +17,16 @@ class ThreadPool {
   /// Never destroyed: process.exit() runs static destructors while workers still run.
   static ThreadPool& instance();
 
-  /// Does the chunk; called from several threads at once, with different indices.
-  using Work = void (*)(void* context, uint32_t index);
+  /// Does the chunks from `begin` to before `end`; called from several threads at once, with
+  /// different chunks.
+  using Work = void (*)(void* context, uint32_t begin, uint32_t end);
 
-  /// Calls `work(context, i)` for every i below `count`, on the calling thread and on those of the
-  /// pool that spin; returns when all calls have returned. Sleeping ones are woken where that is
-  /// said to pay, and where runs follow one another so closely that they will spin from then on.
-  /// While another thread runs its own work here, the caller does all of its chunks itself.
-  void run(uint32_t count, Work work, void* context, bool worth_waking);
+  /// Has `work` do `count` chunks, on the calling thread and on those of the pool that spin;
+  /// returns when all are done. `large`: sleeping threads are woken, and chunks are claimed one by
+  /// one. Else the former happens only where runs follow one another so closely that they will spin
+  /// from then on, and threads claim half of what is left of their share. While another thread runs
+  /// its own work here, the caller does all of its chunks itself.
+  void run(uint32_t count, Work work, void* context, bool large);
 
   /// Threads that work on a step, the caller's among them; the physical cores until set.
   int threads();
@@ -38,37 +40,43 @@ class ThreadPool {
   ThreadPool() = default;
   template <typename Condition>
   static bool spin_until(Condition done);
-  void publish(uint32_t count, Work work, void* context, int helpers);
+  uint32_t publish(uint32_t count, int shares, Work work, void* context, bool large);
+  void wake(int helpers);
   void start_workers(int wanted);
   void worker_loop(int index);
-  void take_part(int index);
-  uint32_t finish_share(int share);
-  void wait_for_stragglers(uint32_t count);
+  void take_part(int index, uint32_t done);
+  uint32_t finish_share(int index, bool own);
+  void count_finished(uint32_t chunks);
+  void wait_for_stragglers();
 
-  struct Job {
-    Work work;
+  // What is written together lies in a pair of cache lines of its own, since processors fetch
+  // pairs.
+
+  /// A thread's part of a run. The lines go from the caller's core to the thread's once in a step.
+  struct alignas(128) Share {
+    std::atomic<uint64_t> state{0};  // number of the run << 32 | chunks that nobody has claimed
+    std::atomic<bool> large{false};
+    Work work;  // from here on stable while a claimed chunk is not finished
     void* context;
-    uint32_t count;
-    int shares;
-    uint32_t end_of(int share) const {
-      return static_cast<uint32_t>(uint64_t{count} * (share + 1) / shares);
-    }
+    uint32_t end;  // chunks before it are left
   };
-  /// What several threads write has a cache line of its own.
-  struct alignas(64) Counter {
-    std::atomic<uint32_t> value{0};
+  struct alignas(128) Finished {
+    std::atomic<uint32_t> chunks{0};  // of all runs together
+    std::atomic<bool> caller_sleeps{false};
+  };
+  struct alignas(128) Team {
+    std::atomic<int> shares{1};  // of the run
+    std::atomic<int> sleeping{0};
+    std::atomic<int> threads{0};
   };
   std::mutex caller_;           // held by the one whose work the pool does
-  Clock::time_point last_end_;  // of the last run that had it
-  Job job_{};                   // stable from a chunk's claim until it counts as finished
-  Counter left_[kMaxThreads];   // chunks of each share that nobody has claimed
-  Counter finished_;            // chunks done, of all shares
-  Counter runs_;                // so far; a change is the sign to take part
-  std::atomic<int> active_{0};  // workers below this number take part
-  std::atomic<int> sleeping_{0};
-  std::atomic<bool> caller_sleeps_{false};
-  std::atomic<int> threads_{0};
-  int started_ = 0;  // workers made so far; under caller_
+  Clock::time_point last_end_;  // of the last run that found threads asleep; under caller_
+  uint32_t runs_ = 0;           // so far; under caller_
+  uint32_t chunks_ = 0;         // of all runs together; under caller_
+  int started_ = 0;             // workers made so far; under caller_
+  Share shares_[kMaxThreads];   // the caller's comes first
+  Finished finished_;
+  Team team_;
   std::mutex sleep_;
   std::condition_variable work_came_, work_done_;
 };

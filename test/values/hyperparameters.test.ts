@@ -41,6 +41,15 @@ describe('learning rate', () => {
     expect([w[0], v[0], optimizer.step, optimizer.learningRate]).toEqual([0.5, 1, 1, 0.5]);
   });
 
+  test('-0 after 0 is noticed: -0 - -0 * 0 is 0', () => {
+    const optimizer = new SGD((step) => (step === 0 ? 0 : -0), { device: 'cpu' });
+    const w = float32(-0);
+    optimizer.update([w], [float32(0)]);
+    expect(w[0]).toBe(-0);
+    optimizer.update([w], [float32(0)]);
+    expect(w[0]).toBe(0);
+  });
+
   test('1e-46 is 0 in float32: parameters rest, velocities go on', () => {
     expect(steps('float32', 1e-46, { momentum: 0.5 }, [1e-40, 3], [1e10, 1])).toEqual({
       w: Array.from(float32(1e-40, 3)),

@@ -52,11 +52,11 @@ function makeTrees(dtype: Dtype, sizes: readonly number[]): Trees {
 }
 
 /** The parameters after the steps, by the oracle. */
-function expectedOf(dtype: Dtype, { parameters, gradients }: Trees): LeafData[] {
+function expectedOf(dtype: Dtype, { parameters, gradients }: Trees, steps = STEPS): LeafData[] {
   return parameters.map(({ data }, i) => {
     const w = copied(data);
     const v = new ARRAYS[dtype](w.length);
-    for (let step = 0; step < STEPS; step++) {
+    for (let step = 0; step < steps; step++) {
       oracleStep(dtype, hyperparameters, w, gradients[i].data, v, subnormalsOn(deviceFor([dtype])));
     }
     return w;
@@ -90,6 +90,18 @@ describe.each(Object.entries(LAYOUTS))('%s', (_, sizes) => {
       await expectBits((optimizer) => optimizer.updateAsync(trees.parameters, trees.gradients));
     });
   });
+});
+
+/** So many that threads are awake and share small steps, which they claim in other portions. */
+test.each(THREADS)('small steps that follow closely, %p threads', (threads) => {
+  native().setThreads(threads);
+  const trees = makeTrees('float32', [60_001]);
+  const steps = 40;
+  const expected = expectedOf('float32', trees, steps);
+  const { learningRate, ...options } = hyperparameters;
+  const optimizer = new SGD(learningRate, options);
+  for (let step = 0; step < steps; step++) optimizer.update(trees.parameters, trees.gradients);
+  expectSameBits('float32', trees.parameters[0].data, expected[0], 'the leaf');
 });
 
 test('an asynchronous step on the pool leaves synchronous ones of another optimizer right', async () => {

@@ -43,11 +43,11 @@ describe('learning rate', () => {
 
   test('-0 after 0 is noticed: -0 - -0 * 0 is 0', () => {
     const optimizer = new SGD((step) => (step === 0 ? 0 : -0), { device: 'cpu' });
-    const w = float32(-0);
-    optimizer.update([w], [float32(0)]);
-    expect(w[0]).toBe(-0);
-    optimizer.update([w], [float32(0)]);
-    expect(w[0]).toBe(0);
+    const [parameters, gradients] = [[float32(-0)], [float32(0)]];
+    optimizer.update(parameters, gradients);
+    expect(parameters[0][0]).toBe(-0);
+    optimizer.update(parameters, gradients);
+    expect(parameters[0][0]).toBe(0);
   });
 
   test('1e-46 is 0 in float32: parameters rest, velocities go on', () => {

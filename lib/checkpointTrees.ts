@@ -181,7 +181,10 @@ export function makeLeaves(node: Node<Placed>, root: string): Node<Made> {
     const elements = data[next++];
     const dtype = leafDtype(entry.dtype) as Dtype;
     const bare = isBare ? bareArray(dtype, elements) : undefined;
-    const leaf = checkLeaf(bare ?? { data: elements, shape: [...entry.shape], dtype }, `${root} ${entry.name}`);
+    const leaf = checkLeaf(
+      bare ?? { data: elements, shape: Object.freeze([...entry.shape]), dtype },
+      `${root} ${entry.name}`,
+    );
     return { entry, leaf };
   });
 }

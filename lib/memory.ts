@@ -52,7 +52,7 @@ export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32'): unknown
   const tree = readTree(shapeOrTree, 'shape', shapeReader);
   const data = allocate(leavesOf(tree).map((shape): LeafSpec => ({ dtype: known, shape })));
   let next = 0;
-  return buildTree(tree, (shape) => ({ data: data[next++], shape: [...shape], dtype: known }));
+  return buildTree(tree, (shape) => ({ data: data[next++], shape: Object.freeze(shape), dtype: known }));
 }
 
 /**
@@ -129,7 +129,7 @@ export function copyElements(from: CheckedLeaf, to: CheckedLeaf): void {
 
 /** A leaf of the kind of `model` over other elements. */
 export function leafWith({ leaf, dtype, shape }: CheckedLeaf, data: LeafData): object {
-  if (shape) return { data, shape: [...shape], dtype };
+  if (shape) return { data, shape: Object.freeze(shape), dtype };
   if (dtype !== 'float16') return data;
   const Float16 = (leaf as { constructor: unknown }).constructor as new (
     b: ArrayBufferLike,

@@ -1,5 +1,6 @@
 // What a tree looked like when it was read, so that the next step can tell in nanoseconds per leaf whether it still does.
-// Nothing here allocates.
+// Nothing here allocates. Object.is compares pointers, where === looks into both objects first to learn that they are
+// some: with many leaves each look is a cache miss.
 import { type CheckedLeaf, bufferOf, isShared, lengthOf } from './leaf';
 import { keyAt, leavesOf, type Node } from './tree';
 
@@ -65,7 +66,7 @@ function sameObject(container: object, keys: readonly string[], values: readonly
   let i = 0;
   // for...in walks the keys of a plain object without making an array of them.
   for (const key in container) {
-    if (key !== keys[i] || (container as Record<string, unknown>)[key] !== values[i]) return false;
+    if (key !== keys[i] || !Object.is((container as Record<string, unknown>)[key], values[i])) return false;
     i++;
   }
   return i === keys.length;
@@ -75,40 +76,55 @@ function sameArray({ container, values }: BranchWatch): boolean {
   const items = container as readonly unknown[];
   if (items.length !== values.length) return false;
   for (let i = 0; i < values.length; i++) {
-    if (items[i] !== values[i]) return false;
+    if (!Object.is(items[i], values[i])) return false;
   }
   return true;
 }
+
+const CHANGEABLE = {};
 
 /** Tensors and what they held, in flat lists: an object for each would cost as many cache misses as the tensor itself. */
 class TensorWatch {
   readonly #tensors: TensorLike[] = [];
   readonly #data: unknown[] = [];
   readonly #dtypes: unknown[] = [];
-  /** For one tensor after another: the number of axes, then each axis. */
+  /** Shapes that can't change, so that there is no need to look into them; `CHANGEABLE` for the others. */
+  readonly #shapes: object[] = [];
+  /** Of one tensor after another whose shape can: the number of axes, then each axis. */
   readonly #axes: number[] = [];
 
   add(tensor: TensorLike, data: unknown, dtype: unknown, shape: readonly number[]): void {
     this.#tensors.push(tensor);
     this.#data.push(data);
     this.#dtypes.push(dtype);
-    this.#axes.push(shape.length, ...shape);
+    const isFixed = isConstant(tensor.shape);
+    this.#shapes.push(isFixed ? (tensor.shape as object) : CHANGEABLE);
+    if (!isFixed) this.#axes.push(shape.length, ...shape);
   }
 
   areSame(): boolean {
     const tensors = this.#tensors;
     const data = this.#data;
     const dtypes = this.#dtypes;
+    const shapes = this.#shapes;
     const axes = this.#axes;
     let next = 0;
     for (let i = 0; i < tensors.length; i++) {
       const tensor = tensors[i];
-      if (tensor.data !== data[i] || tensor.dtype !== dtypes[i]) return false;
+      if (!Object.is(tensor.data, data[i]) || !Object.is(tensor.dtype, dtypes[i])) return false;
       const { shape } = tensor;
+      if (Object.is(shape, shapes[i])) continue;
+      if (!Object.is(shapes[i], CHANGEABLE)) return false;
       const rank = axes[next++];
       if (!Array.isArray(shape) || shape.length !== rank) return false;
       for (let axis = 0; axis < rank; axis++) if (shape[axis] !== axes[next++]) return false;
     }
     return true;
   }
+}
+
+/** True for a frozen array of values, such as the shapes that this package makes. */
+function isConstant(shape: unknown): boolean {
+  if (!Array.isArray(shape) || !Object.isFrozen(shape)) return false;
+  return shape.every((_, i) => Object.getOwnPropertyDescriptor(shape, i)?.get === undefined);
 }

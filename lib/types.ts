@@ -35,7 +35,7 @@ export type DataOf<D extends Dtype> = D extends 'float32'
 export interface Tensor<D extends Dtype = Dtype> {
   /** Elements in row-major order; 16-bit dtypes as words of bits. */
   readonly data: DataOf<D>;
-  /** Length of each axis. */
+  /** Length of each axis. Those that this package makes are frozen: steps then needn't look into them. */
   readonly shape: readonly number[];
   readonly dtype: D;
 }

@@ -1,5 +1,5 @@
 // What is kept while the same arrays come back: each change is noticed by the next step.
-import { SGD, type Tensor } from '../../lib/index';
+import { clone, SGD, type Tensor, zeros, zerosLike } from '../../lib/index';
 import { failureOf, rangeFailure, typeFailure } from '../helpers/failures';
 import { loose } from '../helpers/loose';
 import { bytesOf, detach, memoryOf, numbers } from '../helpers/memory';
@@ -223,6 +223,42 @@ describe('a tensor', () => {
     ],
   ])('with a %s is an error', (_, change, failure) => {
     expect(failureAfter(change)).toEqual(failure);
+  });
+});
+
+describe('a shape that is frozen', () => {
+  const mismatch = rangeFailure('shape-mismatch', 'gradients.0: expected shape [2] as parameters.0, received [2, 1]');
+
+  /** The failure of the third step, before which `change` was made. */
+  function failureWith(gradients: Tensor[], change: () => void): unknown {
+    const parameters = zeros([[2]]) as Tensor[];
+    const optimizer = new SGD(1, { momentum: 0.5 });
+    for (let step = 0; step < 2; step++) optimizer.update(parameters, gradients);
+    change();
+    return failureOf(() => loose(optimizer).update(parameters, gradients));
+  }
+
+  test('as those of zeros, zerosLike, clone and applyGradients are', () => {
+    const [made] = zeros([[2]]);
+    const [like] = zerosLike([made]);
+    const [copy] = clone([made]);
+    const [next] = new SGD(1).applyGradients([like], [made]);
+    expect([made, like, copy, next].map(({ shape }) => Object.isFrozen(shape))).toEqual([true, true, true, true]);
+  });
+
+  test('and was replaced: an error', () => {
+    const gradients = zeros([[2]]) as Tensor[];
+    const change = (): object => Object.assign(gradients[0], { shape: [2, 1] });
+    expect(failureWith(gradients, change)).toEqual(mismatch);
+  });
+
+  test('but for a getter: each step looks into it', () => {
+    let axis = 2;
+    const shape = Object.freeze(Object.defineProperty([2], 0, { get: () => axis, enumerable: true }));
+    const change = (): number => (axis = 3);
+    expect(failureWith([{ data: ones(), shape, dtype: 'float32' }], change)).toEqual(
+      rangeFailure('invalid-shape', 'gradients.0.data: expected 3 elements for shape [3], received 2'),
+    );
   });
 });
 

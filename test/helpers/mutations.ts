@@ -77,7 +77,10 @@ const CHANGES: Record<string, (branch: Any, key: string, other: unknown) => void
   },
   reshape: (branch, key) => {
     const value = branch[key] as { shape?: number[] } | null;
-    if (Array.isArray(value?.shape)) value.shape.push(value.shape.length === 1 ? 1 : 2);
+    if (!Array.isArray(value?.shape)) return;
+    const axis = value.shape.length === 1 ? 1 : 2;
+    if (Object.isFrozen(value.shape)) value.shape = [...value.shape, axis];
+    else value.shape.push(axis);
   },
   rekind: (branch, key) => {
     const value = branch[key];

@@ -1,6 +1,7 @@
 // Command buffers: encoding, commit, completion. The life-cycle rules (C1 to C15) live here.
 #import "sim_classes.h"
 
+#include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <vector>
@@ -200,6 +201,7 @@ struct CommandBufferState {
     std::lock_guard<std::mutex> lock(state_->mutex);
     state_->start = outcome.start;
     state_->end = outcome.end;
+    counters().gpuNanoseconds += std::llround((outcome.end - outcome.start) * 1e9);
     if (outcome.fault) state_->error = [command_buffer_error(*outcome.fault) retain];
     state_->status = outcome.fault ? MTLCommandBufferStatusError : MTLCommandBufferStatusCompleted;
     state_->finished.notify_all();

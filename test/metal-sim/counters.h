@@ -16,6 +16,7 @@ namespace metal_sim {
   X(commits)                  \
   X(waits)                    \
   X(handlers)                 \
+  X(gpuNanoseconds)           \
   X(encoders)                 \
   X(dispatches)               \
   X(threads)                  \

@@ -7,8 +7,17 @@ resetSimulatorAfterEach();
 
 const WAYS = ['update', 'updateAsync', 'applyGradients'] as const;
 
-/** An optimizer and how it steps one leaf of `zeros`, in each way. */
-function training(device: 'cpu' | 'gpu'): { optimizer: SGD; step: Record<(typeof WAYS)[number], () => unknown> } {
+interface Training {
+  readonly optimizer: SGD;
+  /** One leaf of `zeros`, in each way. */
+  readonly step: {
+    readonly update: () => void;
+    readonly updateAsync: () => Promise<void>;
+    readonly applyGradients: () => unknown;
+  };
+}
+
+function training(device: 'cpu' | 'gpu'): Training {
   const parameters: Tensor[] = [zeros(5000)];
   const gradients = zerosLike(parameters);
   const optimizer = new SGD(1, { momentum: 0.9, device });

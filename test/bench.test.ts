@@ -134,7 +134,12 @@ test('with a GPU, its times are told, and over the simulator the calls of a step
   const valueOf = (start: string): number | undefined => metrics.find(({ name }) => name.startsWith(start))?.value;
   expect(machine.simulated).toBe(isSimulated);
   expect(valueOf('first step on the GPU')).toBeGreaterThan(0);
-  expect(valueOf('GPU, 65536 elements, by the wall clock')).toBeGreaterThan(0);
+  for (const who of ['GPU', 'GPU streaming kernel']) {
+    for (const clock of ['the wall clock', "the GPU's clock"]) {
+      expect(valueOf(`${who}, 65536 elements, by ${clock}`)).toBeGreaterThan(0);
+    }
+  }
+  expect(valueOf('metal-sgd on the GPU, speed relative to the streaming kernel')).toBeGreaterThan(0);
   const counted = ['command buffers', 'encoders', 'dispatches', 'bytes copied', 'objects made besides', 'bytes made'];
   const found = counted.map((name) => valueOf(`one step of mlp (4 leaves): ${name}`));
   expect(found).toEqual(isSimulated ? [1, 1, 1, 0, 0, 0] : counted.map(() => undefined));

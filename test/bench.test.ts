@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agree } from '../bench/agreement';
 import { narrowBfloat16, narrowFloat16, wideningTable } from '../bench/half';
+import type { Metric } from '../bench/metrics';
 import type { Results } from '../bench/results';
 import { pairedRatios, summarize } from '../bench/statistics';
 import { fill, someValues } from '../bench/values';
@@ -143,6 +144,7 @@ test('with a GPU, its times are told, and over the simulator the calls of a step
   const counted = ['command buffers', 'encoders', 'dispatches', 'bytes copied', 'objects made besides', 'bytes made'];
   const found = counted.map((name) => valueOf(`one step of mlp (4 leaves): ${name}`));
   expect(found).toEqual(isSimulated ? [1, 1, 1, 0, 0, 0] : counted.map(() => undefined));
+  if (isSimulated) expect(valueOf("one step of mlp (4 leaves): CPU time outside Metal's calls")).toBeGreaterThan(0);
 });
 
 test('two files of results are compared without measuring', () => {
@@ -183,6 +185,57 @@ test('a report has the machine, charts, tables and how to repeat it', () => {
     expect(svg).toContain(chart === 'sizes' ? '2 threads' : 'metal-sgd');
     expect(svg).not.toMatch(/NaN|undefined/);
   }
+});
+
+describe('a report of several runs', () => {
+  const count = (row: string, column: string, value: number, unit = ''): Metric => {
+    return { part: 'calls', name: `one step of ${row}: ${column}`, value, unit, cell: { row, column } };
+  };
+  const speed: Metric = { part: 'gpu', name: 'GPU, 65536 elements', value: 1.5, unit: 'GB/s', note: 'simulated' };
+  const main = resultsWith([seriesOf('metal-sgd', [1e6])], [{ part: 'goals', name: 'a goal', value: 1, unit: '' }]);
+  const calls = resultsWith(
+    [],
+    [speed, count('mlp', 'dispatches', 1), count('mlp', 'time', 12.34, 'us'), count('gpt2', 'dispatches', 2)],
+  );
+  const reported = (...all: readonly Results[]): string => {
+    const files = all.map((results, i) => {
+      const path = join(folder, `part-${String(i)}.json`);
+      writeFileSync(path, JSON.stringify(results));
+      return path;
+    });
+    const run = runNode([join(ROOT, 'bench', 'build', 'report', 'main.js'), ...files, '--output', folder]);
+    expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+    return readFileSync(join(folder, 'benchmarks.md'), 'utf8');
+  };
+
+  test('has what each adds, counts in one table with a row for each work', () => {
+    const text = reported(main, { ...calls, machine: { ...calls.machine, simulated: true } });
+    expect(text).toContain('| a goal | 1 |');
+    expect(text).toContain("## What a step costs in Metal's calls, over the Metal simulator\n");
+    expect(text).toContain('|  | dispatches | time |\n|---|--:|--:|\n| mlp | 1 | 12.3 us |\n| gpt2 | 2 |  |\n');
+    expect(text).toMatch(/^## GPU, over the Metal simulator\n[^#]*these speeds mean nothing\.\n\n[^#]*1\.50 GB\/s/m);
+    expect(text.match(/^## Time of a step/gm)).toHaveLength(1);
+    expect(text).not.toContain('Another run');
+  });
+
+  test('says where a run was made, if elsewhere or from another commit', () => {
+    const text = reported(main, { ...calls, commit: 'def', date: '2026-05-06T00:00:00.000Z' });
+    expect(text).toContain("## What a step costs in Metal's calls\n");
+    expect(text.match(/^Another run: 2026-05-06, commit def, A processor, 2 processors, Linux\.$/gm)).toHaveLength(2);
+    const other = { ...main, machine: { ...main.machine, cpu: 'Another processor' } };
+    expect(reported(main, other)).toMatch(/^## Time of a step\n\nAnother run: .*, Another processor, /m);
+  });
+
+  test('a file that is none of ours, or missing, is told in one line, and nothing is written', () => {
+    const before = readFileSync(join(folder, 'benchmarks.md'), 'utf8');
+    for (const file of [join(ROOT, 'package.json'), join(folder, 'none.json')]) {
+      const given = [join(folder, 'part-0.json'), file, '--output', folder];
+      const { status, stderr } = runNode([join(ROOT, 'bench', 'build', 'report', 'main.js'), ...given]);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^bench:report: [^\n]+\n$/);
+    }
+    expect(readFileSync(join(folder, 'benchmarks.md'), 'utf8')).toBe(before);
+  });
 });
 
 test('a bad option ends with code 2 and one line', () => {

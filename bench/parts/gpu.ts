@@ -81,14 +81,15 @@ function calls(context: Context): Metric[] {
   const works = WORKS.filter(({ group }) => !context.isSmoke || group === 'small')
     .filter(({ name, total }) => hasMemory(12 * total, `counting the calls of ${name}`, context))
     .map(({ name }) => name);
-  return (runChild('counters', { works }) as Counted[]).flatMap(({ work, copiedBytes, counters, host }) => {
+  return (runChild('counters', { works }) as Counted[]).flatMap(({ work, copiedBytes, counters, outside }) => {
     const sum = (names: readonly string[]): number => names.reduce((total, name) => total + (counters[name] ?? NaN), 0);
-    const leaves = workNamed(work)?.counts.length ?? 0;
-    const metric = (name: string, value: number, unit = ''): Metric => ({
-      part,
-      name: `one step of ${work} (${String(leaves)} leaves): ${name}`,
+    const row = `${work} (${String(workNamed(work)?.counts.length ?? 0)} leaves)`;
+    const metric = (column: string, value: number, unit = ''): Metric => ({
+      part: 'calls',
+      name: `one step of ${row}: ${column}`,
       value,
       unit,
+      cell: { row, column },
       ...(unit === '' ? { isExact: true } : {}),
     });
     return [
@@ -99,7 +100,7 @@ function calls(context: Context): Metric[] {
       metric('bytes copied', copiedBytes),
       metric('objects made besides', sum(MADE)),
       metric('bytes made', sum(['bytesAllocated', 'bytesWrapped'])),
-      metric("host's time with empty kernels", summarize(host).median * 1000, 'us'),
+      metric("CPU time outside Metal's calls", summarize(outside).median * 1000, 'us'),
     ];
   });
 }

@@ -83,7 +83,8 @@ function calls(context: Context): Metric[] {
     .map(({ name }) => name);
   return (runChild('counters', { works }) as Counted[]).flatMap(({ work, copiedBytes, counters, outside }) => {
     const sum = (names: readonly string[]): number => names.reduce((total, name) => total + (counters[name] ?? NaN), 0);
-    const row = `${work} (${String(workNamed(work)?.counts.length ?? 0)} leaves)`;
+    const leaves = workNamed(work)?.counts.length ?? 0;
+    const row = `${work} (${String(leaves)} ${leaves === 1 ? 'leaf' : 'leaves'})`;
     const metric = (column: string, value: number, unit = ''): Metric => ({
       part: 'calls',
       name: `one step of ${row}: ${column}`,

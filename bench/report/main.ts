@@ -16,12 +16,12 @@ async function main(files: readonly string[], folder: string): Promise<void> {
   console.log(`${path} and ${String(drawn.length)} charts`);
 }
 
-/** Names are dates. */
+/** By their names, which are dates unless somebody chose another. */
 function newestResults(): string {
   const folder = join(ROOT, 'bench', 'results');
   mkdirSync(folder, { recursive: true });
   const newest = readdirSync(folder)
-    .filter((name) => name.endsWith('.json'))
+    .filter((name) => /^\d.*\.json$/.test(name))
     .sort()
     .at(-1);
   if (newest === undefined) throw new Error('there are no results in bench/results: npm run bench makes some');

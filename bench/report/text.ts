@@ -60,9 +60,9 @@ On Linux the simulator counts what a step costs in Metal's calls. The report tak
 one, the others add what they have, such as
 
 \`\`\`sh
-npm run bench -- --json all.json
-npm run sim -- npm run bench -- --parts gpu --json calls.json
-npm run bench:report -- all.json calls.json
+npm run bench -- --json bench/results/all.json
+npm run sim -- npm run bench -- --parts gpu --json bench/results/calls.json
+npm run bench:report -- bench/results/all.json bench/results/calls.json
 \`\`\`
 
 Let nothing else run meanwhile. On a Mac the same commands measure its GPU.`;

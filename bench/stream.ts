@@ -1,6 +1,6 @@
 // The GPU's limit: the program in bench/limit/stream.mm, which the simulator's build has and a Mac compiles.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './internals';
 
@@ -28,9 +28,13 @@ function compiled(): string {
   mkdirSync(folder, { recursive: true });
   const program = join(folder, 'gpu-stream');
   const compiler = process.env['CXX'] ?? 'clang++';
-  const compile = [...FLAGS, join(SOURCES, 'stream.mm'), ...FRAMEWORKS, '-o', program];
+  const fresh = `${program}.${String(process.pid)}`; // another run may use what is there
+  const compile = [...FLAGS, join(SOURCES, 'stream.mm'), ...FRAMEWORKS, '-o', fresh];
   const { status, stderr, error } = spawnSync(compiler, compile, { encoding: 'utf8' });
-  if (!error && status === 0) return program;
+  if (!error && status === 0) {
+    renameSync(fresh, program);
+    return program;
+  }
   const reason = error ? error.message : (stderr.split('\n').find((line) => line.includes('error')) ?? 'it failed');
   throw new Error(`${compiler}: ${reason}`);
 }

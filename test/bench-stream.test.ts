@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KERNEL, streamProgram } from '../bench/stream';
+import { buildBench, MAIN } from './helpers/bench';
 import { ROOT, runNode } from './helpers/child';
 
 const onMac = process.platform === 'darwin';
@@ -11,10 +12,7 @@ const simulator = onMac ? undefined : join(ROOT, 'build-sim');
 const folder = mkdtempSync(join(tmpdir(), 'metal-sgd-stream-'));
 const environment = { ...process.env };
 
-beforeAll(() => {
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'bench']);
-  if (built.status !== 0) throw new Error(built.stdout);
-});
+beforeAll(buildBench);
 
 afterEach(() => {
   process.env = { ...environment };
@@ -66,9 +64,8 @@ test('where there is none, everything else of the GPU is measured', () => {
     for (const file of ['build', 'sim-control.node']) symlinkSync(join(simulator, file), join(folder, file));
   }
   const env = onMac ? { CXX: 'no-such-compiler' } : { METAL_SGD_PREBUILD: folder };
-  const main = ['--expose-gc', join(ROOT, 'bench', 'build', 'main.js')];
   const json = join(folder, 'without.json');
-  const run = runNode<never>([...main, '--smoke', '--parts', 'gpu', '--json', json], { env });
+  const run = runNode<never>([...MAIN, '--smoke', '--parts', 'gpu', '--json', json], { env });
   expect(run.status).toBe(0);
   expect(run.stderr).toMatch(/^bench: the GPU's streaming kernel is left out: [^\n]+\n$/);
   expect(run.stdout).toMatch(/^GPU, 65536 elements, by the GPU's clock: \d/m);

@@ -1,35 +1,27 @@
 // The benchmarks work, and every contestant computes the same; no time is asserted.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agree } from '../bench/agreement';
 import { narrowBfloat16, narrowFloat16, wideningTable } from '../bench/half';
-import type { Metric } from '../bench/metrics';
 import type { Results } from '../bench/results';
 import { pairedRatios, summarize } from '../bench/statistics';
 import { fill, someValues } from '../bench/values';
-import { resultOf, resultsWith, seriesOf } from './helpers/benchResults';
-import { type Outcome as Ended, ROOT, runNode } from './helpers/child';
+import { bench, buildBench, MAIN, resultsIn } from './helpers/bench';
+import { resultsWith, seriesOf } from './helpers/benchResults';
+import { ROOT, runNode } from './helpers/child';
 import { BFLOAT16, FLOAT16, narrow, widen } from './helpers/half';
 
 let folder: string;
 
 beforeAll(() => {
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'bench']);
-  if (built.status !== 0) throw new Error(built.stdout);
+  buildBench();
   folder = mkdtempSync(join(tmpdir(), 'metal-sgd-bench-'));
 });
 
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
-
-const bench = (...args: readonly string[]): Ended<never> =>
-  runNode(['--expose-gc', join(ROOT, 'bench', 'build', 'main.js'), ...args]);
-
-const resultsIn = (path: string): Results => JSON.parse(readFileSync(path, 'utf8')) as Results;
 
 test('a smoke run measures what is known, says what is not, and prints no escape codes in a pipe', () => {
   const path = join(folder, 'smoke.json');
@@ -107,29 +99,12 @@ test("STREAM's triad runs beside large works, and computes what it should", () =
   expect(byName.get('triad')).toMatchObject({ agrees: true, bytes: 12 * elements });
 });
 
-test('Ctrl-C ends with what was measured', async () => {
-  const path = join(folder, 'interrupted.json');
-  const main = join(ROOT, 'bench', 'build', 'main.js');
-  const child = spawn(process.execPath, [main, '--works', 'leaf-1000,mlp', '--rounds', '1000', '--json', path]);
-  setTimeout(() => child.kill('SIGINT'), 2500);
-  const [code] = (await once(child, 'exit')) as [number | null];
-  expect(code).toBe(130);
-  expect(resultsIn(path).interrupted).toBe(true);
-});
-
-test('a file to compare with that is none is told before anything is measured', () => {
-  const { status, stderr, stdout } = bench('--smoke', '--compare', join(ROOT, 'package.json'));
-  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-  expect(stderr).toContain('package.json holds no results of npm run bench');
-});
-
 test('with a GPU, its times are told, and over the simulator the calls of a step of each work', () => {
   const path = join(folder, 'gpu.json');
   // `npm test` has built it; a Mac has a GPU of its own.
   const isSimulated = process.platform !== 'darwin';
   const env = isSimulated ? { METAL_SGD_PREBUILD: join(ROOT, 'build-sim') } : {};
-  const main = ['--expose-gc', join(ROOT, 'bench', 'build', 'main.js')];
-  const run = runNode<never>([...main, '--smoke', '--parts', 'gpu', '--json', path], { env });
+  const run = runNode<never>([...MAIN, '--smoke', '--parts', 'gpu', '--json', path], { env });
   expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
   const { metrics, machine } = resultsIn(path);
   const valueOf = (start: string): number | undefined => metrics.find(({ name }) => name.startsWith(start))?.value;
@@ -161,87 +136,6 @@ test('two files of results are compared without measuring', () => {
   expect(status).toBe(0);
   expect(stdout).toMatch(/^compared with 2026-01-02T03:04:05.678Z, commit abc: 2 figures\n/);
   expect(stdout).toMatch(/^mlp float32 momentum 2: metal-sgd .*\+4[89]\.\d % /m);
-});
-
-test('a report has the machine, charts, tables and how to repeat it', () => {
-  const results = join(folder, 'reported.json');
-  const large = { work: 'leaf-25.6m', elements: 25_557_032, leaves: 1 };
-  const series = [seriesOf('metal-sgd', [2e6, 3e6]), seriesOf('C', [1e6, 2e6]), seriesOf('PyTorch fused', [3e6, 6e6])];
-  const goal = { relation: 'at least', value: 0.97 } as const;
-  const metric = { part: 'goals', name: '25.6 M | float32', value: 0.5, unit: '', goal };
-  const more = [resultOf(series, large), resultOf(series, { ...large, work: 'leaf-10k', elements: 10_000 })];
-  writeFileSync(results, JSON.stringify(resultsWith(series, [metric], more)));
-  const run = runNode([join(ROOT, 'bench', 'build', 'report', 'main.js'), results, '--output', folder]);
-  expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
-  const text = readFileSync(join(folder, 'benchmarks.md'), 'utf8');
-  expect(text).toContain('| processor | A processor, 2 cores, 2 processors |');
-  expect(text).toMatch(/^\| mlp float32 momentum, 2 threads \| metal-sgd \| 2\.50 ms \| .* \| 0\.583 \| /m);
-  expect(text).toContain('| 25.6 M \\| float32 | 0.500 | at least 0.97: **missed** |');
-  expect(text).toContain('npm run bench:report');
-  for (const chart of ['speeds', 'sizes', 'dtypes']) {
-    expect(text).toContain(`](benchmarks/${chart}.svg)`);
-    const svg = readFileSync(join(folder, 'benchmarks', `${chart}.svg`), 'utf8');
-    expect(svg).toMatch(/^<svg xmlns="[^"]+"/);
-    expect(svg).toContain(chart === 'sizes' ? '2 threads' : 'metal-sgd');
-    expect(svg).not.toMatch(/NaN|undefined/);
-  }
-});
-
-describe('a report of several runs', () => {
-  const count = (row: string, column: string, value: number, unit = ''): Metric => {
-    return { part: 'calls', name: `one step of ${row}: ${column}`, value, unit, cell: { row, column } };
-  };
-  const speed: Metric = { part: 'gpu', name: 'GPU, 65536 elements', value: 1.5, unit: 'GB/s', note: 'simulated' };
-  const main = resultsWith([seriesOf('metal-sgd', [1e6])], [{ part: 'goals', name: 'a goal', value: 1, unit: '' }]);
-  const calls = resultsWith(
-    [],
-    [speed, count('mlp', 'dispatches', 1), count('mlp', 'time', 12.34, 'us'), count('gpt2', 'dispatches', 2)],
-  );
-  const reported = (...all: readonly Results[]): string => {
-    const files = all.map((results, i) => {
-      const path = join(folder, `part-${String(i)}.json`);
-      writeFileSync(path, JSON.stringify(results));
-      return path;
-    });
-    const run = runNode([join(ROOT, 'bench', 'build', 'report', 'main.js'), ...files, '--output', folder]);
-    expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
-    return readFileSync(join(folder, 'benchmarks.md'), 'utf8');
-  };
-
-  test('has what each adds, counts in one table with a row for each work', () => {
-    const text = reported(main, { ...calls, machine: { ...calls.machine, simulated: true } });
-    expect(text).toContain('| a goal | 1 |');
-    expect(text).toContain("## What a step costs in Metal's calls, over the Metal simulator\n");
-    expect(text).toContain('|  | dispatches | time |\n|---|--:|--:|\n| mlp | 1 | 12.3 us |\n| gpt2 | 2 |  |\n');
-    expect(text).toMatch(/^## GPU, over the Metal simulator\n[^#]*these speeds mean nothing\.\n\n[^#]*1\.50 GB\/s/m);
-    expect(text.match(/^## Time of a step/gm)).toHaveLength(1);
-    expect(text).not.toContain('Another run');
-  });
-
-  test('says where a run was made, if elsewhere or from another commit', () => {
-    const text = reported(main, { ...calls, commit: 'def', date: '2026-05-06T00:00:00.000Z' });
-    expect(text).toContain("## What a step costs in Metal's calls\n");
-    expect(text.match(/^Another run: 2026-05-06, commit def, A processor, 2 processors, Linux\.$/gm)).toHaveLength(2);
-    const other = { ...main, machine: { ...main.machine, cpu: 'Another processor' } };
-    expect(reported(main, other)).toMatch(/^## Time of a step\n\nAnother run: .*, Another processor, /m);
-  });
-
-  test('a file that is none of ours, or missing, is told in one line, and nothing is written', () => {
-    const before = readFileSync(join(folder, 'benchmarks.md'), 'utf8');
-    for (const file of [join(ROOT, 'package.json'), join(folder, 'none.json')]) {
-      const given = [join(folder, 'part-0.json'), file, '--output', folder];
-      const { status, stderr } = runNode([join(ROOT, 'bench', 'build', 'report', 'main.js'), ...given]);
-      expect(status).toBe(1);
-      expect(stderr).toMatch(/^bench:report: [^\n]+\n$/);
-    }
-    expect(readFileSync(join(folder, 'benchmarks.md'), 'utf8')).toBe(before);
-  });
-});
-
-test('a bad option ends with code 2 and one line', () => {
-  const { status, stderr } = bench('--rounds', 'many');
-  expect(status).toBe(2);
-  expect(stderr).toMatch(/^error: .*'many' is invalid[^\n]*\n$/);
 });
 
 test('16-bit floats are converted as they are defined', () => {

@@ -1,8 +1,8 @@
 // The GPU's limit: the kernel in stream.metal, as a process that bench/children/gpu.ts asks. A line
 // of standard input is a command, a line of standard output its answer:
-//   open COUNT  -> ok | no memory: so many float32 elements in each array, a multiple of 4; finds
-//   the fastest geometry time STEPS  -> GPU NS and WALL NS of each step, in one line right       ->
-//   1 | 0: is the result right?
+//   open COUNT  -> ok | no memory; float32 elements of each array, a multiple of 4
+//   time STEPS  -> nanoseconds by the GPU's clock and by the wall clock, of each step
+//   right       -> 1 | 0: is the result right?
 // The argument of the program is the kernel's file.
 #import <Metal/Metal.h>
 
@@ -75,6 +75,7 @@ class Stream {
     if (!pipeline_ || !queue_) fail("Metal made no pipeline or no queue", error);
   }
 
+  /// Finds the fastest geometry too.
   bool open(size_t elements) {
     steps_ = 0;
     elements_ = elements;

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ROOT } from './internals';
+import { reasonIn } from './program';
 
 const FOLDER = join(ROOT, 'bench', 'build', 'children');
 
@@ -10,7 +11,7 @@ export function runChild(script: string, given: unknown, flags: readonly string[
   const command = ['--expose-gc', ...flags, join(FOLDER, `${script}.js`), JSON.stringify(given)];
   const { status, stdout, stderr, error } = spawnSync(process.execPath, command, { cwd: ROOT, encoding: 'utf8' });
   if (error) throw error;
-  if (status !== 0) throw new Error(`${script}: ${stderr.trim().split('\n').at(-1) ?? String(status)}`);
+  if (status !== 0) throw new Error(`${script}: ${reasonIn(stderr) || String(status)}`);
   return JSON.parse(stdout);
 }
 

@@ -1,7 +1,7 @@
 // `npm run bench`: measures, prints a table and single figures, writes JSON, compares with older results.
 import { comparison } from './compare';
 import { type Options, parseOptions } from './options';
-import { readResults, writeResults } from './results';
+import { checkPlace, readResults, writeResults } from './results';
 import { run } from './run';
 import { isSimulated } from './simulator';
 
@@ -16,6 +16,7 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
     console.log(comparison(old, readResults(instead)));
     return;
   }
+  checkPlace(options.json);
   const { results, wrong } = await run(options, signal, complain);
   console.log(`results: ${writeResults(results, options.json)}`);
   if (old) console.log(comparison(old, results));

@@ -21,6 +21,8 @@ export interface Metric {
   readonly goal?: Goal;
   /** Where it was found, or what else is to be known. */
   readonly note?: string;
+  /** Its place where the report has one table for the part instead of a line for each figure. */
+  readonly cell?: { readonly row: string; readonly column: string };
 }
 
 export const atLeast = (value: number): Goal => ({ relation: 'at least', value });

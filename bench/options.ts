@@ -50,7 +50,7 @@ where there is a GPU). Options that name dtypes, rules, threads, layouts, verbs 
 --all crosses everything, which takes hours. Whoever names works measures nothing else, unless --parts says so.
 
 METAL_SGD_BENCH_PYTHON names a Python that has PyTorch or MLX, and numpy, for --peers.
-npm run bench:report [FILE.json] makes docs/benchmarks.md of results. docs/benchmarks.md tells what everything means.`;
+npm run bench:report [FILE.json...] makes docs/benchmarks.md of results. docs/benchmarks.md tells what everything means.`;
 
 interface Given {
   works?: string[];

@@ -4,6 +4,12 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
+/** The error that a process told last; else its last line. */
+export function reasonIn(said: string): string {
+  const lines = said.trimEnd().split('\n');
+  return lines.findLast((line) => /^\w*(Error|Exception)\b/.test(line)) ?? lines[lines.length - 1];
+}
+
 export class Program {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #lines: AsyncIterator<string>;
@@ -44,9 +50,8 @@ export class Program {
     await this.#ended;
     if (wait.isOver) throw new Error(`no answer within ${String((patience ?? 0) / 1000)} s`);
     const { exitCode, signalCode } = this.#child;
-    const lines = this.#said.trimEnd().split('\n');
-    const reason = lines.findLast((line) => /^\w*(Error|Exception)\b/.test(line)) ?? lines.at(-1);
-    throw new Error(`it ended with ${signalCode ?? `code ${String(exitCode)}`}${reason ? `: ${reason}` : ''}`);
+    const reason = reasonIn(this.#said);
+    throw new Error(`it ended with ${signalCode ?? `code ${String(exitCode)}`}${reason === '' ? '' : `: ${reason}`}`);
   }
 
   /** Lets it end, and waits until it has. */

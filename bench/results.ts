@@ -1,6 +1,6 @@
 // What a run leaves behind: machine, versions, commit, every sample and every figure, as JSON.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Rule } from './contestant';
 import { ROOT } from './internals';
@@ -58,12 +58,25 @@ export function resultsOf(
   };
 }
 
-/** Writes a run to `file`, or to a new file in bench/results; returns the path. */
+const FOLDER = join(ROOT, 'bench', 'results');
+
+/** Makes the folder of a file for results. Before all the work: @throws Error if nothing could be written there then. */
+export function checkPlace(file = join(FOLDER, 'any.json')): void {
+  mkdirSync(dirname(file), { recursive: true });
+  accessSync(dirname(file), constants.W_OK);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`${file} is a folder`);
+}
+
+/** Writes a run to `file`, or to a new file in bench/results, all of it or nothing; returns the path. */
 export function writeResults(results: Results, file?: string): string {
-  const path = file ?? join(ROOT, 'bench', 'results', `${results.date.replaceAll(':', '-')}.json`);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.tmp`, `${JSON.stringify(results, null, 1)}\n`);
-  renameSync(`${path}.tmp`, path);
+  const path = file ?? join(FOLDER, `${results.date.replaceAll(':', '-')}.json`);
+  try {
+    writeFileSync(`${path}.tmp`, `${JSON.stringify(results, null, 1)}\n`);
+    renameSync(`${path}.tmp`, path);
+  } catch (error) {
+    rmSync(`${path}.tmp`, { force: true });
+    throw error;
+  }
   return path;
 }
 

@@ -1,5 +1,5 @@
 // One run of the suite: parts that find single figures, then cases measured in groups.
-import { setImmediate as nextTick } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Limit, startLimit } from './contestants/limit';
 import { installPeers, onProcessors, type Peer, PEERS, startPeer } from './contestants/peers';
 import { costMetrics } from './costs';
@@ -30,9 +30,12 @@ export async function run(
   complain: Complain,
 ): Promise<{ results: Results; wrong: boolean }> {
   const processors = boundProcessors();
-  const limit = await openLimit(options, processors, complain);
-  const peers = await openPeers(options.peers, processors, complain);
-  const watch = watchOf(signal, complain);
+  const unlessOver = (line: string): void => {
+    if (!signal.aborted) complain(line); // what fails by Ctrl-C is no news
+  };
+  const limit = await openLimit(options, processors, unlessOver);
+  const peers = await openPeers(options.peers, processors, signal, unlessOver);
+  const watch = watchOf(signal, unlessOver);
   const context: Context = { rounds: options.effort.rounds, isSmoke: options.isSmoke, processors, limit, watch };
   const metrics: Metric[] = [];
   const groups: (Group & { found: Measurement[] })[] = [];
@@ -68,14 +71,26 @@ async function openLimit(
   if (!options.against.includes('c') && !options.against.includes('triad')) return undefined;
   const limit = await startLimit(processors);
   if (limit instanceof Limit) return limit;
+  await heedSignals();
   complain(limit);
   return undefined;
 }
 
-async function openPeers(names: readonly string[], processors: readonly number[], complain: Complain): Promise<Peer[]> {
-  if (names.length > 0) installPeers(complain);
+/** Lets Ctrl-C through, which came while this process did not look. */
+const heedSignals = (): Promise<void> => sleep(SIGNAL_DELAY);
+const SIGNAL_DELAY = 5; // milliseconds
+
+async function openPeers(
+  names: readonly string[],
+  processors: readonly number[],
+  signal: AbortSignal,
+  complain: Complain,
+): Promise<Peer[]> {
+  const commands = PEERS.filter(({ name }) => names.includes(name));
+  if (commands.some(({ command }) => command === process.execPath)) installPeers(complain);
   const peers: Peer[] = [];
-  for (const command of PEERS.filter(({ name }) => names.includes(name))) {
+  for (const command of commands) {
+    if (signal.aborted) break;
     const peer = await startPeer(onProcessors(command, processors), complain);
     if (typeof peer === 'string') complain(`${command.name} is left out: ${peer}`);
     else peers.push(peer);
@@ -97,16 +112,15 @@ function watchOf(signal: AbortSignal, complain: Complain): Watch {
 /** What a part finds. One that fails, as when Ctrl-C ends a process of its, says so and the others go on. */
 async function figures(name: string, part: Part | undefined, context: Context): Promise<Metric[]> {
   const { signal, complain } = context.watch;
-  await nextTick(); // lets Ctrl-C through
+  await heedSignals();
   if (!part || signal.aborted) return [];
   const progress = startProgress(1);
   progress.show(0, name);
   try {
     return await part(context);
   } catch (error) {
-    await nextTick();
-    if (!context.watch.signal.aborted)
-      complain(`${name} is left out: ${error instanceof Error ? error.message : String(error)}`);
+    await heedSignals();
+    complain(`${name} is left out: ${error instanceof Error ? error.message : String(error)}`);
     return [];
   } finally {
     progress.stop();

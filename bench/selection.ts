@@ -99,7 +99,9 @@ export function worksNamed(names: readonly string[], complain: (line: string) =>
     const work = workNamed(name);
     if (!work) {
       const all = WORKS.map((one) => one.name).join(', ');
-      complain(`unknown work '${name}' is left out: known are ${all}, and names such as leaf-10k or list-500`);
+      complain(
+        `unknown work '${name}' is left out: known are ${all}, and names such as leaf-10k or, up to list-10m, list-500`,
+      );
     }
     return work ?? [];
   });

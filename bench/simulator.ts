@@ -6,7 +6,12 @@ import { join } from 'node:path';
 const folder = process.env['METAL_SGD_PREBUILD'] ?? '';
 
 export function isSimulated(): boolean {
-  return folder !== '' && existsSync(join(folder, 'sim-control.node'));
+  return simulatorFolder() !== undefined;
+}
+
+/** The folder of its build. */
+export function simulatorFolder(): string | undefined {
+  return folder !== '' && existsSync(join(folder, 'sim-control.node')) ? folder : undefined;
 }
 
 /** Calls and bytes since the start of the process, as test/metal-sim/README.md names them. */

@@ -29,6 +29,9 @@ export const WORKS: readonly Work[] = [
   makeWork('gpt2', gpt2(), 'gpt2'),
 ];
 
+/** Of a list: more are too many to make, whatever the memory. */
+const MOST_LEAVES = 1e7;
+
 /** Elements from which on a work doesn't stay in a processor's own caches. */
 export const LARGE = 1_000_000;
 
@@ -39,6 +42,7 @@ export function workNamed(name: string): Work | undefined {
   if (known || !described) return known;
   const [, kind, digits, unit] = described;
   const count = Math.round(Number(digits) * { '': 1, k: 1e3, m: 1e6 }[unit as '' | 'k' | 'm']);
+  if (kind === 'list' && count > MOST_LEAVES) return undefined;
   return kind === 'leaf'
     ? makeWork(name, [[count]], count >= LARGE ? 'large' : 'small')
     : makeWork(name, list(count), 'list');

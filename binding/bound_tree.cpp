@@ -19,6 +19,7 @@ StepSettings BoundTree::read(Napi::Env env) const {
 void BoundTree::report(const StepReport& report) const {
   settings[kRan] = static_cast<double>(report.ran);
   settings[kCopiedBytes] = static_cast<double>(report.copied_bytes);
+  settings[kGpuSeconds] = report.gpu_seconds;
 }
 
 SharedTree& tree_of(const Napi::Value& external) {

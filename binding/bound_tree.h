@@ -18,6 +18,7 @@ enum Setting {
   kFlushSubnormals,
   kRan,          ///< written after each step: a `Ran`
   kCopiedBytes,  ///< written after each step
+  kGpuSeconds,   ///< written after each step
   kSettings
 };
 

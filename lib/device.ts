@@ -10,6 +10,8 @@ export interface LastRun {
   readonly reason: string;
   /** Bytes copied to make the step possible; 0 for arrays that `zeros` made. */
   readonly copiedBytes: number;
+  /** Seconds that its command buffers took on the GPU, by the GPU's own clock; 0 on the CPU. */
+  readonly gpuSeconds: number;
 }
 
 /** A device that steps can run on. Sizes in bytes. */
@@ -66,5 +68,6 @@ export function lastRunOf({ cpuReason }: RunPolicy, settings: Float64Array): Las
     gpuAndCpu: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',
   };
   const device = ran.startsWith('gpu') ? 'gpu' : 'cpu';
-  return { device, reason: reasons[ran], copiedBytes: settings[SETTINGS.copiedBytes] };
+  const [copiedBytes, gpuSeconds] = [settings[SETTINGS.copiedBytes], settings[SETTINGS.gpuSeconds]];
+  return { device, reason: reasons[ran], copiedBytes, gpuSeconds };
 }

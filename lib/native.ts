@@ -90,6 +90,8 @@ export const SETTINGS = {
   ran: 6,
   /** Written by each step. */
   copiedBytes: 7,
+  /** Written by each step. */
+  gpuSeconds: 8,
 } as const;
 
 let loaded: Native | undefined;

@@ -48,7 +48,7 @@ StepReport TreeStep::run(const Hyperparameters& given, Subnormals subnormals) {
   switch (target_) {
     case Target::kCpu:
       all_->run(given, subnormals);
-      return {Ran::kCpuAsked, 0};
+      return {Ran::kCpuAsked, 0, 0};
     case Target::kGpu:
       make_gpu_ready(gpu_dtypes_);
       return run_gpu(given, subnormals);
@@ -73,7 +73,7 @@ StepReport TreeStep::run_auto(const Hyperparameters& given, Subnormals subnormal
     }
   }
   all_->run(given, subnormals);
-  return {why, 0};
+  return {why, 0, 0};
 }
 
 /// The CPU's part comes last: where the GPU fails, those leaves are untouched.
@@ -81,7 +81,7 @@ StepReport TreeStep::run_gpu(const Hyperparameters& given, Subnormals subnormals
   size_t copied = gpu_->copied_bytes(given);
   gpu_->run(given);
   if (rest_) rest_->run(given, subnormals);
-  return {rest_ ? Ran::kGpuAndCpu : Ran::kGpu, copied};
+  return {rest_ ? Ran::kGpuAndCpu : Ran::kGpu, copied, gpu_->gpu_seconds()};
 }
 
 }  // namespace metal_sgd

@@ -24,6 +24,7 @@ enum class Ran : uint8_t {
 struct StepReport {
   Ran ran;
   size_t copied_bytes;
+  double gpu_seconds;  ///< by the GPU's clock; 0 on the CPU
 };
 
 class TreeStep {

@@ -48,7 +48,7 @@ describe('works', () => {
     expect(work('leaf-10k').counts).toEqual([10_000]);
     expect(work('leaf-2.5m').counts).toEqual([2_500_000]);
     expect(work('list-500').counts).toEqual(Array.from({ length: 500 }, () => 64));
-    for (const name of ['leaf-', 'leaf-0', 'leaf-10g', 'tree-10', 'list-1.5.5'])
+    for (const name of ['leaf-', 'leaf-0', 'leaf-10g', 'tree-10', 'list-1.5.5', 'list-11m'])
       expect(workNamed(name)).toBeUndefined();
     for (const count of [16, 1000, 16384, 500_000_000]) expect(work(nameFor('leaf', count)).total).toBe(count);
   });

@@ -1,7 +1,5 @@
 // The benchmarks work, and every contestant computes the same; no time is asserted.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agree } from '../bench/agreement';
@@ -9,26 +7,21 @@ import { narrowBfloat16, narrowFloat16, wideningTable } from '../bench/half';
 import type { Results } from '../bench/results';
 import { pairedRatios, summarize } from '../bench/statistics';
 import { fill, someValues } from '../bench/values';
-import { resultOf, resultsWith, seriesOf } from './helpers/benchResults';
-import { type Outcome as Ended, ROOT, runNode } from './helpers/child';
+import { bench, buildBench, MAIN, resultsIn } from './helpers/bench';
+import { resultsWith, seriesOf } from './helpers/benchResults';
+import { ROOT, runNode } from './helpers/child';
 import { BFLOAT16, FLOAT16, narrow, widen } from './helpers/half';
 
 let folder: string;
 
 beforeAll(() => {
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'bench']);
-  if (built.status !== 0) throw new Error(built.stdout);
+  buildBench();
   folder = mkdtempSync(join(tmpdir(), 'metal-sgd-bench-'));
 });
 
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
-
-const bench = (...args: readonly string[]): Ended<never> =>
-  runNode(['--expose-gc', join(ROOT, 'bench', 'build', 'main.js'), ...args]);
-
-const resultsIn = (path: string): Results => JSON.parse(readFileSync(path, 'utf8')) as Results;
 
 test('a smoke run measures what is known, says what is not, and prints no escape codes in a pipe', () => {
   const path = join(folder, 'smoke.json');
@@ -106,38 +99,27 @@ test("STREAM's triad runs beside large works, and computes what it should", () =
   expect(byName.get('triad')).toMatchObject({ agrees: true, bytes: 12 * elements });
 });
 
-test('Ctrl-C ends with what was measured', async () => {
-  const path = join(folder, 'interrupted.json');
-  const main = join(ROOT, 'bench', 'build', 'main.js');
-  const child = spawn(process.execPath, [main, '--works', 'leaf-1000,mlp', '--rounds', '1000', '--json', path]);
-  setTimeout(() => child.kill('SIGINT'), 2500);
-  const [code] = (await once(child, 'exit')) as [number | null];
-  expect(code).toBe(130);
-  expect(resultsIn(path).interrupted).toBe(true);
-});
-
-test('a file to compare with that is none is told before anything is measured', () => {
-  const { status, stderr, stdout } = bench('--smoke', '--compare', join(ROOT, 'package.json'));
-  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-  expect(stderr).toContain('package.json holds no results of npm run bench');
-});
-
 test('with a GPU, its times are told, and over the simulator the calls of a step of each work', () => {
   const path = join(folder, 'gpu.json');
   // `npm test` has built it; a Mac has a GPU of its own.
   const isSimulated = process.platform !== 'darwin';
   const env = isSimulated ? { METAL_SGD_PREBUILD: join(ROOT, 'build-sim') } : {};
-  const main = ['--expose-gc', join(ROOT, 'bench', 'build', 'main.js')];
-  const run = runNode<never>([...main, '--smoke', '--parts', 'gpu', '--json', path], { env });
+  const run = runNode<never>([...MAIN, '--smoke', '--parts', 'gpu', '--json', path], { env });
   expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
   const { metrics, machine } = resultsIn(path);
   const valueOf = (start: string): number | undefined => metrics.find(({ name }) => name.startsWith(start))?.value;
   expect(machine.simulated).toBe(isSimulated);
   expect(valueOf('first step on the GPU')).toBeGreaterThan(0);
-  expect(valueOf('GPU, 65536 elements, by the wall clock')).toBeGreaterThan(0);
+  for (const who of ['GPU', 'GPU streaming kernel']) {
+    for (const clock of ['the wall clock', "the GPU's clock"]) {
+      expect(valueOf(`${who}, 65536 elements, by ${clock}`)).toBeGreaterThan(0);
+    }
+  }
+  expect(valueOf('metal-sgd on the GPU, speed relative to the streaming kernel')).toBeGreaterThan(0);
   const counted = ['command buffers', 'encoders', 'dispatches', 'bytes copied', 'objects made besides', 'bytes made'];
   const found = counted.map((name) => valueOf(`one step of mlp (4 leaves): ${name}`));
   expect(found).toEqual(isSimulated ? [1, 1, 1, 0, 0, 0] : counted.map(() => undefined));
+  if (isSimulated) expect(valueOf("one step of mlp (4 leaves): CPU time outside Metal's calls")).toBeGreaterThan(0);
 });
 
 test('two files of results are compared without measuring', () => {
@@ -154,36 +136,6 @@ test('two files of results are compared without measuring', () => {
   expect(status).toBe(0);
   expect(stdout).toMatch(/^compared with 2026-01-02T03:04:05.678Z, commit abc: 2 figures\n/);
   expect(stdout).toMatch(/^mlp float32 momentum 2: metal-sgd .*\+4[89]\.\d % /m);
-});
-
-test('a report has the machine, charts, tables and how to repeat it', () => {
-  const results = join(folder, 'reported.json');
-  const large = { work: 'leaf-25.6m', elements: 25_557_032, leaves: 1 };
-  const series = [seriesOf('metal-sgd', [2e6, 3e6]), seriesOf('C', [1e6, 2e6]), seriesOf('PyTorch fused', [3e6, 6e6])];
-  const goal = { relation: 'at least', value: 0.97 } as const;
-  const metric = { part: 'goals', name: '25.6 M | float32', value: 0.5, unit: '', goal };
-  const more = [resultOf(series, large), resultOf(series, { ...large, work: 'leaf-10k', elements: 10_000 })];
-  writeFileSync(results, JSON.stringify(resultsWith(series, [metric], more)));
-  const run = runNode([join(ROOT, 'bench', 'build', 'report', 'main.js'), results, '--output', folder]);
-  expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
-  const text = readFileSync(join(folder, 'benchmarks.md'), 'utf8');
-  expect(text).toContain('| processor | A processor, 2 cores, 2 processors |');
-  expect(text).toMatch(/^\| mlp float32 momentum, 2 threads \| metal-sgd \| 2\.50 ms \| .* \| 0\.583 \| /m);
-  expect(text).toContain('| 25.6 M \\| float32 | 0.500 | at least 0.97: **missed** |');
-  expect(text).toContain('npm run bench:report');
-  for (const chart of ['speeds', 'sizes', 'dtypes']) {
-    expect(text).toContain(`](benchmarks/${chart}.svg)`);
-    const svg = readFileSync(join(folder, 'benchmarks', `${chart}.svg`), 'utf8');
-    expect(svg).toMatch(/^<svg xmlns="[^"]+"/);
-    expect(svg).toContain(chart === 'sizes' ? '2 threads' : 'metal-sgd');
-    expect(svg).not.toMatch(/NaN|undefined/);
-  }
-});
-
-test('a bad option ends with code 2 and one line', () => {
-  const { status, stderr } = bench('--rounds', 'many');
-  expect(status).toBe(2);
-  expect(stderr).toMatch(/^error: .*'many' is invalid[^\n]*\n$/);
 });
 
 test('16-bit floats are converted as they are defined', () => {

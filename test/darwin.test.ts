@@ -140,4 +140,21 @@ if (!onMac) {
     expect(paths.filter((path) => !/^\/(System\/Library\/Frameworks|usr\/lib)\//.test(path))).toEqual([]);
     expect(bytes.includes(ROOT)).toBe(false);
   });
+
+  test("the benchmarks' streaming kernel compiles for a Mac, without a warning", () => {
+    const script = "import('./scripts/zig.mjs').then((zig) => console.log(zig.installZig()))";
+    const zig = execFileSync(process.execPath, ['-e', script], { cwd: ROOT, encoding: 'utf8' }).trim();
+    const folder = mkdtempSync(join(tmpdir(), 'metal-sgd-'));
+    const cache = join(ROOT, 'build-tools', 'zig-cache');
+    const flags = ['-std=c++17', '-fno-objc-arc', '-fblocks', '-Wall', '-Wextra', '-Werror'];
+    const includes = ['-I', 'test/metal-sim/include', '-I', 'native/metal'];
+    const object = join(folder, 'stream.o');
+    execFileSync(
+      zig,
+      ['c++', '-target', 'aarch64-macos.13.0', ...flags, ...includes, '-c', 'bench/limit/stream.mm', '-o', object],
+      { cwd: ROOT, stdio: 'pipe', env: { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache } },
+    );
+    expect(readFileSync(object).includes('dispatchThreads:threadsPerThreadgroup:')).toBe(true);
+    rmSync(folder, { recursive: true });
+  });
 }

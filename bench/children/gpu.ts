@@ -1,7 +1,9 @@
-// How a GPU does: bytes per second, what a step costs that does almost nothing, the first step, and from where on it is
-// the faster one. Times are milliseconds.
+// How a GPU does: bytes per second, beside a kernel that does nothing but move as many; what a step costs that does almost
+// nothing, the first step, and from where on it is the faster one. Times are milliseconds.
 import { SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
 import { answer, given } from '../child';
+import { Program } from '../program';
+import { KERNEL } from '../stream';
 
 export interface GpuGiven {
   /** Elements of the large steps, and the most that the crossover is looked for at. */
@@ -9,6 +11,8 @@ export interface GpuGiven {
   readonly steps: number;
   readonly smallSteps: number;
   readonly most: number;
+  /** The streaming kernel's program, if there is one. */
+  readonly stream: string | undefined;
 }
 
 export interface GpuFound {
@@ -17,13 +21,21 @@ export interface GpuFound {
   /** Elements; null if the CPU is faster everywhere up to the most. */
   readonly crossover: number | null;
   readonly large: readonly Large[];
+  /** Why nothing was measured of the streaming kernel, where it failed. */
+  readonly problem?: string;
 }
 
-interface Large {
-  readonly elements: number;
+/** Of each step. */
+export interface Times {
   readonly wall: readonly number[];
-  /** By the GPU's own clock, where the package tells. */
+  /** By the GPU's own clock. */
   readonly onGpu: readonly number[];
+}
+
+interface Large extends Times {
+  readonly elements: number;
+  /** The streaming kernel's, measured in turn. */
+  readonly stream?: Times;
 }
 
 type Device = 'cpu' | 'gpu' | 'auto';
@@ -38,22 +50,48 @@ function treesOf(elements: number): [Tensor[], Tensor[]] {
   return [parameters, gradients];
 }
 
-/** Of each of `count` steps, after some that warm up. */
-function stepTimes(device: Device, elements: number, count: number): { wall: number[]; onGpu: number[] } {
+/** Takes `count` steps, after some that warmed up. */
+function stepper(device: Device, elements: number): (count: number) => Times {
   const [parameters, gradients] = treesOf(elements);
   const optimizer = newOptimizer(device);
-  for (let i = 0; i < 3; i++) optimizer.update(parameters, gradients);
-  const onGpu: number[] = [];
-  const wall = Array.from({ length: count }, () => {
+  const step = (): { wall: number; onGpu: number } => {
     const start = performance.now();
     optimizer.update(parameters, gradients);
-    const took = performance.now() - start;
-    const seconds = (optimizer.lastRun as { gpuSeconds?: number } | undefined)?.gpuSeconds;
-    if (seconds !== undefined) onGpu.push(seconds * 1000);
-    return took;
-  });
-  return { wall, onGpu };
+    return { wall: performance.now() - start, onGpu: 1000 * (optimizer.lastRun?.gpuSeconds ?? NaN) };
+  };
+  for (let i = 0; i < 3; i++) step();
+  return (count) =>
+    joined(Array.from({ length: count }, step).map(({ wall, onGpu }) => ({ wall: [wall], onGpu: [onGpu] })));
 }
+
+const joined = (times: readonly Times[]): Times => ({
+  wall: times.flatMap(({ wall }) => wall),
+  onGpu: times.flatMap(({ onGpu }) => onGpu),
+});
+
+/** The same of the streaming kernel. */
+async function streamer(program: Program, elements: number): Promise<(count: number) => Promise<Times>> {
+  const opened = await program.ask(`open ${String(elements)}`);
+  if (opened !== 'ok') throw new Error(`the streaming kernel: ${opened}`);
+  return async (count) => {
+    const nanoseconds = (await program.ask(`time ${String(count)}`)).trim().split(' ').map(Number);
+    const at = (place: number): number[] => nanoseconds.filter((_, i) => i % 2 === place).map((one) => one / 1e6);
+    return { onGpu: at(0), wall: at(1) };
+  };
+}
+
+/** Both in turn, a few steps at a time, so that what the machine does meanwhile meets both. */
+async function measureLarge(elements: number, steps: number, program: Program | undefined): Promise<Large> {
+  const own = stepper('gpu', elements);
+  if (!program) return { elements, ...own(steps) };
+  const limit = await streamer(program, elements);
+  const turns: { own: Times; limit: Times }[] = [];
+  for (let i = 0; i < steps; i += TURN) turns.push({ own: own(TURN), limit: await limit(TURN) });
+  if ((await program.ask('right')) !== '1') throw new Error('the streaming kernel computed something else');
+  return { elements, ...joined(turns.map((turn) => turn.own)), stream: joined(turns.map((turn) => turn.limit)) };
+}
+
+const TURN = 5;
 
 function firstStep(): number {
   const [parameters, gradients] = treesOf(8);
@@ -73,9 +111,21 @@ function crossoverUpTo(most: number): number | null {
   return null;
 }
 
-const { sizes, steps, smallSteps, most } = given() as GpuGiven;
-delete process.env['METAL_SGD_DEVICE']; // it would decide where `auto` runs
-const first = firstStep();
-const small = { cpu: stepTimes('cpu', 64, smallSteps).wall, gpu: stepTimes('gpu', 64, smallSteps).wall };
-const large = sizes.map((elements): Large => ({ elements, ...stepTimes('gpu', elements, steps) }));
-answer({ first, small, large, crossover: crossoverUpTo(most) } satisfies GpuFound);
+async function main({ sizes, steps, smallSteps, most, stream }: GpuGiven): Promise<GpuFound> {
+  delete process.env['METAL_SGD_DEVICE']; // it would decide where `auto` runs
+  const first = firstStep();
+  const small = { cpu: stepper('cpu', 64)(smallSteps).wall, gpu: stepper('gpu', 64)(smallSteps).wall };
+  const found = { first, small, crossover: crossoverUpTo(most) };
+  try {
+    const program = stream === undefined ? undefined : await Program.start(stream, [KERNEL]);
+    const large: Large[] = [];
+    for (const elements of sizes) large.push(await measureLarge(elements, steps, program));
+    await program?.end();
+    return { ...found, large };
+  } catch (error) {
+    const large = sizes.map((elements) => ({ elements, ...stepper('gpu', elements)(steps) }));
+    return { ...found, large, problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+void main(given() as GpuGiven).then(answer);

@@ -1,6 +1,6 @@
 // The C program in bench/limit, compiled by the addon's compiler and kept running.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Case, Contestant, Runner } from '../contestant';
 import { ITEM_SIZES } from '../contestant';
@@ -20,12 +20,14 @@ export async function startLimit(processors: readonly number[]): Promise<Limit |
   mkdirSync(folder, { recursive: true });
   const program = join(folder, 'limit');
   const flags = process.arch === 'x64' ? [...FLAGS, WIDE] : FLAGS;
-  const compile = [...flags, '-Wno-psabi', ...SOURCES, '-pthread', '-o', program];
+  const fresh = `${program}.${String(process.pid)}`; // another run may use what is there
+  const compile = [...flags, '-Wno-psabi', ...SOURCES, '-pthread', '-o', fresh];
   const { status, stderr, error } = spawnSync(compiler, compile, { encoding: 'utf8' });
   if (error ?? status !== 0) {
     const reason = error ? error.message : (stderr.split('\n').find((line) => line.includes('error')) ?? 'it failed');
     return `no C program to compare with: ${compiler}: ${reason}`;
   }
+  renameSync(fresh, program);
   const started = await Program.start(program, processors.map(String));
   const [version] = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout.split('\n');
   return new Limit(started, `${version}: ${flags.join(' ')}`);

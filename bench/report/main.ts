@@ -1,4 +1,4 @@
-// `npm run bench:report [FILE.json]`: docs/benchmarks.md and its charts from results, the newest ones by default.
+// `npm run bench:report [FILE.json...]`: docs/benchmarks.md and its charts from results, the newest ones by default.
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
@@ -7,21 +7,21 @@ import { readResults } from '../results';
 import { charts } from './charts';
 import { documentOf } from './document';
 
-async function main(file: string | undefined, folder: string): Promise<void> {
-  const results = readResults(file ?? newestResults());
+async function main(files: readonly string[], folder: string): Promise<void> {
+  const [results, ...others] = (files.length > 0 ? files : [newestResults()]).map(readResults);
   const drawn = await charts(results);
   for (const { name, svg } of drawn) write(join(folder, 'benchmarks', name), svg);
   const path = join(folder, 'benchmarks.md');
-  write(path, documentOf(results, drawn));
+  write(path, documentOf(results, others, drawn));
   console.log(`${path} and ${String(drawn.length)} charts`);
 }
 
-/** Names are dates. */
+/** By their names, which are dates unless somebody chose another. */
 function newestResults(): string {
   const folder = join(ROOT, 'bench', 'results');
   mkdirSync(folder, { recursive: true });
   const newest = readdirSync(folder)
-    .filter((name) => name.endsWith('.json'))
+    .filter((name) => /^\d.*\.json$/.test(name))
     .sort()
     .at(-1);
   if (newest === undefined) throw new Error('there are no results in bench/results: npm run bench makes some');
@@ -37,11 +37,10 @@ function write(path: string, text: string): void {
 
 const command = new Command('bench:report')
   .description('Writes benchmarks.md and charts from results of npm run bench.')
-  .argument('[file]', 'results; by default the newest in bench/results')
+  .argument('[files...]', 'results, the main ones first; by default the newest in bench/results')
   .option('--output <folder>', 'where they go', join(ROOT, 'docs'))
   .parse();
-const [file] = command.args as (string | undefined)[];
-main(file, command.opts<{ output: string }>().output).catch((error: unknown) => {
+main(command.args, command.opts<{ output: string }>().output).catch((error: unknown) => {
   console.error(`bench:report: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 });

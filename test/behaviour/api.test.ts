@@ -184,7 +184,7 @@ describe('lastRun, device and devices', () => {
     const optimizer = new SGD(1, { device: 'cpu' });
     expect(optimizer.lastRun).toBeUndefined();
     optimizer.update(ones(1), ones(1));
-    expect(optimizer.lastRun).toEqual({ device: 'cpu', reason: "device is 'cpu'", copiedBytes: 0 });
+    expect(optimizer.lastRun).toEqual({ device: 'cpu', reason: "device is 'cpu'", copiedBytes: 0, gpuSeconds: 0 });
   });
 
   test('device is what was asked for', () => {

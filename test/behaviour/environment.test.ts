@@ -24,12 +24,12 @@ describe('METAL_SGD_DEVICE', () => {
 
   test("replaces 'auto'", () => {
     const run = resultOf(lastRun, 'auto', { env: { METAL_SGD_DEVICE: 'cpu' } });
-    expect(run).toEqual({ device: 'cpu', reason: "METAL_SGD_DEVICE is 'cpu'", copiedBytes: 0 });
+    expect(run).toEqual({ device: 'cpu', reason: "METAL_SGD_DEVICE is 'cpu'", copiedBytes: 0, gpuSeconds: 0 });
   });
 
   test('does not replace another choice', () => {
     const run = resultOf(lastRun, 'cpu', { env: { METAL_SGD_DEVICE: 'gpu' } });
-    expect(run).toEqual({ device: 'cpu', reason: "device is 'cpu'", copiedBytes: 0 });
+    expect(run).toEqual({ device: 'cpu', reason: "device is 'cpu'", copiedBytes: 0, gpuSeconds: 0 });
   });
 
   test('is ignored when it is empty', () => {

@@ -56,6 +56,7 @@ const COUNTERS = [
   'commandBuffersDropped',
   'commits',
   'waits',
+  'gpuNanoseconds',
   'encoders',
   'dispatches',
   'threads',

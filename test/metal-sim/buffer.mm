@@ -95,6 +95,7 @@ void check_wrapped(void* pointer, size_t length) {
 }
 
 - (void)dealloc {
+  CallTimer timed;
   uint8_t* host = (*memory_)->host();
   NSUInteger length = (*memory_)->length();
   live_buffer_bytes() -= length;
@@ -121,10 +122,12 @@ void check_wrapped(void* pointer, size_t length) {
 }
 
 - (NSUInteger)length {
+  CallTimer timed;
   return (*memory_)->length();
 }
 
 - (void*)contents {
+  CallTimer timed;
   if ((*memory_)->private_storage()) {
     violation("B5", "%s has MTLResourceStorageModePrivate, which is not CPU accessible",
               describe(self).c_str());

@@ -1,6 +1,7 @@
 // Command buffers: encoding, commit, completion. The life-cycle rules (C1 to C15) live here.
 #import "sim_classes.h"
 
+#include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <vector>
@@ -38,6 +39,7 @@ struct CommandBufferState {
 }
 
 - (void)dealloc {
+  CallTimer timed;
   if (state_->committed() && !state_->done()) {
     violation("B6", "%s is being destroyed while it is in flight", describe(self).c_str());
   }
@@ -69,6 +71,7 @@ struct CommandBufferState {
 }
 
 - (MTLCommandBufferStatus)status {
+  CallTimer timed;
   std::lock_guard<std::mutex> lock(state_->mutex);
   if (state_->committed() && !state_->done()) {
     violation("C13", "status of %s read between commit and completion: polling it may never end",
@@ -84,18 +87,21 @@ struct CommandBufferState {
 }
 
 - (NSError*)error {
+  CallTimer timed;
   std::lock_guard<std::mutex> lock(state_->mutex);
   [self requireDone:"error" rule:"C13"];
   return [[state_->error retain] autorelease];
 }
 
 - (CFTimeInterval)GPUStartTime {
+  CallTimer timed;
   std::lock_guard<std::mutex> lock(state_->mutex);
   [self requireDone:"GPUStartTime" rule:"Q11"];
   return state_->start;
 }
 
 - (CFTimeInterval)GPUEndTime {
+  CallTimer timed;
   std::lock_guard<std::mutex> lock(state_->mutex);
   [self requireDone:"GPUEndTime" rule:"Q11"];
   return state_->end;
@@ -106,6 +112,7 @@ struct CommandBufferState {
 }
 
 - (id<MTLComputeCommandEncoder>)computeCommandEncoderWithDispatchType:(MTLDispatchType)type {
+  CallTimer timed;
   require_autorelease_pool("computeCommandEncoder");
   if (state_->committed()) {
     violation("C4", "computeCommandEncoder: %s was committed", describe(self).c_str());
@@ -176,6 +183,7 @@ struct CommandBufferState {
 }
 
 - (void)commit {
+  CallTimer timed;
   [self checkCommit];
   ++counters().commits;
   Job job{&state_->submission, settings(), take_fault("commit"), {}};
@@ -200,6 +208,7 @@ struct CommandBufferState {
     std::lock_guard<std::mutex> lock(state_->mutex);
     state_->start = outcome.start;
     state_->end = outcome.end;
+    counters().gpuNanoseconds += std::llround((outcome.end - outcome.start) * 1e9);
     if (outcome.fault) state_->error = [command_buffer_error(*outcome.fault) retain];
     state_->status = outcome.fault ? MTLCommandBufferStatusError : MTLCommandBufferStatusCompleted;
     state_->finished.notify_all();
@@ -216,6 +225,7 @@ struct CommandBufferState {
 }
 
 - (void)waitUntilCompleted {
+  CallTimer timed;
   ++counters().waits;
   std::unique_lock<std::mutex> lock(state_->mutex);
   if (!state_->committed()) {

@@ -47,6 +47,7 @@ struct CommandQueuePlaces {
 }
 
 - (id<MTLCommandBuffer>)commandBufferRetaining:(bool)retained {
+  CallTimer timed;
   require_autorelease_pool("commandBuffer");
   if (take_fault("commandBuffer")) return nil;
   ++counters().commandBuffers;

@@ -20,6 +20,7 @@ using namespace metal_sim;
 }
 
 - (void)dealloc {
+  CallTimer timed;
   if (!ended_)
     violation("C3", "Command encoder released without endEncoding: %s", describe(self).c_str());
   delete bindings_;
@@ -45,6 +46,7 @@ using namespace metal_sim;
 }
 
 - (void)setComputePipelineState:(id<MTLComputePipelineState>)state {
+  CallTimer timed;
   [self requireOpen:_cmd];
   SimPipeline* pipeline = static_cast<SimPipeline*>(state);
   if (!pipeline) violation("E1", "setComputePipelineState: nil");
@@ -55,6 +57,7 @@ using namespace metal_sim;
 }
 
 - (void)setBuffer:(id<MTLBuffer>)buffer offset:(NSUInteger)offset atIndex:(NSUInteger)index {
+  CallTimer timed;
   [self requireOpen:_cmd];
   Binding& binding = [self bindingAt:index];
   binding = {};
@@ -78,6 +81,7 @@ using namespace metal_sim;
 }
 
 - (void)setBytes:(const void*)bytes length:(NSUInteger)length atIndex:(NSUInteger)index {
+  CallTimer timed;
   [self requireOpen:_cmd];
   constexpr NSUInteger kMaxBytes = 4096;
   if (length == 0 || length > kMaxBytes) {
@@ -97,6 +101,7 @@ using namespace metal_sim;
 }
 
 - (void)dispatchThreads:(MTLSize)grid threadsPerThreadgroup:(MTLSize)group {
+  CallTimer timed;
   [self requireOpen:_cmd];
   if (!pipeline_)
     violation("E1", "dispatchThreads without a pipeline in %s", describe(self).c_str());
@@ -125,6 +130,7 @@ using namespace metal_sim;
 }
 
 - (void)endEncoding {
+  CallTimer timed;
   if (ended_) violation("C7", "endEncoding twice on %s", describe(self).c_str());
   ended_ = true;
   [command_buffer_ encoderEnded];

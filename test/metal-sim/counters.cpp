@@ -1,10 +1,19 @@
 // Counters are process-wide and never destroyed: threads may still count while the process exits.
 #include "counters.h"
 
+#include <chrono>
+
 namespace metal_sim {
 namespace {
 
 std::atomic<int64_t> live[kKinds];
+
+thread_local int call_depth = 0;
+
+int64_t nanoseconds() {
+  using namespace std::chrono;
+  return duration_cast<std::chrono::nanoseconds>(steady_clock::now().time_since_epoch()).count();
+}
 
 void append(std::string& json, const char* name, int64_t value) {
   if (json.back() != '{') json += ',';
@@ -20,6 +29,14 @@ Counters& counters() {
   static Counters* all = new Counters;
   return *all;
 }
+
+CallTimer::CallTimer() : start_(call_depth++ == 0 ? nanoseconds() : 0) {}
+
+CallTimer::~CallTimer() {
+  if (--call_depth == 0) counters().callNanoseconds += nanoseconds() - start_;
+}
+
+void CallTimer::leave_out_this_thread() { call_depth = 1; }
 
 const char* kind_name(Kind kind) {
   static const char* const kNames[kKinds] = {

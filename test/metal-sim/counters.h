@@ -16,6 +16,8 @@ namespace metal_sim {
   X(commits)                  \
   X(waits)                    \
   X(handlers)                 \
+  X(gpuNanoseconds)           \
+  X(callNanoseconds)          \
   X(encoders)                 \
   X(dispatches)               \
   X(threads)                  \
@@ -41,6 +43,21 @@ struct Counters {
 };
 
 Counters& counters();
+
+/// Counts the time that a call of the program's spends in here; calls inside calls count once.
+class CallTimer {
+ public:
+  CallTimer();
+  ~CallTimer();
+  CallTimer(const CallTimer&) = delete;
+  CallTimer& operator=(const CallTimer&) = delete;
+
+  /// For the simulator's own threads: nobody waits for what they call.
+  static void leave_out_this_thread();
+
+ private:
+  int64_t start_;
+};
 
 /// The protocols whose objects are counted while they live.
 enum class Kind {

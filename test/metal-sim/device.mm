@@ -84,6 +84,7 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
 }
 
 - (id<MTLCommandQueue>)newCommandQueueWithMaxCommandBufferCount:(NSUInteger)capacity {
+  CallTimer timed;
   if (capacity == 0)
     violation("Q2", "newCommandQueueWithMaxCommandBufferCount: 0 must be at least 1");
   if (take_fault("newCommandQueue")) return nil;
@@ -92,6 +93,7 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
 }
 
 - (id<MTLBuffer>)newBufferWithLength:(NSUInteger)length options:(MTLResourceOptions)options {
+  CallTimer timed;
   check_length(length, [self maxBufferLength], "newBufferWithLength");
   if (take_fault("newBufferWithLength")) return nil;
   ++counters().buffersAllocated;
@@ -103,6 +105,7 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
                                    length:(NSUInteger)length
                                   options:(MTLResourceOptions)options
                               deallocator:(void (^)(void*, NSUInteger))deallocator {
+  CallTimer timed;
   check_length(length, [self maxBufferLength], "newBufferWithBytesNoCopy");
   if (take_fault("newBufferWithBytesNoCopy")) return nil;
   SimBuffer* buffer = [[SimBuffer alloc] initWithDevice:self
@@ -118,6 +121,7 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
 - (id<MTLLibrary>)newLibraryWithSource:(NSString*)source
                                options:(MTLCompileOptions*)options
                                  error:(NSError**)error {
+  CallTimer timed;
   if (error) *error = nil;
   auto wanted = settings();
   pause_for(wanted->compileLatencyMs);
@@ -151,6 +155,7 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
 
 - (id<MTLComputePipelineState>)newComputePipelineStateWithFunction:(id<MTLFunction>)function
                                                              error:(NSError**)error {
+  CallTimer timed;
   if (error) *error = nil;
   pause_for(settings()->pipelineLatencyMs);
   SimFunction* made = static_cast<SimFunction*>(function);

@@ -107,6 +107,7 @@ enum MathMode : NSInteger { kMathModeSafe = 0, kMathModeRelaxed = 1, kMathModeFa
 }
 
 - (id<MTLFunction>)newFunctionWithName:(NSString*)name {
+  CallTimer timed;
   if (take_fault("newFunctionWithName")) return nil;
   for (size_t i = 0; i < kernels_->kernel_count; ++i) {
     if (strcmp(kernels_->plain[i].name, [name UTF8String]) != 0) continue;
@@ -197,6 +198,7 @@ enum MathMode : NSInteger { kMathModeSafe = 0, kMathModeRelaxed = 1, kMathModeFa
 }
 
 - (NSUInteger)maxTotalThreadsPerThreadgroup {
+  CallTimer timed;
   auto wanted = static_cast<NSUInteger>(settings()->maxTotalThreadsPerThreadgroup);
   return std::min<NSUInteger>(kernels_->plain[index_].max_threads, wanted);
 }

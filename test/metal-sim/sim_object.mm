@@ -94,6 +94,7 @@ void bury(id object) {
 }
 
 - (void)setLabel:(NSString*)label {
+  CallTimer timed;
   @synchronized(self) {
     NSString* former = label_;
     label_ = [label copy];

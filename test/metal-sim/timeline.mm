@@ -126,6 +126,7 @@ void Timeline::close() {
 }
 
 void Timeline::run_jobs() {
+  CallTimer::leave_out_this_thread();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return !submitted_.empty() || closed_; });
@@ -167,6 +168,7 @@ bool Timeline::take_finished(std::deque<Finished>* batch) {
 }
 
 void Timeline::complete_jobs() {
+  CallTimer::leave_out_this_thread();
   GSRegisterCurrentThread();
   for (std::deque<Finished> batch; take_finished(&batch); batch.clear()) {
     for (const Finished& finished : batch) {
@@ -175,6 +177,7 @@ void Timeline::complete_jobs() {
         continue;
       }
       std::thread([&finished] {
+        CallTimer::leave_out_this_thread();
         GSRegisterCurrentThread();
         complete(finished.job, finished.outcome);
         GSUnregisterCurrentThread();

@@ -72,11 +72,12 @@ describe("device 'auto'", () => {
     device: 'gpu',
     reason: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',
     copiedBytes: 0,
+    gpuSeconds: expect.any(Number) as number,
   };
-  const cpu = { device: 'cpu', reason: 'a step of this size is faster on the CPU', copiedBytes: 0 };
+  const cpu = { device: 'cpu', reason: 'a step of this size is faster on the CPU', copiedBytes: 0, gpuSeconds: 0 };
 
   test('a quick GPU takes the step, with float64 on the CPU beside it', () => {
-    expect(fast.measuring).toEqual({ device: 'gpu', reason: 'a step of this size runs on the GPU', copiedBytes: 0 });
+    expect(fast.measuring).toEqual({ ...gpuThenCpu, reason: 'a step of this size runs on the GPU' });
     expect(fast.runs).toEqual([gpuThenCpu, gpuThenCpu, gpuThenCpu]);
     expect(fast.commits).toBe(3);
   });
@@ -112,6 +113,7 @@ test('ordinary arrays and float64 stay on the CPU, whatever the GPU', () => {
     device: 'cpu',
     reason: 'no leaf can run on the GPU in place: float64, or memory that zeros did not make',
     copiedBytes: 0,
+    gpuSeconds: 0,
   };
   expect(resultOf(run, undefined, { env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1' } })).toEqual([cpu, cpu, 0]);
 });

@@ -36,9 +36,16 @@ const lookAt = (settings: SimulatorSettings, env: Record<string, string> = { MET
 
 const names = ({ devices }: Found): string[] => devices.map(({ type, name }) => `${type} ${name}`);
 
-const onGpu = { lastRun: { device: 'gpu', reason: 'a step of this size runs on the GPU', copiedBytes: 0 }, w: -1 };
+const gpuSeconds: unknown = expect.any(Number);
+const onGpu = {
+  lastRun: { device: 'gpu', reason: 'a step of this size runs on the GPU', copiedBytes: 0, gpuSeconds },
+  w: -1,
+};
 
-const small = { lastRun: { device: 'cpu', reason: 'a step of this size is faster on the CPU', copiedBytes: 0 }, w: -1 };
+const small = {
+  lastRun: { device: 'cpu', reason: 'a step of this size is faster on the CPU', copiedBytes: 0, gpuSeconds: 0 },
+  w: -1,
+};
 
 test.each([
   ['paravirtual', 'Apple Paravirtual device', 3758096384, 5010800640],
@@ -98,7 +105,7 @@ describe('no device', () => {
     const found = lookAt({ devices: [] });
     expect(names(found)).toEqual([`cpu ${process.arch}`]);
     expect(found.gpu).toEqual({ failure: noGpu("device is 'gpu'") });
-    const lastRun = { device: 'cpu', reason: 'no GPU: Metal has no device', copiedBytes: 0 };
+    const lastRun = { device: 'cpu', reason: 'no GPU: Metal has no device', copiedBytes: 0, gpuSeconds: 0 };
     expect(found.auto).toEqual({ lastRun, w: -1 });
   });
 

@@ -91,7 +91,12 @@ test('float16 has no float32 subnormals: a GPU that keeps them may step it', () 
 
 test('a small step under auto asks no GPU', () => {
   const { runs, counters } = ask(FUSED, { device: 'auto', length: 100 });
-  expect(runs[0]).toEqual({ device: 'cpu', reason: 'a step of this size is faster on the CPU', copiedBytes: 0 });
+  expect(runs[0]).toEqual({
+    device: 'cpu',
+    reason: 'a step of this size is faster on the CPU',
+    copiedBytes: 0,
+    gpuSeconds: 0,
+  });
   expect(counters).toMatchObject({ libraries: 0, commandQueues: 0, buffersWrapped: 0 });
 });
 

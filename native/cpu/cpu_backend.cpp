@@ -64,7 +64,7 @@ class CpuStep final : public PreparedStep {
       params_ = {sgd_params<float>(given), sgd_params<double>(given)};
     }
     ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunks,
-                               this, bytes_ >= kLargeBytes);
+                               this, is_large());
   }
 
  private:
@@ -89,6 +89,8 @@ class CpuStep final : public PreparedStep {
             static_cast<const char*>(run.gradient) + bytes, velocity, count, run.dtype};
   }
 
+  bool is_large() const { return bytes_ >= kLargeBytes; }
+
   /// An even number of chunks, so that two threads have the same to do.
   size_t chunk_bytes() const {
     size_t most = std::clamp(bytes_ / kChunks, kMinChunkBytes, kMaxChunkBytes);
@@ -98,6 +100,7 @@ class CpuStep final : public PreparedStep {
 
   static void run_chunks(void* context, uint32_t begin, uint32_t end) {
     const CpuStep& step = *static_cast<const CpuStep*>(context);
+    const bool streams = step.is_large();
     FloatMode mode;
     Subnormals now = Subnormals::kKeep;
     mode.set(now);
@@ -107,7 +110,7 @@ class CpuStep final : public PreparedStep {
       Subnormals wanted =
           piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.call_.subnormals;
       if (wanted != now) mode.set(now = wanted);
-      step.call_.kernels->step[static_cast<int>(piece.dtype)](piece, step.params_);
+      step.call_.kernels->step[static_cast<int>(piece.dtype)](piece, step.params_, streams);
     }
   }
 

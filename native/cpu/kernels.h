@@ -13,8 +13,9 @@ struct StepParams {
   SgdParams<double> twofold;
 };
 
-/// Steps `run` in place, on the calling thread, in its present floating-point mode.
-using StepFunction = void (*)(const Run& run, const StepParams& params);
+/// Steps `run` in place, on the calling thread, in its present floating-point mode. `streams`: it
+/// belongs to a step too large for the caches.
+using StepFunction = void (*)(const Run& run, const StepParams& params, bool streams);
 
 struct CpuKernels {
   const char* name;  ///< as `devices()` shows it

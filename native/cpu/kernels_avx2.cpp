@@ -6,6 +6,7 @@
 #include "convert.h"
 #include "kernels.h"
 #include "kernels/sgd_rule.h"
+#include "prefetch_x86.h"
 
 namespace metal_sgd {
 namespace {

@@ -57,7 +57,7 @@ function speeds(Plot: Plot, { results }: Results): Drawing | undefined {
   const contestants = [...new Set(points.map(({ contestant }) => contestant))];
   return {
     name: 'speeds.svg',
-    title: `Speed relative to the bare C loop (1 is the limit), ${describe(base[0])}`,
+    title: `Speed relative to the bare C loop, ${describe(base[0])}`,
     options: {
       width: 900,
       height: 60 + 18 * contestants.length,

@@ -26,12 +26,14 @@ own, which is taken off, waiting included.`,
 
 export const METHOD = `
 Every line of a table was measured in turn with the others of its case, A B C A B C ..., each on memory of its own, so
-that what the machine did meanwhile met all alike. Figures are medians of the rounds, with quartiles in brackets; speeds
+that what the machine did meanwhile met all alike. A sample of several steps begins with one that is not timed, since
+caches are full of what the one before left there. Figures are medians of the rounds, with quartiles in brackets; speeds
 are medians over pairs of samples of the same round. Compare only within one run: the same machine differs by more
 from hour to hour than contestants do.
 
 - **C** is the bare update loop in place, in C, by the addon's compiler with \`-O3 -march=native\`, its threads bound to
-  the same processors as metal-sgd's; its work is split evenly, and its threads meet by spinning. It is the limit.
+  the same processors as metal-sgd's; its work is split evenly, and its threads meet by spinning. It is as
+  fast as a compiler makes the bare rule; asking for memory ahead, as metal-sgd does in large steps, is faster.
 - **triad** is STREAM's a = b + 3 c over arrays as large as the work's, by the same program; it counts 24 bytes for each
   double, and not the reading of the lines of a that a processor does before it writes them.
 - **JavaScript** is the same loop over typed arrays. It computes in double and has one thread.

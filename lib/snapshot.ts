@@ -81,25 +81,25 @@ function sameArray({ container, values }: BranchWatch): boolean {
   return true;
 }
 
-const CHANGEABLE = {};
-
 /** Tensors and what they held, in flat lists: an object for each would cost as many cache misses as the tensor itself. */
 class TensorWatch {
   readonly #tensors: TensorLike[] = [];
   readonly #data: unknown[] = [];
   readonly #dtypes: unknown[] = [];
-  /** Shapes that can't change, so that there is no need to look into them; `CHANGEABLE` for the others. */
-  readonly #shapes: object[] = [];
-  /** Of one tensor after another whose shape can: the number of axes, then each axis. */
+  readonly #shapes: unknown[] = [];
+  /** The number of axes; -1 for a shape that can't change, so that there is no need to look into it. */
+  readonly #ranks: number[] = [];
+  /** Each axis of one changeable shape after another. */
   readonly #axes: number[] = [];
 
   add(tensor: TensorLike, data: unknown, dtype: unknown, shape: readonly number[]): void {
+    const isFixed = isConstant(tensor.shape);
     this.#tensors.push(tensor);
     this.#data.push(data);
     this.#dtypes.push(dtype);
-    const isFixed = isConstant(tensor.shape);
-    this.#shapes.push(isFixed ? (tensor.shape as object) : CHANGEABLE);
-    if (!isFixed) this.#axes.push(shape.length, ...shape);
+    this.#shapes.push(tensor.shape);
+    this.#ranks.push(isFixed ? -1 : shape.length);
+    if (!isFixed) this.#axes.push(...shape);
   }
 
   areSame(): boolean {
@@ -107,15 +107,18 @@ class TensorWatch {
     const data = this.#data;
     const dtypes = this.#dtypes;
     const shapes = this.#shapes;
+    const ranks = this.#ranks;
     const axes = this.#axes;
     let next = 0;
     for (let i = 0; i < tensors.length; i++) {
       const tensor = tensors[i];
       if (!Object.is(tensor.data, data[i]) || !Object.is(tensor.dtype, dtypes[i])) return false;
       const { shape } = tensor;
-      if (Object.is(shape, shapes[i])) continue;
-      if (!Object.is(shapes[i], CHANGEABLE)) return false;
-      const rank = axes[next++];
+      const rank = ranks[i];
+      if (rank < 0) {
+        if (!Object.is(shape, shapes[i])) return false;
+        continue;
+      }
       if (!Array.isArray(shape) || shape.length !== rank) return false;
       for (let axis = 0; axis < rank; axis++) if (shape[axis] !== axes[next++]) return false;
     }

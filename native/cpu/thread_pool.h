@@ -24,8 +24,8 @@ class ThreadPool {
   /// Has `work` do `count` chunks, on the calling thread and on those of the pool that spin;
   /// returns when all are done. `large`: sleeping threads are woken, and chunks are claimed one by
   /// one. Else the former happens only where runs follow one another so closely that they will spin
-  /// from then on, and threads claim half of what is left of their share. While another thread runs
-  /// its own work here, the caller does all of its chunks itself.
+  /// from then on, and threads claim most of what is left of their share at once. While another
+  /// thread runs its own work here, the caller does all of its chunks itself.
   void run(uint32_t count, Work work, void* context, bool large);
 
   /// Threads that work on a step, the caller's among them; the physical cores until set.

@@ -92,7 +92,7 @@ class Step:
         leaves = [parameter, gradient, v]
         arenas = [leaf for leaf in leaves if isinstance(leaf, Arena)]
         places = [arenas.index(leaf) if leaf in arenas else -1 for leaf in leaves]
-        self.settings = addon.array("float64", "d", *[0.0] * 8)
+        self.settings = addon.array("float64", "d", *[0.0] * 9)
         lists = [
             addon.array("uint8", "B", DTYPES.index(parameter.dtype)),
             addon.array("uint8", "B", 0),

@@ -11,20 +11,27 @@ void cpu_pause();
 
 /// The floating-point mode of a thread while it steps: round to nearest, traps masked, float32
 /// subnormals kept or flushed, whatever another library left set (a -ffast-math one flushes).
-/// The destructor brings the former mode back.
+/// The destructor brings the former mode back. The register is written only where that changes it:
+/// a write takes as long as some hundred elements.
 class FloatMode {
  public:
-  FloatMode() : before_(get()) {}
-  ~FloatMode() { put(before_); }
+  FloatMode() : before_(get()), now_(before_) {}
+  ~FloatMode() { change_to(before_); }
   FloatMode(const FloatMode&) = delete;
   FloatMode& operator=(const FloatMode&) = delete;
-  void set(Subnormals subnormals);
+  void set(Subnormals subnormals) { change_to(word_of(subnormals)); }
 
  private:
   using Word = uint64_t;
+  static Word word_of(Subnormals subnormals);
   static Word get();
   static void put(Word word);
-  Word before_;
+
+  void change_to(Word word) {
+    if (word != now_) put(now_ = word);
+  }
+
+  Word before_, now_;
 };
 
 }  // namespace metal_sgd

@@ -14,9 +14,9 @@ FloatMode::Word FloatMode::get() {
 
 void FloatMode::put(Word word) { asm volatile("msr fpcr, %0" : : "r"(word)); }
 
-void FloatMode::set(Subnormals subnormals) {
+FloatMode::Word FloatMode::word_of(Subnormals subnormals) {
   constexpr Word kFlushToZero = 1u << 24;
-  put(subnormals == Subnormals::kFlush ? kFlushToZero : 0);
+  return subnormals == Subnormals::kFlush ? kFlushToZero : 0;
 }
 
 }  // namespace metal_sgd

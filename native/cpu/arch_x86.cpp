@@ -7,12 +7,13 @@ namespace metal_sgd {
 
 void cpu_pause() { _mm_pause(); }
 
-FloatMode::Word FloatMode::get() { return _mm_getcsr(); }
+/// Without the flags of what has happened so far, which nobody asks for.
+FloatMode::Word FloatMode::get() { return _mm_getcsr() & ~Word{_MM_EXCEPT_MASK}; }
 void FloatMode::put(Word word) { _mm_setcsr(static_cast<unsigned>(word)); }
 
-void FloatMode::set(Subnormals subnormals) {
+FloatMode::Word FloatMode::word_of(Subnormals subnormals) {
   constexpr Word kPlain = 0x1f80, kFlushToZero = 0x8000, kSubnormalsAreZero = 0x0040;
-  put(subnormals == Subnormals::kFlush ? kPlain | kFlushToZero | kSubnormalsAreZero : kPlain);
+  return subnormals == Subnormals::kFlush ? kPlain | kFlushToZero | kSubnormalsAreZero : kPlain;
 }
 
 }  // namespace metal_sgd

@@ -1,6 +1,6 @@
 // What a tree looked like when it was read, so that the next step can tell in nanoseconds per leaf whether it still does.
-// Nothing here allocates. Object.is compares pointers, where === looks into both objects first to learn that they are
-// some: with many leaves each look is a cache miss.
+// Nothing here allocates. Objects that nothing else looks into are compared by Object.is, which compares pointers: ===
+// is faster but reads what both are first, and with many leaves each such read is a cache miss.
 import { type CheckedLeaf, bufferOf, isShared, lengthOf } from './leaf';
 import { keyAt, leavesOf, type Node } from './tree';
 
@@ -66,7 +66,7 @@ function sameObject(container: object, keys: readonly string[], values: readonly
   let i = 0;
   // for...in walks the keys of a plain object without making an array of them.
   for (const key in container) {
-    if (key !== keys[i] || !Object.is((container as Record<string, unknown>)[key], values[i])) return false;
+    if (key !== keys[i] || (container as Record<string, unknown>)[key] !== values[i]) return false;
     i++;
   }
   return i === keys.length;
@@ -76,7 +76,7 @@ function sameArray({ container, values }: BranchWatch): boolean {
   const items = container as readonly unknown[];
   if (items.length !== values.length) return false;
   for (let i = 0; i < values.length; i++) {
-    if (!Object.is(items[i], values[i])) return false;
+    if (items[i] !== values[i]) return false;
   }
   return true;
 }
@@ -112,7 +112,7 @@ class TensorWatch {
     let next = 0;
     for (let i = 0; i < tensors.length; i++) {
       const tensor = tensors[i];
-      if (!Object.is(tensor.data, data[i]) || !Object.is(tensor.dtype, dtypes[i])) return false;
+      if (tensor.dtype !== dtypes[i] || !Object.is(tensor.data, data[i])) return false;
       const { shape } = tensor;
       const rank = ranks[i];
       if (rank < 0) {

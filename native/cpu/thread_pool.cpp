@@ -70,15 +70,15 @@ void ThreadPool::run(uint32_t count, Work work, void* context, bool large) {
   bool asleep = started_ < shares - 1 || team_.sleeping.load(std::memory_order_relaxed) > 0;
   if (asleep && (large || Clock::now() - last_end_ < kSpin)) wake(shares - 1);
   work(context, 0, first);
-  take_part(0, first);
-  wait_for_stragglers();
+  uint32_t own = first;
+  take_part(0, [&](uint32_t done) { own += done; });
+  wait_for_others(count - own);
   if (asleep) last_end_ = Clock::now();
 }
 
 /// Shows the workers their shares; returns how many chunks of the first one the caller has claimed.
 uint32_t ThreadPool::publish(uint32_t count, int shares, Work work, void* context, bool large) {
   if (team_.shares.load(std::memory_order_relaxed) != shares) team_.shares = shares;
-  chunks_ += count;
   uint64_t run = uint64_t{++runs_} << 32;
   uint32_t end = count, first = 0;
   for (int index = shares - 1; index >= 0; index--) {
@@ -104,11 +104,12 @@ void ThreadPool::wake(int helpers) {
   work_came_.notify_all();
 }
 
-/// Does what is left of the thread's own share, then of the others; `done`: its chunks done before.
-void ThreadPool::take_part(int index, uint32_t done) {
-  count_finished(done + finish_share(index, true));
+/// Does what is left of the thread's own share, then of the others; tells how many chunks of each.
+template <typename Tell>
+void ThreadPool::take_part(int index, Tell tell) {
+  tell(finish_share(index, true));
   int shares = team_.shares.load(std::memory_order_relaxed);
-  for (int i = 1; i < shares; i++) count_finished(finish_share((index + i) % shares, false));
+  for (int i = 1; i < shares; i++) tell(finish_share((index + i) % shares, false));
 }
 
 void ThreadPool::count_finished(uint32_t chunks) {
@@ -138,7 +139,9 @@ uint32_t ThreadPool::finish_share(int index, bool own) {
   return done;
 }
 
-void ThreadPool::wait_for_stragglers() {
+/// Until other threads have done so many chunks more.
+void ThreadPool::wait_for_others(uint32_t chunks) {
+  chunks_ += chunks;
   auto done = [&] { return finished_.chunks.load() == chunks_; };
   if (spin_until(done)) return;
   std::unique_lock<std::mutex> lock(sleep_);
@@ -169,7 +172,7 @@ void ThreadPool::worker_loop(int index) {
       team_.sleeping--;
     }
     seen = run_of(shares_[index].state.load());
-    take_part(index, 0);
+    take_part(index, [this](uint32_t done) { count_finished(done); });
   }
 }
 

@@ -44,10 +44,11 @@ class ThreadPool {
   void wake(int helpers);
   void start_workers(int wanted);
   void worker_loop(int index);
-  void take_part(int index, uint32_t done);
+  template <typename Tell>
+  void take_part(int index, Tell tell);
   uint32_t finish_share(int index, bool own);
   void count_finished(uint32_t chunks);
-  void wait_for_stragglers();
+  void wait_for_others(uint32_t chunks);
 
   // What is written together lies in a pair of cache lines of its own, since processors fetch
   // pairs.
@@ -61,7 +62,7 @@ class ThreadPool {
     uint32_t end;  // chunks before it are left
   };
   struct alignas(128) Finished {
-    std::atomic<uint32_t> chunks{0};  // of all runs together
+    std::atomic<uint32_t> chunks{0};  // by all threads but the callers, of all runs together
     std::atomic<bool> caller_sleeps{false};
   };
   struct alignas(128) Team {
@@ -72,7 +73,7 @@ class ThreadPool {
   std::mutex caller_;           // held by the one whose work the pool does
   Clock::time_point last_end_;  // of the last run that found threads asleep; under caller_
   uint32_t runs_ = 0;           // so far; under caller_
-  uint32_t chunks_ = 0;         // of all runs together; under caller_
+  uint32_t chunks_ = 0;         // what Finished::chunks has to reach; under caller_
   int started_ = 0;             // workers made so far; under caller_
   Share shares_[kMaxThreads];   // the caller's comes first
   Finished finished_;

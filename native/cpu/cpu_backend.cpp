@@ -27,9 +27,11 @@ constexpr size_t kStreams = 5;
 /// Traffic of one chunk. Small enough that the last one to finish keeps nobody waiting for long,
 /// and that two threads share 10,000 elements; large works stream as well in chunks of 4 MiB as a C
 /// loop does that is not cut.
-constexpr size_t kMinChunkBytes = 128 * 1024, kMaxChunkBytes = 4 * 1024 * 1024;
+constexpr size_t kMinChunkBytes = 96 * 1024, kMaxChunkBytes = 4 * 1024 * 1024;
 /// Chunks of one step between those two: plenty for every thread, also where some cores are busy.
 constexpr size_t kChunks = 64;
+/// What the caller, who has the first chunk, does of a small step while others hear of it.
+constexpr size_t kHeadStartBytes = 12 * 1024;
 /// Below this, waking a sleeping thread for a single step takes longer than doing its share.
 constexpr size_t kLargeBytes = 4 * 1024 * 1024;
 
@@ -38,29 +40,28 @@ class CpuStep final : public PreparedStep {
   explicit CpuStep(const std::vector<Run>& runs) {
     for (const Run& run : runs) bytes_ += run.count * item_size(run.dtype) * kStreams;
     size_t chunk = chunk_bytes();
-    size_t filled = chunk;  // bytes in the open chunk; full, so that the first piece opens one
+    size_t room = 0;  // bytes that the open chunk may still take
     for (const Run& run : runs) {
-      size_t item = item_size(run.dtype), offset = 0;
+      size_t bytes = item_size(run.dtype) * kStreams, offset = 0;  // of an element
       while (offset < run.count) {
-        if (filled >= chunk) {
+        if (room == 0) {
+          room = chunk + (starts_.empty() ? head_start() : 0);
           starts_.push_back(pieces_.size());
-          filled = 0;
         }
-        size_t room = (chunk - filled) / (kStreams * item) / kCut * kCut + kCut;
-        size_t count = std::min(room, run.count - offset);
-        pieces_.push_back(slice(run, offset * item, count));
+        size_t count = std::min(room / bytes / kCut * kCut + kCut, run.count - offset);
+        pieces_.push_back(slice(run, offset * item_size(run.dtype), count));
         offset += count;
-        filled += count * item * kStreams;
+        room -= std::min(room, count * bytes);
       }
     }
     starts_.push_back(pieces_.size());
   }
 
   void run(const Hyperparameters& given, Subnormals subnormals) override {
-    Call call{given, subnormals, &kernels()};
+    const CpuKernels* chosen = &kernels();
     // Written only where something changed: each other core's first look at it takes some 100 ns.
-    if (!is_same(call, call_)) {
-      call_ = call;
+    if (!is_last(given, subnormals, chosen)) {
+      call_ = {given, subnormals, chosen};
       params_ = {sgd_params<float>(given), sgd_params<double>(given)};
     }
     ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunks,
@@ -75,10 +76,12 @@ class CpuStep final : public PreparedStep {
   };
 
   /// Compares bits, since a learning rate of -0 gives other results than one of 0.
-  static bool is_same(const Call& a, const Call& b) {
+  bool is_last(const Hyperparameters& given, Subnormals subnormals,
+               const CpuKernels* chosen) const {
     constexpr size_t kNumbers = offsetof(Hyperparameters, nesterov);
-    return std::memcmp(&a.given, &b.given, kNumbers) == 0 && a.given.nesterov == b.given.nesterov &&
-           a.subnormals == b.subnormals && a.kernels == b.kernels;
+    return std::memcmp(&given, &call_.given, kNumbers) == 0 &&
+           given.nesterov == call_.given.nesterov && subnormals == call_.subnormals &&
+           chosen == call_.kernels;
   }
 
   static constexpr size_t kCut = 64;  // elements; pieces are cut at multiples of every vector width
@@ -91,26 +94,24 @@ class CpuStep final : public PreparedStep {
 
   bool is_large() const { return bytes_ >= kLargeBytes; }
 
-  /// An even number of chunks, so that two threads have the same to do.
+  size_t head_start() const { return is_large() ? 0 : kHeadStartBytes; }
+
+  /// An even number of chunks, so that two threads have the same to do, but for the head start.
   size_t chunk_bytes() const {
     size_t most = std::clamp(bytes_ / kChunks, kMinChunkBytes, kMaxChunkBytes);
     size_t pairs = (bytes_ / most + 1) / 2;
-    return pairs == 0 ? bytes_ : bytes_ / (2 * pairs);
+    return pairs == 0 ? bytes_ : (bytes_ - head_start()) / (2 * pairs);
   }
 
   static void run_chunks(void* context, uint32_t begin, uint32_t end) {
     const CpuStep& step = *static_cast<const CpuStep*>(context);
-    const bool streams = step.is_large();
+    const bool ask_ahead = step.is_large() && gains_by_asking_ahead();
     FloatMode mode;
-    Subnormals now = Subnormals::kKeep;
-    mode.set(now);
     for (size_t i = step.starts_[begin]; i < step.starts_[end]; i++) {
       const Run& piece = step.pieces_[i];
       // float64 is never flushed: no GPU ever computes it.
-      Subnormals wanted =
-          piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.call_.subnormals;
-      if (wanted != now) mode.set(now = wanted);
-      step.call_.kernels->step[static_cast<int>(piece.dtype)](piece, step.params_, streams);
+      mode.set(piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.call_.subnormals);
+      step.call_.kernels->step[static_cast<int>(piece.dtype)](piece, step.params_, ask_ahead);
     }
   }
 

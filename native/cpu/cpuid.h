@@ -8,6 +8,7 @@ namespace metal_sgd {
 
 /// Named as in the manuals; 0 where the processor is too old to tell.
 struct Cpuid {
+  uint32_t leaf0_ebx;  ///< four letters of the vendor's name
   uint32_t leaf1_ecx;
   uint32_t leaf7_ebx;
   uint64_t xcr0;  ///< the registers that the system saves for each thread

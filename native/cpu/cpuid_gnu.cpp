@@ -9,6 +9,7 @@ namespace metal_sgd {
 Cpuid read_cpuid() {
   unsigned eax, ebx, ecx, edx;
   Cpuid found{};
+  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx)) found.leaf0_ebx = ebx;
   if (__get_cpuid(1, &eax, &ebx, &ecx, &edx)) found.leaf1_ecx = ecx;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) found.leaf7_ebx = ebx;
   if (found.leaf1_ecx & bit_OSXSAVE) {

@@ -12,8 +12,8 @@ Cpuid read_cpuid() {
   __cpuid(zero, 0);
   __cpuid(one, 1);
   if (zero[0] >= 7) __cpuidex(seven, 7, 0);
-  return {static_cast<uint32_t>(one[2]), static_cast<uint32_t>(seven[1]),
-          (one[2] & kOsxsave) ? _xgetbv(0) : 0};
+  return {static_cast<uint32_t>(zero[1]), static_cast<uint32_t>(one[2]),
+          static_cast<uint32_t>(seven[1]), (one[2] & kOsxsave) ? _xgetbv(0) : 0};
 }
 
 }  // namespace metal_sgd

@@ -13,9 +13,9 @@ struct StepParams {
   SgdParams<double> twofold;
 };
 
-/// Steps `run` in place, on the calling thread, in its present floating-point mode. `streams`: it
-/// belongs to a step too large for the caches.
-using StepFunction = void (*)(const Run& run, const StepParams& params, bool streams);
+/// Steps `run` in place, on the calling thread, in its present floating-point mode. `ask_ahead`:
+/// asks for its memory before it is needed.
+using StepFunction = void (*)(const Run& run, const StepParams& params, bool ask_ahead);
 
 struct CpuKernels {
   const char* name;  ///< as `devices()` shows it
@@ -24,6 +24,9 @@ struct CpuKernels {
 
 /// What this processor can run, the fastest first; never empty.
 const std::vector<const CpuKernels*>& cpu_kernels();
+
+/// True if this processor gains by being asked ahead in steps too large for its caches.
+bool gains_by_asking_ahead();
 
 }  // namespace metal_sgd
 

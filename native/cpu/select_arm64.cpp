@@ -11,4 +11,6 @@ const std::vector<const CpuKernels*>& cpu_kernels() {
   return *found;
 }
 
+bool gains_by_asking_ahead() { return false; }  // measured on none
+
 }  // namespace metal_sgd

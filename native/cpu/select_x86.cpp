@@ -11,7 +11,8 @@ namespace {
 constexpr uint32_t kF16c = 1u << 29;                          // leaf 1, ECX
 constexpr uint32_t kAvx2 = 1u << 5;                           // leaf 7, EBX
 constexpr uint32_t kAvx512 = 1u << 16 | 1u << 30 | 1u << 31;  // leaf 7, EBX: F, BW, VL
-constexpr uint64_t kYmmSaved = 0x06, kZmmSaved = 0xe6;        // XCR0
+constexpr uint32_t kIntel = 0x756e6547;                 // leaf 0, EBX: "Genu", of GenuineIntel
+constexpr uint64_t kYmmSaved = 0x06, kZmmSaved = 0xe6;  // XCR0
 
 template <typename Word>
 bool has(Word word, Word bits) {
@@ -33,6 +34,11 @@ const std::vector<const CpuKernels*>& cpu_kernels() {
     return list;
   }();
   return *found;
+}
+
+bool gains_by_asking_ahead() {
+  static const bool is_intel = read_cpuid().leaf0_ebx == kIntel;
+  return is_intel;
 }
 
 }  // namespace metal_sgd

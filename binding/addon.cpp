@@ -7,6 +7,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment);
   exports["addresses"] = Napi::Function::New(env, addresses);
   exports["adjustExternalMemory"] = Napi::Function::New(env, adjust_external_memory);
+  exports["askForHugePages"] = Napi::Function::New(env, ask_for_huge_pages);
   exports["machine"] = Napi::Function::New(env, machine);
   exports["setThreads"] = Napi::Function::New(env, set_threads);
   exports["chooseInstructionSet"] = Napi::Function::New(env, choose_instruction_set);

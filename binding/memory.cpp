@@ -1,6 +1,7 @@
 // Verbs about memory and the machine.
 #include "cpu/cpu_backend.h"
 #include "environment.h"
+#include "huge_pages.h"
 #include "metal/metal_backend.h"
 #include "page_size.h"
 #include "view.h"
@@ -31,6 +32,12 @@ Napi::Value addresses(const Napi::CallbackInfo& info) {
 /// adjustExternalMemory(bytes: number) - tells V8's collector of shared memory it doesn't count.
 void adjust_external_memory(const Napi::CallbackInfo& info) {
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), info[0].As<Napi::Number>().Int64Value());
+}
+
+/// askForHugePages(memory: Float64Array)
+void ask_for_huge_pages(const Napi::CallbackInfo& info) {
+  View memory = view_of(info[0]);
+  ask_for_huge_pages(memory.data, memory.length * sizeof(double));
 }
 
 static Napi::Object gpu_object(Napi::Env env, const GpuDevice& gpu) {

@@ -84,6 +84,7 @@ function allocateShared(bytes: number): SharedArrayBuffer {
   // V8 doesn't count shared memory: without this its collector would let dropped arenas pile up.
   native().adjustExternalMemory(bytes);
   collected.register(buffer, bytes);
+  native().askForHugePages(new Float64Array(buffer, 0, Math.floor(bytes / 8)));
   return buffer;
 }
 

@@ -49,6 +49,8 @@ export interface Native {
   addresses(views: readonly ArrayBufferView[]): Float64Array;
   /** Tells the collector of `bytes` more (or fewer) of shared memory. */
   adjustExternalMemory(bytes: number): void;
+  /** Asks the system for huge pages under this memory, which nobody has touched yet. As doubles: see `ArenaPages`. */
+  askForHugePages(memory: Float64Array): void;
   machine(): Machine;
   /** Size of the process's thread pool. */
   setThreads(count: number): void;

@@ -19,7 +19,7 @@ const WINE = { WINEPREFIX: join(folder, 'wine'), WINEDEBUG: '-all', NODE_SKIP_PL
 const sets = instructionSets();
 
 const NOT_IN_QEMU = {
-  files: ['test/behaviour/garbage'],
+  files: ['test/behaviour/garbage', 'test/behaviour/huge-pages'],
   tests: ['workers terminated with steps in flight, 200 times'],
 };
 
@@ -51,6 +51,7 @@ export const PLATFORMS = {
     ],
     leftOut: [
       'test/behaviour/garbage.test.ts: qemu gives other addresses, and V8 is not done compiling when heaps are measured',
+      'test/behaviour/huge-pages.test.ts: qemu passes no such wish on to the system',
       `'${NOT_IN_QEMU.tests}': takes longer in qemu than its limit of 100 s`,
       'speed, and the order in which real cores see memory: qemu runs on x86-64',
     ],

@@ -4,8 +4,7 @@ import { DTYPES } from './dtype';
 import { asMetalError, typeError, Verbatim } from './errors';
 import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from './leaf';
 import { type ArenaPages, native, type PreparedTree, TARGETS } from './native';
-import { Snapshot } from './snapshot';
-import type { Node } from './tree';
+import { type ReadTree, Snapshot } from './snapshot';
 import type { Slot } from './velocities';
 
 /** A parameter that a gradient steps, and where its velocity is kept. */
@@ -15,27 +14,19 @@ export interface Stepped {
   readonly slot: Slot;
 }
 
-/** A tree as the caller gave it, and as it was read. */
-export interface ReadTree {
-  readonly given: unknown;
-  readonly node: Node<CheckedLeaf>;
-}
-
 /** Keeps alive every array that its prepared tree points into. */
 export class Plan {
   readonly prepared: PreparedTree;
   readonly stepped: readonly Stepped[];
   /** True if no array of it can be taken away. */
   readonly isShared: boolean;
-  readonly #parameters: Snapshot;
-  readonly #gradients: Snapshot;
+  readonly #snapshot: Snapshot;
 
   constructor(parameters: ReadTree, gradients: ReadTree, stepped: readonly Stepped[], runner: Runner) {
     this.prepared = prepare(stepped, runner);
     this.stepped = stepped;
     this.isShared = stepped.every(({ parameter, gradient }) => isShared(parameter.data) && isShared(gradient.data));
-    this.#parameters = new Snapshot(parameters.given, parameters.node);
-    this.#gradients = new Snapshot(gradients.given, gradients.node);
+    this.#snapshot = new Snapshot(parameters, gradients);
   }
 
   /** Lets go of what the addon keeps for the plan, which is not used again. */
@@ -45,13 +36,7 @@ export class Plan {
 
   /** True if the plan still holds for these two trees. Allocates nothing. */
   fits(parameters: unknown, gradients: unknown): boolean {
-    return (
-      this.#parameters.sameTree(parameters) &&
-      this.#gradients.sameTree(gradients) &&
-      // Last, since the getters of a tree could take memory away.
-      this.#parameters.sameMemory() &&
-      this.#gradients.sameMemory()
-    );
+    return this.#snapshot.holdsFor(parameters, gradients);
   }
 }
 

@@ -23,7 +23,8 @@ import { copyOf, copiesLike, leafReader } from './memory';
 import { SETTINGS } from './native';
 import { checkSeparate } from './overlap';
 import { pairUp } from './pairs';
-import { Plan, prepare, type ReadTree, type Runner, stepLater, stepNow, stepOnce, type Stepped } from './plan';
+import { Plan, prepare, type Runner, stepLater, stepNow, stepOnce, type Stepped } from './plan';
+import type { ReadTree } from './snapshot';
 import { buildTree, leavesOf, mapTree, readTree } from './tree';
 import type {
   DeepPartial,

@@ -1,8 +1,14 @@
-// What a tree looked like when it was read, so that the next step can tell in nanoseconds per leaf whether it still does.
-// Nothing here allocates. Objects that nothing else looks into are compared by Object.is, which compares pointers: ===
-// is faster but reads what both are first, and with many leaves each such read is a cache miss.
+// What two trees looked like when they were read, so that the next step can tell in nanoseconds per leaf whether they
+// still do. Nothing here allocates. Objects that nothing else looks into are compared by Object.is, which compares
+// pointers: === is faster but reads what both are first, and with many leaves each such read is a cache miss.
 import { type CheckedLeaf, bufferOf, isShared, lengthOf } from './leaf';
 import { keyAt, leavesOf, type Node } from './tree';
+
+/** A tree as the caller gave it, and as it was read. */
+export interface ReadTree {
+  readonly given: unknown;
+  readonly node: Node<CheckedLeaf>;
+}
 
 /** One branch: its keys in order (none for an array), and what stood at each. */
 interface BranchWatch {
@@ -13,44 +19,52 @@ interface BranchWatch {
 
 type TensorLike = { readonly data: unknown; readonly shape: unknown; readonly dtype: unknown };
 
-/** A tree as it was read. */
+/** Parameters and gradients as they were read. */
 export class Snapshot {
-  readonly #root: unknown;
+  readonly #parameters: unknown;
+  readonly #gradients: unknown;
   readonly #branches: BranchWatch[] = [];
   readonly #tensors = new TensorWatch();
   /** Leaves whose memory can go away or change its length. */
-  readonly #movable: CheckedLeaf[];
+  readonly #movable: CheckedLeaf[] = [];
 
-  constructor(root: unknown, node: Node<CheckedLeaf>) {
-    this.#root = root;
-    this.#watch(node);
-    const leaves = leavesOf(node);
-    for (const { leaf, data, dtype, shape } of leaves) {
-      if (shape) this.#tensors.add(leaf as TensorLike, data, dtype, shape);
-    }
-    this.#movable = leaves.filter((leaf) => canMove(leaf));
+  constructor(parameters: ReadTree, gradients: ReadTree) {
+    this.#parameters = parameters.given;
+    this.#gradients = gradients.given;
+    this.#watch(parameters.node);
+    this.#watch(gradients.node);
   }
 
   #watch(node: Node<CheckedLeaf>): void {
+    this.#watchBranches(node);
+    for (const leaf of leavesOf(node)) {
+      if (leaf.shape) this.#tensors.add(leaf.leaf as TensorLike, leaf.data, leaf.dtype, leaf.shape);
+      if (canMove(leaf)) this.#movable.push(leaf);
+    }
+  }
+
+  #watchBranches(node: Node<CheckedLeaf>): void {
     if ('leaf' in node) return;
     const values = node.children.map((child) => ('leaf' in child ? child.leaf.leaf : child.container));
     this.#branches.push({ container: node.container, keys: node.keys && values.map((_, i) => keyAt(node, i)), values });
-    for (const child of node.children) this.#watch(child);
+    for (const child of node.children) this.#watchBranches(child);
   }
 
-  /** True if the same objects stand at the same keys, in the same order. May run getters of the tree. */
-  sameTree(root: unknown): boolean {
-    if (root !== this.#root) return false;
-    for (const branch of this.#branches) {
-      if (!(branch.keys ? sameObject(branch.container, branch.keys, branch.values) : sameArray(branch))) return false;
+  /** True if the same objects stand at the same keys, in the same order, and all memory is where it was. */
+  holdsFor(parameters: unknown, gradients: unknown): boolean {
+    if (parameters !== this.#parameters || gradients !== this.#gradients) return false;
+    const branches = this.#branches;
+    for (let i = 0; i < branches.length; i++) {
+      if (!isSameBranch(branches[i])) return false;
     }
-    return this.#tensors.areSame();
+    // Memory last, since the getters of a tree could take it away. Looking at it runs no code but ours.
+    return this.#tensors.areSame() && this.#isMemorySame();
   }
 
-  /** True if all memory is where it was. Runs no code but ours: what it says holds until the caller returns. */
-  sameMemory(): boolean {
-    for (const { data, length } of this.#movable) {
-      if (lengthOf(data) !== length) return false;
+  #isMemorySame(): boolean {
+    const movable = this.#movable;
+    for (let i = 0; i < movable.length; i++) {
+      if (lengthOf(movable[i].data) !== movable[i].length) return false;
     }
     return true;
   }
@@ -60,6 +74,10 @@ export class Snapshot {
 function canMove({ data }: CheckedLeaf): boolean {
   const buffer = bufferOf(data) as SharedArrayBuffer;
   return !isShared(data) || (buffer.growable && buffer.byteLength !== buffer.maxByteLength);
+}
+
+function isSameBranch({ container, keys, values }: BranchWatch): boolean {
+  return keys ? sameObject(container, keys, values) : sameArray(container as readonly unknown[], values);
 }
 
 function sameObject(container: object, keys: readonly string[], values: readonly unknown[]): boolean {
@@ -72,8 +90,7 @@ function sameObject(container: object, keys: readonly string[], values: readonly
   return i === keys.length;
 }
 
-function sameArray({ container, values }: BranchWatch): boolean {
-  const items = container as readonly unknown[];
+function sameArray(items: readonly unknown[], values: readonly unknown[]): boolean {
   if (items.length !== values.length) return false;
   for (let i = 0; i < values.length; i++) {
     if (items[i] !== values[i]) return false;
@@ -81,49 +98,38 @@ function sameArray({ container, values }: BranchWatch): boolean {
   return true;
 }
 
-/** Tensors and what they held, in flat lists: an object for each would cost as many cache misses as the tensor itself. */
+/** Stands for a shape that has to be looked into. */
+const CHANGEABLE = Symbol('changeable shape');
+
+/** Tensors and what they held, in one list: an object for each would cost as many cache misses as the tensor itself. */
 class TensorWatch {
-  readonly #tensors: TensorLike[] = [];
-  readonly #data: unknown[] = [];
-  readonly #dtypes: unknown[] = [];
-  readonly #shapes: unknown[] = [];
-  /** The number of axes; -1 for a shape that can't change, so that there is no need to look into it. */
-  readonly #ranks: number[] = [];
-  /** Each axis of one changeable shape after another. */
-  readonly #axes: number[] = [];
+  /** Of each tensor: itself, its dtype, its data, and its shape if that can't change. */
+  readonly #held: unknown[] = [];
+  readonly #shapes: (readonly number[])[] = [];
 
   add(tensor: TensorLike, data: unknown, dtype: unknown, shape: readonly number[]): void {
-    const isFixed = isConstant(tensor.shape);
-    this.#tensors.push(tensor);
-    this.#data.push(data);
-    this.#dtypes.push(dtype);
-    this.#shapes.push(tensor.shape);
-    this.#ranks.push(isFixed ? -1 : shape.length);
-    if (!isFixed) this.#axes.push(...shape);
+    this.#held.push(tensor, dtype, data, isConstant(tensor.shape) ? tensor.shape : CHANGEABLE);
+    this.#shapes.push(shape);
   }
 
   areSame(): boolean {
-    const tensors = this.#tensors;
-    const data = this.#data;
-    const dtypes = this.#dtypes;
-    const shapes = this.#shapes;
-    const ranks = this.#ranks;
-    const axes = this.#axes;
-    let next = 0;
-    for (let i = 0; i < tensors.length; i++) {
-      const tensor = tensors[i];
-      if (tensor.dtype !== dtypes[i] || !Object.is(tensor.data, data[i])) return false;
+    const held = this.#held;
+    for (let i = 0; i < held.length; i += 4) {
+      const tensor = held[i] as TensorLike;
+      if (tensor.dtype !== held[i + 1] || !Object.is(tensor.data, held[i + 2])) return false;
       const { shape } = tensor;
-      const rank = ranks[i];
-      if (rank < 0) {
-        if (!Object.is(shape, shapes[i])) return false;
-        continue;
-      }
-      if (!Array.isArray(shape) || shape.length !== rank) return false;
-      for (let axis = 0; axis < rank; axis++) if (shape[axis] !== axes[next++]) return false;
+      if (!Object.is(shape, held[i + 3]) && !isShape(shape, this.#shapes[i / 4])) return false;
     }
     return true;
   }
+}
+
+function isShape(shape: unknown, axes: readonly number[]): boolean {
+  if (!Array.isArray(shape) || shape.length !== axes.length) return false;
+  for (let axis = 0; axis < axes.length; axis++) {
+    if (shape[axis] !== axes[axis]) return false;
+  }
+  return true;
 }
 
 /** True for a frozen array of values, such as the shapes that this package makes. */

@@ -1,9 +1,8 @@
 // Arenas: shared memory for the leaves of one tree, laid out so that one dispatch can step them all.
 //
-// An arena is one SharedArrayBuffer: a header, then whole pages, which hold the leaves, each at a multiple of 256 bytes.
-// The first leaf lies a little inside the first page, in each arena elsewhere: a step reads and writes three arenas at
-// once, and caches have few places for addresses that are alike in their last 12 bits. The header stands in the memory
-// itself, so that a worker that was handed the memory finds the layout too.
+// An arena is one SharedArrayBuffer: a header, then the leaves, from the first page boundary on, each at a multiple of
+// 256 bytes, then the rest of the last page. The header stands in the memory itself, so that a worker that was handed
+// the memory finds the layout too.
 import { types } from 'node:util';
 import { crypto } from './crypto';
 import { type Dtype, itemSize, type LeafData, viewOf } from './dtype';
@@ -15,10 +14,6 @@ import { native } from './native';
 const LEAF_ALIGNMENT = 256;
 /** Page of Apple GPUs; a larger one of the system counts instead. */
 const MIN_PAGE = 16384;
-/** Over so many bytes are the first leaves spread. */
-const SPREAD = 4096;
-/** From one arena to the next: far apart, among three in a row too, and every multiple of 256 once in 16. */
-const SPREAD_STEP = 9 * LEAF_ALIGNMENT;
 
 // The header, in 8-byte words: magic, id, address of the header, offset of the first leaf, number of leaves, then the byte
 // length of each leaf. The address tells an arena from a copy of its bytes.
@@ -27,7 +22,7 @@ const HEADER_WORDS = 5;
 
 /** Where the leaves of an arena lie. */
 export interface Arena {
-  /** Whole pages with all leaves. */
+  /** All leaves and the rest of their last page, from a page boundary on. */
   readonly pages: Float64Array;
   /** Of this memory alone, in every environment of the process. */
   readonly id: bigint;
@@ -55,24 +50,15 @@ export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const byteLengths = Float64Array.from(specs, ({ dtype, shape }) => sizeOf(shape) * itemSize(dtype));
   const headerBytes = (HEADER_WORDS + specs.length) * 8;
   const page = pageSize();
-  const inset = nextInset();
-  const end = byteLengths.reduce((sum, bytes) => roundUp(sum, LEAF_ALIGNMENT) + bytes, inset);
-  const buffer = allocateShared(headerBytes + page + roundUp(end, page));
+  const dataBytes = byteLengths.reduce((end, bytes) => roundUp(end, LEAF_ALIGNMENT) + bytes, 0);
+  const buffer = allocateShared(headerBytes + page + roundUp(dataBytes, page));
 
   const address = addressOf(buffer);
-  const first = roundUp(address + headerBytes, page) - address + inset;
+  const first = roundUp(address + headerBytes, page) - address;
   writeHeader(buffer, address, first, byteLengths);
   const arena = readHeader(buffer);
   if (!arena) throw new Error('an arena has no header');
   return specs.map(({ dtype, shape }, i) => viewOf(dtype, buffer, arena.starts[i], sizeOf(shape)));
-}
-
-let lastInset = 0;
-
-/** Bytes before the first leaf of a new arena, in its first page. */
-function nextInset(): number {
-  lastInset = (lastInset + SPREAD_STEP) % SPREAD;
-  return lastInset;
 }
 
 let page = 0;
@@ -127,8 +113,7 @@ function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
   if (magic !== MAGIC) return undefined;
   const [address, first, count] = new Float64Array(buffer, 16, 3);
   if (address !== addressOf(buffer)) return undefined;
-  const pagesStart = first - ((address + first) % pageSize());
-  if (!(Number.isSafeInteger(count) && count >= 0 && pagesStart >= (HEADER_WORDS + count) * 8)) return undefined;
+  if (!(Number.isSafeInteger(count) && count >= 0 && first >= (HEADER_WORDS + count) * 8)) return undefined;
   if (!(first <= buffer.byteLength)) return undefined;
   const byteLengths = new Float64Array(buffer, HEADER_WORDS * 8, count).slice();
   const starts = new Float64Array(count);
@@ -137,9 +122,9 @@ function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
     starts[i] = first + roundUp(end - first, LEAF_ALIGNMENT);
     end = starts[i] + bytes;
   });
-  const pageBytes = roundUp(end - pagesStart, pageSize());
-  if (!(pagesStart + pageBytes <= buffer.byteLength)) return undefined;
-  const arena = { id, pages: new Float64Array(buffer, pagesStart, pageBytes / 8), starts, byteLengths };
+  const pageBytes = roundUp(end - first, pageSize());
+  if (!(first + pageBytes <= buffer.byteLength)) return undefined;
+  const arena = { id, pages: new Float64Array(buffer, first, pageBytes / 8), starts, byteLengths };
   known.set(buffer, arena);
   return arena;
 }

@@ -7,7 +7,7 @@
 
 #include "convert.h"
 
-enum { kLeafAlignment = 256, kArenaAlignment = 16384, kSpread = 4096, kSpreadStep = 2304 };
+enum { kLeafAlignment = 256, kArenaAlignment = 16384 };
 
 static size_t item_size(int dtype) { return dtype == kFloat64 ? 8 : dtype == kFloat32 ? 4 : 2; }
 
@@ -32,11 +32,10 @@ static void fill(Work* work) {
   }
 }
 
-// The array of that index, its start inset into the first page like an arena's.
-static char* zeroed(Work* work, int index, size_t bytes) {
-  size_t inset = (size_t)index * kSpreadStep % kSpread;
-  if (posix_memalign(&work->memory[index], kArenaAlignment, inset + bytes + 1) != 0) return NULL;
-  return (char*)memset(work->memory[index], 0, inset + bytes) + inset;
+static char* zeroed(size_t bytes) {
+  void* data;
+  if (posix_memalign(&data, kArenaAlignment, bytes ? bytes : 1) != 0) return NULL;
+  return memset(data, 0, bytes);
 }
 
 int open_work(Work* work, int dtype, const Rule* rule, const size_t* counts, int leaves) {
@@ -52,9 +51,9 @@ int open_work(Work* work, int dtype, const Rule* rule, const size_t* counts, int
     size_t size = counts[leaf] * item_size(dtype);
     bytes += (size + kLeafAlignment - 1) / kLeafAlignment * kLeafAlignment;
   }
-  work->parameters = zeroed(work, 0, bytes);
-  work->gradients = zeroed(work, 1, bytes);
-  work->velocities = rule->momentum > 0 ? zeroed(work, 2, bytes) : NULL;
+  work->parameters = zeroed(bytes);
+  work->gradients = zeroed(bytes);
+  work->velocities = rule->momentum > 0 ? zeroed(bytes) : NULL;
   int complete = work->parameters && work->gradients && (work->velocities || rule->momentum <= 0);
   if (complete) fill(work);
   return complete;
@@ -62,9 +61,9 @@ int open_work(Work* work, int dtype, const Rule* rule, const size_t* counts, int
 
 int open_triad(Work* work, size_t count) {
   *work = (Work){.total = count, .is_triad = 1};
-  work->parameters = zeroed(work, 0, count * sizeof(double));
-  work->gradients = zeroed(work, 1, count * sizeof(double));
-  work->velocities = zeroed(work, 2, count * sizeof(double));
+  work->parameters = zeroed(count * sizeof(double));
+  work->gradients = zeroed(count * sizeof(double));
+  work->velocities = zeroed(count * sizeof(double));
   if (!work->parameters || !work->gradients || !work->velocities) return 0;
   for (size_t i = 0; i < count; i++) {
     ((double*)work->gradients)[i] = (double)(i % 7);
@@ -76,7 +75,9 @@ int open_triad(Work* work, size_t count) {
 void close_work(Work* work) {
   free(work->counts);
   free(work->offsets);
-  for (int index = 0; index < 3; index++) free(work->memory[index]);
+  free(work->parameters);
+  free(work->gradients);
+  free(work->velocities);
   *work = (Work){0};
 }
 

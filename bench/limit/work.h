@@ -1,6 +1,5 @@
 // A tree of parameters, gradients and velocities, as the package lays it out: leaves at multiples
-// of 256 bytes in one piece of memory for each of the three, whose starts differ in their last 12
-// bits. Or three arrays for STREAM's triad.
+// of 256 bytes in one piece of memory for each of the three. Or three arrays for STREAM's triad.
 #ifndef METAL_SGD_BENCH_WORK_H_
 #define METAL_SGD_BENCH_WORK_H_
 
@@ -15,7 +14,6 @@ typedef struct {
   size_t* counts;   // elements of each leaf
   size_t* offsets;  // bytes from the beginning to each leaf
   size_t total;     // elements of all
-  void* memory[3];  // in which these lie
   char *parameters, *gradients, *velocities;
   int is_triad;  // then these are STREAM's a, b and c, of `total` doubles each
 } Work;

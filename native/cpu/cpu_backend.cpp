@@ -30,8 +30,9 @@ constexpr size_t kStreams = 5;
 constexpr size_t kMinChunkBytes = 96 * 1024, kMaxChunkBytes = 4 * 1024 * 1024;
 /// Chunks of one step between those two: plenty for every thread, also where some cores are busy.
 constexpr size_t kChunks = 64;
-/// What the caller, who has the first chunk, does of a small step while others hear of it.
-constexpr size_t kHeadStartBytes = 12 * 1024;
+/// What the caller, who has the first chunk, does while others hear of the step; and the traffic of
+/// steps that are not too long for that to show.
+constexpr size_t kHeadStartBytes = 12 * 1024, kShortBytes = 1024 * 1024;
 /// Below this, waking a sleeping thread for a single step takes longer than doing its share.
 constexpr size_t kLargeBytes = 4 * 1024 * 1024;
 
@@ -94,7 +95,7 @@ class CpuStep final : public PreparedStep {
 
   bool is_large() const { return bytes_ >= kLargeBytes; }
 
-  size_t head_start() const { return is_large() ? 0 : kHeadStartBytes; }
+  size_t head_start() const { return bytes_ < kShortBytes ? kHeadStartBytes : 0; }
 
   /// An even number of chunks, so that two threads have the same to do, but for the head start.
   size_t chunk_bytes() const {

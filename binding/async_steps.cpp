@@ -37,6 +37,7 @@ Napi::Promise AsyncSteps::start(Napi::Env env, SharedTree tree, Napi::Object kee
   napi_deferred deferred;
   napi_value promise;
   StepSettings settings = tree->read(env);
+  settings.gives_way = true;
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) throw Napi::Error::New(env);
   auto job =
       std::make_shared<Job>(Job{tree, settings, deferred, Napi::Persistent(keep), {}, {}, {}});
@@ -44,7 +45,7 @@ Napi::Promise AsyncSteps::start(Napi::Env env, SharedTree tree, Napi::Object kee
   // call.
   auto work = [job, completion = completion_]() mutable {
     try {
-      job->report = job->tree->tree.run(job->settings.hyperparameters, job->settings.subnormals);
+      job->report = job->tree->tree.run(job->settings);
     } catch (const MetalFailure& failure) {
       job->failure = failure.what();
       job->code = failure.code;

@@ -13,7 +13,8 @@ StepSettings BoundTree::read(Napi::Env env) const {
     throw Napi::Error::New(env, "momentum without velocity");
   return {{settings[kLearningRate], settings[kMomentum], settings[kWeightDecay],
            settings[kDampening], settings[kNesterov] != 0},
-          settings[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep};
+          settings[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep,
+          false};
 }
 
 void BoundTree::report(const StepReport& report) const {
@@ -142,7 +143,7 @@ void step(const Napi::CallbackInfo& info) {
   BoundTree& tree = *tree_of(info[0]);
   StepSettings settings = tree.read(info.Env());
   try {
-    tree.report(tree.tree.run(settings.hyperparameters, settings.subnormals));
+    tree.report(tree.tree.run(settings));
   } catch (const MetalFailure& failure) {
     throw metal_error(info.Env(), failure);
   }

@@ -22,19 +22,14 @@ enum Setting {
   kSettings
 };
 
-/// The numbers of one step, taken from the settings array.
-struct StepSettings {
-  Hyperparameters hyperparameters;
-  Subnormals subnormals;
-};
-
 /// A prepared tree and its settings array. Points into the caller's arrays, which TypeScript keeps
 /// alive while it keeps the External.
 struct BoundTree {
   TreeStep tree;
   double* settings;
 
-  /// The settings as they are now. Throws if a momentum has no velocities to work on.
+  /// The settings as they are now, for a step on the calling thread. Throws if a momentum has no
+  /// velocities to work on.
   StepSettings read(Napi::Env env) const;
   void report(const StepReport& report) const;
 };

@@ -55,12 +55,21 @@ SgdParams<Real> sgd_params(const Hyperparameters& given) {
 /// float32 subnormals: kept as MLX's CPU does, or flushed to zero as Apple GPUs do.
 enum class Subnormals : uint8_t { kKeep, kFlush };
 
+/// What can change from one step of a tree to the next.
+struct StepSettings {
+  Hyperparameters hyperparameters;
+  Subnormals subnormals;
+  /// Whether a long step lets others have its processors in between: systems may leave an event
+  /// loop waiting for milliseconds beside threads that never do.
+  bool gives_way;
+};
+
 /// A tree made ready for one backend. Does not own the memory that its runs point to.
 class PreparedStep {
  public:
   virtual ~PreparedStep() = default;
   /// Steps every run in place; returns when all is written. Any thread, one at a time.
-  virtual void run(const Hyperparameters& given, Subnormals subnormals) = 0;
+  virtual void run(const StepSettings& settings) = 0;
 };
 
 }  // namespace metal_sgd

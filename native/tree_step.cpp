@@ -44,43 +44,42 @@ TreeStep::TreeStep(const std::vector<GpuRun>& runs, Target target)
   if (!rest.empty()) rest_ = prepare_cpu_step(plain(rest));
 }
 
-StepReport TreeStep::run(const Hyperparameters& given, Subnormals subnormals) {
+StepReport TreeStep::run(const StepSettings& settings) {
   switch (target_) {
     case Target::kCpu:
-      all_->run(given, subnormals);
+      all_->run(settings);
       return {Ran::kCpuAsked, 0, 0};
     case Target::kGpu:
       make_gpu_ready(gpu_dtypes_);
-      return run_gpu(given, subnormals);
+      return run_gpu(settings);
     case Target::kAuto:
       break;
   }
-  return run_auto(given, subnormals);
+  return run_auto(settings);
 }
 
 /// On the CPU unless the GPU is proved and faster. Its bits are the same, so nobody can tell.
-StepReport TreeStep::run_auto(const Hyperparameters& given, Subnormals subnormals) {
+StepReport TreeStep::run_auto(const StepSettings& settings) {
   Ran why = gpu_dtypes_.empty() ? Ran::kCpuNoArena : Ran::kCpuSmall;
   if (gpu_) {
     try {
       make_gpu_ready({Dtype::kFloat32});
       make_gpu_ready(gpu_dtypes_);
-      if (static_cast<double>(gpu_traffic_) >= gpu_crossover_bytes())
-        return run_gpu(given, subnormals);
+      if (static_cast<double>(gpu_traffic_) >= gpu_crossover_bytes()) return run_gpu(settings);
     } catch (const MetalFailure& failure) {
       if (failure.code != "self-test" && failure.code != "compile") throw;
       why = Ran::kCpuRefused;
     }
   }
-  all_->run(given, subnormals);
+  all_->run(settings);
   return {why, 0, 0};
 }
 
 /// The CPU's part comes last: where the GPU fails, those leaves are untouched.
-StepReport TreeStep::run_gpu(const Hyperparameters& given, Subnormals subnormals) {
-  size_t copied = gpu_->copied_bytes(given);
-  gpu_->run(given);
-  if (rest_) rest_->run(given, subnormals);
+StepReport TreeStep::run_gpu(const StepSettings& settings) {
+  size_t copied = gpu_->copied_bytes(settings.hyperparameters);
+  gpu_->run(settings.hyperparameters);
+  if (rest_) rest_->run(settings);
   return {rest_ ? Ran::kGpuAndCpu : Ran::kGpu, copied, gpu_->gpu_seconds()};
 }
 

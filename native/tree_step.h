@@ -33,13 +33,13 @@ class TreeStep {
   TreeStep(const std::vector<GpuRun>& runs, Target target);
 
   /// Steps every run in place. Any thread, one at a time. Throws MetalFailure.
-  StepReport run(const Hyperparameters& given, Subnormals subnormals);
+  StepReport run(const StepSettings& settings);
   /// False if momentum > 0 and a run has no velocity.
   bool has_velocity() const { return has_velocity_; }
 
  private:
-  StepReport run_auto(const Hyperparameters& given, Subnormals subnormals);
-  StepReport run_gpu(const Hyperparameters& given, Subnormals subnormals);
+  StepReport run_auto(const StepSettings& settings);
+  StepReport run_gpu(const StepSettings& settings);
 
   Target target_;
   bool has_velocity_;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <thread>
 
 #include "arch.h"
 #include "kernels.h"
@@ -58,11 +59,13 @@ class CpuStep final : public PreparedStep {
     starts_.push_back(pieces_.size());
   }
 
-  void run(const Hyperparameters& given, Subnormals subnormals) override {
+  void run(const StepSettings& settings) override {
     const CpuKernels* chosen = &kernels();
     // Written only where something changed: each other core's first look at it takes some 100 ns.
-    if (!is_last(given, subnormals, chosen)) {
-      call_ = {given, subnormals, chosen};
+    if (!is_last(settings, chosen)) {
+      last_ = settings;
+      kernels_ = chosen;
+      const Hyperparameters& given = settings.hyperparameters;
       params_ = {sgd_params<float>(given), sgd_params<double>(given)};
     }
     ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunks,
@@ -70,19 +73,13 @@ class CpuStep final : public PreparedStep {
   }
 
  private:
-  struct Call {
-    Hyperparameters given;
-    Subnormals subnormals;
-    const CpuKernels* kernels;
-  };
-
   /// Compares bits, since a learning rate of -0 gives other results than one of 0.
-  bool is_last(const Hyperparameters& given, Subnormals subnormals,
-               const CpuKernels* chosen) const {
+  bool is_last(const StepSettings& settings, const CpuKernels* chosen) const {
+    const Hyperparameters &given = settings.hyperparameters, &last = last_.hyperparameters;
     constexpr size_t kNumbers = offsetof(Hyperparameters, nesterov);
-    return std::memcmp(&given, &call_.given, kNumbers) == 0 &&
-           given.nesterov == call_.given.nesterov && subnormals == call_.subnormals &&
-           chosen == call_.kernels;
+    return std::memcmp(&given, &last, kNumbers) == 0 && given.nesterov == last.nesterov &&
+           settings.subnormals == last_.subnormals && settings.gives_way == last_.gives_way &&
+           chosen == kernels_;
   }
 
   static constexpr size_t kCut = 64;  // elements; pieces are cut at multiples of every vector width
@@ -107,19 +104,22 @@ class CpuStep final : public PreparedStep {
   static void run_chunks(void* context, uint32_t begin, uint32_t end) {
     const CpuStep& step = *static_cast<const CpuStep*>(context);
     const bool ask_ahead = step.is_large() && gains_by_asking_ahead();
+    if (step.is_large() && step.last_.gives_way) std::this_thread::yield();
     FloatMode mode;
     for (size_t i = step.starts_[begin]; i < step.starts_[end]; i++) {
       const Run& piece = step.pieces_[i];
       // float64 is never flushed: no GPU ever computes it.
-      mode.set(piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.call_.subnormals);
-      step.call_.kernels->step[static_cast<int>(piece.dtype)](piece, step.params_, ask_ahead);
+      mode.set(piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.last_.subnormals);
+      step.kernels_->step[static_cast<int>(piece.dtype)](piece, step.params_, ask_ahead);
     }
   }
 
   std::vector<Run> pieces_;
   std::vector<size_t> starts_;  // first piece of each chunk, and the end
   size_t bytes_ = 0;
-  Call call_{};  // the last one, and what the loops make of it
+  // Of the last step, and what the loops make of it.
+  StepSettings last_{};
+  const CpuKernels* kernels_ = nullptr;
   StepParams params_{};
 };
 

@@ -1,6 +1,7 @@
 // Saving and loading a file against `cp` of the same file, in the page cache; and the memory that they take meanwhile.
+// Like a save, the copy is written beside the last one and then takes its name: new pages are slower than used ones.
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadTensors, saveTensors, zeros } from 'metal-sgd';
@@ -25,10 +26,14 @@ export async function checkpoints(context: Context): Promise<Metric[]> {
   try {
     const parameters = zeros(Array.from({ length: LEAVES }, () => [bytes / 4 / LEAVES]));
     parameters.forEach(({ data }, i) => data.fill(i + 1));
-    const [file, copy] = [join(folder, 'saved.safetensors'), join(folder, 'copied.safetensors')];
+    const [file, copy, beside] = ['saved', 'copied', 'beside'].map((name) => join(folder, `${name}.safetensors`));
     const save = (): Promise<unknown> => saveTensors(file, parameters);
     const load = (): Promise<unknown> => loadTensors(file, { into: parameters });
-    const cp = (): Promise<unknown> => Promise.resolve(execFileSync('cp', [file, copy]));
+    const cp = (): Promise<unknown> => {
+      execFileSync('cp', [file, beside]);
+      renameSync(beside, copy);
+      return Promise.resolve();
+    };
     for (const warmUp of [save, cp, load, save, cp]) await warmUp();
     const [saves, copies, loads]: Sample[][] = [[], [], []];
     for (let i = 0; i < Math.min(context.rounds, 9) && !context.watch.signal.aborted; i++) {

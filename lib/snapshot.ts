@@ -53,18 +53,16 @@ export class Snapshot {
   /** True if the same objects stand at the same keys, in the same order, and all memory is where it was. */
   holdsFor(parameters: unknown, gradients: unknown): boolean {
     if (parameters !== this.#parameters || gradients !== this.#gradients) return false;
-    const branches = this.#branches;
-    for (let i = 0; i < branches.length; i++) {
-      if (!isSameBranch(branches[i])) return false;
+    for (const branch of this.#branches) {
+      if (!isSameBranch(branch)) return false;
     }
     // Memory last, since the getters of a tree could take it away. Looking at it runs no code but ours.
     return this.#tensors.areSame() && this.#isMemorySame();
   }
 
   #isMemorySame(): boolean {
-    const movable = this.#movable;
-    for (let i = 0; i < movable.length; i++) {
-      if (lengthOf(movable[i].data) !== movable[i].length) return false;
+    for (const { data, length } of this.#movable) {
+      if (lengthOf(data) !== length) return false;
     }
     return true;
   }

@@ -116,18 +116,11 @@ class TensorWatch {
       const tensor = held[i] as TensorLike;
       if (tensor.dtype !== held[i + 1] || !Object.is(tensor.data, held[i + 2])) return false;
       const { shape } = tensor;
-      if (!Object.is(shape, held[i + 3]) && !isShape(shape, this.#shapes[i / 4])) return false;
+      if (Object.is(shape, held[i + 3])) continue;
+      if (!Array.isArray(shape) || !sameArray(shape, this.#shapes[i / 4])) return false;
     }
     return true;
   }
-}
-
-function isShape(shape: unknown, axes: readonly number[]): boolean {
-  if (!Array.isArray(shape) || shape.length !== axes.length) return false;
-  for (let axis = 0; axis < axes.length; axis++) {
-    if (shape[axis] !== axes[axis]) return false;
-  }
-  return true;
 }
 
 /** True for a frozen array of values, such as the shapes that this package makes. */

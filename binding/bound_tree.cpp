@@ -13,8 +13,7 @@ StepSettings BoundTree::read(Napi::Env env) const {
     throw Napi::Error::New(env, "momentum without velocity");
   return {{settings[kLearningRate], settings[kMomentum], settings[kWeightDecay],
            settings[kDampening], settings[kNesterov] != 0},
-          settings[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep,
-          false};
+          settings[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep};
 }
 
 void BoundTree::report(const StepReport& report) const {

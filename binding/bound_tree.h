@@ -28,8 +28,7 @@ struct BoundTree {
   TreeStep tree;
   double* settings;
 
-  /// The settings as they are now, for a step on the calling thread. Throws if a momentum has no
-  /// velocities to work on.
+  /// The settings as they are now. Throws if a momentum has no velocities to work on.
   StepSettings read(Napi::Env env) const;
   void report(const StepReport& report) const;
 };

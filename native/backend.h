@@ -61,7 +61,7 @@ struct StepSettings {
   Subnormals subnormals;
   /// Whether a long step lets others have its processors in between: systems may leave an event
   /// loop waiting for milliseconds beside threads that never do.
-  bool gives_way;
+  bool gives_way = false;
 };
 
 /// A tree made ready for one backend. Does not own the memory that its runs point to.

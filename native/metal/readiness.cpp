@@ -65,9 +65,7 @@ double measure_crossover() {
   for (int i = 0; i < kRepeats; i++) {
     gpu->run(kOrdinary);
     gpu_best = std::min(gpu_best, gpu->gpu_seconds());
-    cpu_best = std::min(cpu_best, seconds_of([&] {
-                          cpu->run({kOrdinary, Subnormals::kFlush, false});
-                        }));
+    cpu_best = std::min(cpu_best, seconds_of([&] { cpu->run({kOrdinary, Subnormals::kFlush}); }));
   }
   double gain_per_byte = (cpu_best - gpu_best) / bytes;
   return gain_per_byte > 0 ? submit_seconds() / gain_per_byte

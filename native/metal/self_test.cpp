@@ -150,7 +150,7 @@ std::string compare(Dtype dtype, const Hyperparameters& given, size_t skip) {
   Streams on_cpu = streams_for(dtype), on_gpu = on_cpu;
   size_t bytes = on_cpu.w.size();
   prepare_cpu_step({run_over(on_cpu.w.data(), on_cpu.g.data(), on_cpu.v.data(), bytes, dtype)})
-      ->run({given, Subnormals::kFlush, false});
+      ->run({given, Subnormals::kFlush});
   {
     // Ids that no arena of TypeScript's, whose ids are random, is likely to have.
     ScratchArena w(on_gpu.w, skip, 1), g(on_gpu.g, skip, 2), v(on_gpu.v, skip, 3);

@@ -90,6 +90,36 @@ test.each([
   },
 );
 
+/** Steps with trees that are new, and so checked, while one of the same arrays is in flight. */
+async function checkInFlight({ sgd, simulator }: Lab): Promise<unknown> {
+  const parameters = sgd.zeros({ w: 5000, b: 3 });
+  const gradients = sgd.zerosLike(parameters);
+  gradients.w.data.fill(1);
+  const optimizer = new sgd.SGD(1);
+  await optimizer.updateAsync(parameters, gradients);
+  simulator.configure({ stepLatencyMs: 300 });
+  const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  const { commits } = simulator.counters();
+  let settled = false;
+  const first = optimizer.updateAsync(parameters, gradients).finally(() => (settled = true));
+  while (simulator.counters().commits === commits) await wait(1);
+  await wait(20); // counted first, protected then
+  const second = optimizer.updateAsync({ ...parameters }, { ...gradients });
+  let code: unknown;
+  try {
+    optimizer.update({ ...parameters }, { ...gradients });
+  } catch (error) {
+    code = (error as { code: unknown }).code;
+  }
+  const inFlight = !settled;
+  await Promise.all([first, second]);
+  return { inFlight, code, values: [...new Set(parameters.w.data)] };
+}
+
+test('arrays of a step in flight are checked without being read', () => {
+  expect(resultOf(checkInFlight, undefined, METAL({}))).toEqual({ inFlight: true, code: 'busy', values: [-3] });
+});
+
 /** Settings under which a step, started on a cold or a warm GPU, is at its stage for some 100 ms. */
 const STAGES: readonly (readonly [name: string, warm: boolean, settings: SimulatorSettings])[] = [
   ['compiling', false, { compileLatencyMs: 150 }],

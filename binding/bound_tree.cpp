@@ -36,7 +36,8 @@ Napi::Error metal_error(Napi::Env env, const MetalFailure& failure) {
 
 namespace {
 
-/// The leaf at index i of the three lists, checked for what could corrupt memory.
+/// The leaf at index i of the three lists, of one length; that its arrays fit the dtype lib has
+/// checked.
 Run leaf_of(const Napi::Value& parameter, const Napi::Value& gradient, const Napi::Value& velocity,
             uint8_t dtype) {
   View w = view_of(parameter), g = view_of(gradient);

@@ -14,7 +14,7 @@ export function simulatorFolder(): string | undefined {
   return folder !== '' && existsSync(join(folder, 'sim-control.node')) ? folder : undefined;
 }
 
-/** Calls and bytes since the start of the process, as test/metal-sim/README.md names them. */
+/** Calls and bytes since the start of the process, as tools/metal-sim/README.md names them. */
 export type Counters = Readonly<Record<string, number>>;
 
 export interface Simulator {

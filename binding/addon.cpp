@@ -1,4 +1,4 @@
-// The addon's exports, all on one screen. `lib/native.ts` gives them their types.
+// The addon's exports, all on one screen. `lib/addon/native.ts` gives them their types.
 #include "environment.h"
 
 namespace metal_sgd {

@@ -8,7 +8,7 @@
 
 namespace metal_sgd {
 
-/// Where each number stands in the settings array; `lib/native.ts` has the same order.
+/// Where each number stands in the settings array; `lib/addon/native.ts` has the same order.
 enum Setting {
   kLearningRate,
   kMomentum,

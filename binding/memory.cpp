@@ -1,9 +1,9 @@
 // Verbs about memory and the machine.
-#include "cpu/cpu_backend.h"
+#include "cpu/cpu.h"
 #include "environment.h"
-#include "huge_pages.h"
-#include "metal/metal_backend.h"
-#include "page_size.h"
+#include "system/huge_pages.h"
+#include "metal/metal.h"
+#include "system/page_size.h"
 #include "view.h"
 
 namespace metal_sgd {

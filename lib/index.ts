@@ -1,15 +1,15 @@
 // All that a user sees.
-export { CheckpointDirectory, type CheckpointDirectoryOptions } from './checkpointDirectory';
+export { CheckpointDirectory, type CheckpointDirectoryOptions } from './optimizer/directory';
 export {
   nodeMlxState,
   type SavedHyperparameters,
   type StateFormat,
   torchState,
   type TorchStateOptions,
-} from './checkpointFormats';
-export type { LoadedState, LoadOptions } from './checkpointLoad';
-export type { Metadata } from './checkpointMetadata';
-export type { SaveOptions, SavePath } from './checkpointSave';
+} from './checkpoint/formats';
+export type { LoadedState, LoadOptions } from './checkpoint/load';
+export type { Metadata } from './safetensors/metadata';
+export type { SaveOptions, SavePath } from './checkpoint/save';
 export {
   fromBytes,
   type LoadedTensors,
@@ -18,15 +18,15 @@ export {
   saveTensors,
   type TensorTree,
   toBytes,
-} from './checkpointTensors';
-export type { Difference } from './checkpointTrees';
-export { devices, type Device, type LastRun } from './device';
-export type { Dtype } from './dtype';
+} from './safetensors/tensors';
+export type { Difference } from './safetensors/trees';
+export { devices, type Device, type LastRun } from './optimizer/device';
+export type { Dtype } from './tree/dtype';
 export { type ErrorCode, MetalError, type MetalErrorCode } from './errors';
-export type { DeviceChoice, SGDOptions } from './hyperparameters';
-export { clone, zeros, zerosLike } from './memory';
-export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './schedules';
-export { SGD } from './sgd';
+export type { DeviceChoice, SGDOptions } from './state/hyperparameters';
+export { clone, zeros, zerosLike } from './memory/zeros';
+export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './state/schedules';
+export { SGD } from './optimizer/sgd';
 export type {
   DataOf,
   DeepPartial,
@@ -42,4 +42,4 @@ export type {
   Tensor,
   Tree,
   Zeros,
-} from './types';
+} from './tree/types';

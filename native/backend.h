@@ -12,7 +12,7 @@
 
 namespace metal_sgd {
 
-/// In the order of `lib/dtype.ts`, which sends the number.
+/// In the order of `lib/tree/dtype.ts`, which sends the number.
 enum class Dtype : uint8_t { kFloat32, kFloat64, kFloat16, kBfloat16 };
 constexpr int kDtypes = 4;
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cpu/cpu_backend.h"
+#include "cpu/cpu.h"
 
 namespace metal_sgd {
 

@@ -4,14 +4,14 @@
 
 #include <string>
 
-#include "metal/metal_backend.h"
+#include "metal/metal.h"
 
 namespace metal_sgd {
 
-/// Where a tree's steps may run. The numbers are those of `lib/native.ts`.
+/// Where a tree's steps may run. The numbers are those of `lib/addon/native.ts`.
 enum class Target : uint8_t { kCpu, kGpu, kAuto };
 
-/// What a step did; the numbers are those of `lib/native.ts`.
+/// What a step did; the numbers are those of `lib/addon/native.ts`.
 enum class Ran : uint8_t {
   kCpuAsked,    ///< the target was the CPU
   kCpuNoArena,  ///< no leaf can run on the GPU as it lies

@@ -1,5 +1,5 @@
 // arm64 has one set of update loops.
-#include "kernels.h"
+#include "loops.h"
 
 namespace metal_sgd {
 

@@ -1,6 +1,6 @@
 // Which update loops this x86-64 processor can run, except on Macs.
 #include "cpuid.h"
-#include "kernels.h"
+#include "loops.h"
 
 namespace metal_sgd {
 

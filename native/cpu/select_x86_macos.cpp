@@ -2,7 +2,7 @@
 // once a thread uses them, which the processor's own flags don't tell.
 #include <sys/sysctl.h>
 
-#include "kernels.h"
+#include "loops.h"
 
 namespace metal_sgd {
 

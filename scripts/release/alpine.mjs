@@ -1,7 +1,7 @@
 // Runs commands in this repository on Alpine Linux, which is to say on musl: in Docker, with what the build needs.
 //   node scripts/release/alpine.mjs NODE_VERSION COMMAND...     each command is one line of shell
 import { spawnSync } from 'node:child_process';
-import { root } from '../run-quietly.mjs';
+import { root } from '../lib/run.mjs';
 
 const PACKAGES = ['cmake', 'g++', 'git', 'make', 'python3'];
 /** What the commands may see of our environment. */

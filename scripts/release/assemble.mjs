@@ -4,8 +4,8 @@
 // ones: a build on today's machines asks for the C library of today.
 import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { place } from '../prebuild/place.mjs';
-import { TARGETS } from '../targets.mjs';
+import { place } from '../build/prebuild/place.mjs';
+import { TARGETS } from '../lib/targets.mjs';
 
 const [own, cross] = process.argv.slice(2);
 if (!own || !cross) {

@@ -10,12 +10,12 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { root } from '../run-quietly.mjs';
-import { TARGETS } from '../targets.mjs';
+import { root } from '../lib/run.mjs';
+import { TARGETS } from '../lib/targets.mjs';
 
 const { js_native_api_symbols, node_api_symbols } = createRequire(import.meta.url)('node-api-headers').symbols.v8;
 const NODE_API = [...js_native_api_symbols, ...node_api_symbols];
-const describer = join(root, 'scripts', 'prebuild', 'describe.mjs');
+const describer = join(root, 'scripts', 'build', 'prebuild', 'describe.mjs');
 
 /** What each file shows to a loader, with names as C spells them. */
 function describe(files) {

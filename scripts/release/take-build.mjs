@@ -2,9 +2,9 @@
 //   node scripts/release/take-build.mjs TARGET FOLDER     for example linux-x64-glibc native
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { place } from '../prebuild/place.mjs';
-import { root } from '../run-quietly.mjs';
-import { ADDON, TARGETS } from '../targets.mjs';
+import { place } from '../build/prebuild/place.mjs';
+import { root } from '../lib/run.mjs';
+import { ADDON, TARGETS } from '../lib/targets.mjs';
 
 const [name, folder] = process.argv.slice(2);
 const target = TARGETS.find((one) => one.name === name);

@@ -1,10 +1,10 @@
 // Arenas: where `zeros` puts leaves, and what a step may write around them.
-import { arenaOf, leafIndex } from '../../lib/arena';
+import { arenaOf, leafIndex } from '../../lib/memory/arena';
 import { clone, SGD, type Tensor, zeros } from '../../lib/index';
-import { native } from '../../lib/native';
+import { native } from '../../lib/addon/native';
 import { resultOf } from '../helpers/child';
 import { numbers } from '../helpers/memory';
-import type * as arenas from '../../lib/arena';
+import type * as arenas from '../../lib/memory/arena';
 
 const PAGE = Math.max(16384, native().machine().pageSize);
 const addressOf = (data: Float32Array): number => native().addresses([data])[0];
@@ -67,12 +67,12 @@ describe('the arena of a buffer', () => {
     const found = resultOf(async (lab) => {
       const { b } = lab.sgd.zeros({ a: 5, b: 6 });
       const worker = lab.worker((inside, { data }) => {
-        const { arenaOf, leafIndex } = inside.internal('arena') as typeof arenas;
+        const { arenaOf, leafIndex } = inside.internal('memory/arena') as typeof arenas;
         const arena = arenaOf(data.buffer);
         const index = arena && leafIndex(arena, data.byteOffset, data.byteLength);
         inside.workers.parentPort?.postMessage([String(arena?.id), index]);
       }, b);
-      const own = (lab.internal('arena') as typeof arenas).arenaOf(b.data.buffer);
+      const own = (lab.internal('memory/arena') as typeof arenas).arenaOf(b.data.buffer);
       return [await lab.message(worker), [String(own?.id), 1]];
     });
     expect(found[0]).toEqual(found[1]);

@@ -1,6 +1,6 @@
 // updateAsync: order, what is refused meanwhile, and failures, through injected ones of the addon.
 import { clone, SGD, zeros, zerosLike } from '../../lib/index';
-import { native } from '../../lib/native';
+import { native } from '../../lib/addon/native';
 import { failureOf, rangeFailure, rejectionOf, typeFailure } from '../helpers/failures';
 import { bytesOf, memoryOf, numbers } from '../helpers/memory';
 

@@ -1,6 +1,6 @@
 // Memory over time, in processes of their own: what is dropped comes back, and a warm step makes no garbage.
 import { resultOf } from '../helpers/child';
-import type * as nativeFile from '../../lib/native';
+import type * as nativeFile from '../../lib/addon/native';
 
 // A simulated GPU takes its time.
 const STEPS = process.env['METAL_SGD_DEVICE'] === 'gpu' ? 1500 : 10_000;
@@ -38,7 +38,7 @@ test('so do they in one go, without a turn of the event loop', () => {
 test('arenas that are allocated, used, dropped and collected 1,000 times give right values at old addresses', () => {
   const found = resultOf(async (lab) => {
     const { sgd } = lab;
-    const { native } = lab.internal('native') as typeof nativeFile;
+    const { native } = lab.internal('addon/native') as typeof nativeFile;
     const addresses = new Set<number>();
     let wrong = 0;
     for (let i = 0; i < 1000; i++) {

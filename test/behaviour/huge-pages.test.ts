@@ -1,7 +1,7 @@
 // Large arenas ask Linux for huge pages: fewer faults at the first touch, and shorter ways to each page afterwards.
 import { existsSync, readFileSync } from 'node:fs';
 import { type Tensor, zeros } from '../../lib/index';
-import { native } from '../../lib/native';
+import { native } from '../../lib/addon/native';
 
 const hasHugePages = existsSync('/sys/kernel/mm/transparent_hugepage/enabled');
 const MIB = 2 ** 20;

@@ -138,7 +138,7 @@ describe('an x64 Node on Apple silicon', () => {
 test('the tools for building from source are those that this package is built with', () => {
   const manifest = readFileSync(join(ROOT, 'package.json'), 'utf8');
   const { devDependencies } = JSON.parse(manifest) as { devDependencies: Record<string, string> };
-  const loader = readFileSync(join(ROOT, 'lib', 'loader.ts'), 'utf8');
+  const loader = readFileSync(join(ROOT, 'lib', 'addon', 'loader.ts'), 'utf8');
   const tools = /^const BUILD_TOOLS = '(.*)';$/m.exec(loader)?.[1].split(' ') ?? [];
   expect(tools).toHaveLength(3);
   for (const tool of tools) {

@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBytes, loadTensors, nodeMlxState, SGD, torchState, zeros } from '../../lib';
-import { joinPieces } from '../../lib/checkpointWrite';
-import { layOut } from '../../lib/safetensors';
+import { joinPieces } from '../../lib/safetensors/write';
+import { layOut } from '../../lib/safetensors/header';
 import { type ByPath, fixture } from '../helpers/fixtures';
 import { failureOf, rangeFailure } from '../helpers/failures';
 import { temporaryFolders } from '../helpers/folders';

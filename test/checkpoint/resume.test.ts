@@ -11,7 +11,7 @@ import {
   type Tensor,
   zeros,
 } from '../../lib';
-import { type Dtype, DTYPES } from '../../lib/dtype';
+import { type Dtype, DTYPES } from '../../lib/tree/dtype';
 import { expectSameBytes } from '../helpers/bits';
 import { type Lab, resultOf } from '../helpers/child';
 import { temporaryFolders } from '../helpers/folders';

@@ -1,6 +1,6 @@
 // What fast-check draws: hyperparameters, sizes, trees of leaves, and how they are stepped.
 import fc from 'fast-check';
-import { type Dtype, DTYPES } from '../../lib/dtype';
+import { type Dtype, DTYPES } from '../../lib/tree/dtype';
 import type { DeviceChoice } from '../../lib';
 import { INSTRUCTION_SETS } from './machine';
 import type { Hyperparameters } from './oracle';

@@ -1,5 +1,5 @@
 // Comparison to the bit, of leaves and of any other memory.
-import type { Dtype, LeafData } from '../../lib/dtype';
+import type { Dtype, LeafData } from '../../lib/tree/dtype';
 
 // Taken once: see half.ts.
 const { is } = Object;

@@ -13,7 +13,7 @@ export const ROOT = join(__dirname, '..', '..');
 export interface Lab {
   /** The built package. */
   readonly sgd: typeof metalSgd;
-  /** One of its files: 'arena'. */
+  /** One of its files: 'memory/arena'. */
   internal(name: string): unknown;
   readonly fs: typeof fs;
   readonly workers: typeof workers;

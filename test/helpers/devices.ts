@@ -1,7 +1,7 @@
 // What the devices differ in: the suite runs on a CPU, and again with METAL_SGD_DEVICE=gpu.
 import type { DeviceChoice } from '../../lib';
-import { policyFor } from '../../lib/device';
-import type { Dtype } from '../../lib/dtype';
+import { policyFor } from '../../lib/optimizer/device';
+import type { Dtype } from '../../lib/tree/dtype';
 import type { Subnormals } from './oracle';
 
 /** 'flush' where float32 steps of this device may run on a GPU. */

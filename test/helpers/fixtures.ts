@@ -1,7 +1,7 @@
 // The reference values of test/fixtures, decoded. What each file is and how equal results must be: its README.md.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Dtype, LeafData } from '../../lib/dtype';
+import type { Dtype, LeafData } from '../../lib/tree/dtype';
 import { elementsOf } from './leaves';
 import type { Hyperparameters } from './oracle';
 

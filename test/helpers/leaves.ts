@@ -1,7 +1,7 @@
 // Leaves of every kind that users have, made from plain elements.
 import { types } from 'node:util';
 import { type Leaf, type Tensor, zeros } from '../../lib';
-import { type Dtype, type LeafData, viewOf } from '../../lib/dtype';
+import { type Dtype, type LeafData, viewOf } from '../../lib/tree/dtype';
 
 /** Bare typed array, `Tensor` in memory of the caller's, or `Tensor` made by `zeros`. */
 export type LeafKind = 'bare' | 'tensor' | 'arena';

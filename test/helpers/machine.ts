@@ -1,5 +1,5 @@
 // Settings of the whole process, changed for a test and brought back after it.
-import { native } from '../../lib/native';
+import { native } from '../../lib/addon/native';
 
 const { instructionSets, threads } = native().machine();
 

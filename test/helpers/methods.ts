@@ -1,6 +1,6 @@
 // The four ways to take a step, as one interface: what one of them must do, all must.
 import { type Leaf, SGD, type SGDOptions } from '../../lib';
-import type { LeafData } from '../../lib/dtype';
+import type { LeafData } from '../../lib/tree/dtype';
 import { bytesOf, expectSameBytes } from './bits';
 import { dataOf } from './leaves';
 

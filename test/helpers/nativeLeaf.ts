@@ -1,6 +1,6 @@
 // Leaves on the addon alone, for what the class never asks of it, and for many steps at its own speed.
-import { type Dtype, DTYPES, type LeafData } from '../../lib/dtype';
-import { native, SETTINGS, TARGETS } from '../../lib/native';
+import { type Dtype, DTYPES, type LeafData } from '../../lib/tree/dtype';
+import { native, SETTINGS, TARGETS } from '../../lib/addon/native';
 import type { Hyperparameters, Subnormals } from './oracle';
 
 /** What the addon is given of a leaf. */

@@ -1,5 +1,5 @@
 // The update rule in plain TypeScript, from its published equations: what the addon's results are compared with.
-import type { Dtype, LeafData } from '../../lib/dtype';
+import type { Dtype, LeafData } from '../../lib/tree/dtype';
 import { BFLOAT16, FLOAT16, type HalfFormat, narrow, widen } from './half';
 
 export interface Hyperparameters {

@@ -1,5 +1,5 @@
 // Random elements from a seed: ordinary ones, and with `hostile` every bit pattern that arithmetic can trip over.
-import { type Dtype, type LeafData } from '../../lib/dtype';
+import { type Dtype, type LeafData } from '../../lib/tree/dtype';
 import { bytesOf } from './bits';
 import { BFLOAT16, FLOAT16, narrow } from './half';
 

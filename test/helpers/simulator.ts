@@ -1,4 +1,4 @@
-// The controls of the Metal simulator that the addon was built over (test/metal-sim): settings, faults, counters.
+// The controls of the Metal simulator that the addon was built over (tools/metal-sim): settings, faults, counters.
 import { join } from 'node:path';
 
 /** A call of Metal's that fails: after `after` good ones, `count` times (-1: always). */
@@ -77,7 +77,7 @@ export type Counters = Readonly<Record<(typeof COUNTERS)[number], number>>;
 /** Living objects by protocol. */
 export type Live = Readonly<Record<'MTLCommandQueue' | 'MTLCommandBuffer' | 'MTLBuffer', number>>;
 
-/** The controls as `test/sim-control` exports them. */
+/** The controls as `tools/metal-sim/control` exports them. */
 interface RawControls {
   open(addon: string): void;
   configure(json: string): void;

@@ -1,6 +1,6 @@
 // Trees of real leaves from drawn descriptions, each leaf inside a bigger array whose other elements are watched.
 import { clone, type Leaf } from '../../lib';
-import { itemSize, type LeafData, viewOf } from '../../lib/dtype';
+import { itemSize, type LeafData, viewOf } from '../../lib/tree/dtype';
 import type { LeafSpec, SpecTree } from './arbitraries';
 import { bytesOf, copied, expectSameBytes } from './bits';
 import { dataOf, kindsOf, leafOver } from './leaves';

@@ -1,6 +1,6 @@
 // A training run on the GPU with the oracle's beside it: any step can fail, be taken back, and be taken again.
 import { clone, type Leaf, SGD, type Tensor, zeros, zerosLike } from '../../lib';
-import { type Dtype, type LeafData, viewOf } from '../../lib/dtype';
+import { type Dtype, type LeafData, viewOf } from '../../lib/tree/dtype';
 import { bytesOf, copied, expectSameBits, expectSameBytes } from './bits';
 import { ARRAYS, dataOf, leafOver } from './leaves';
 import { oracleStep } from './oracle';

@@ -1,8 +1,8 @@
 // The property that all others are cases of: whatever the tree, the memory, the method, the threads and the instruction
 // set, some steps of the library give the oracle's bits, and nothing else is written.
 import { type Leaf, SGD } from '../../lib';
-import type { LeafData } from '../../lib/dtype';
-import { native } from '../../lib/native';
+import type { LeafData } from '../../lib/tree/dtype';
+import { native } from '../../lib/addon/native';
 import type { LeafSpec, SpecTree, Stepping } from './arbitraries';
 import { bytesOf, copied, expectSameBits, expectSameBytes } from './bits';
 import { ARRAYS, dataOf } from './leaves';

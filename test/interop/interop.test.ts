@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadTensors, saveTensors, SGD, type Tensor, toBytes, zeros } from '../../lib';
-import { DTYPES } from '../../lib/dtype';
+import { DTYPES } from '../../lib/tree/dtype';
 import { bytesOf } from '../helpers/bits';
 import { fixture } from '../helpers/fixtures';
 import { temporaryFolders } from '../helpers/folders';

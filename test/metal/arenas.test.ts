@@ -1,6 +1,6 @@
 // One Metal buffer per arena and process, whoever holds the arena and wherever it lies.
 import { type LastRun, SGD, zeros, zerosLike } from '../../lib';
-import type * as nativeFile from '../../lib/native';
+import type * as nativeFile from '../../lib/addon/native';
 import { type Lab, resultOf } from '../helpers/child';
 import { countedIn } from '../helpers/simulator';
 
@@ -21,7 +21,7 @@ test('two optimizers and two trees over the same arenas share their buffers', as
 /** Arenas of changing sizes, each dropped before the next, which often gets its address while the old plan is not yet freed. */
 async function reuseAddresses(lab: Lab): Promise<unknown> {
   const { sgd, simulator } = lab;
-  const { native } = lab.internal('native') as typeof nativeFile;
+  const { native } = lab.internal('addon/native') as typeof nativeFile;
   const addresses = new Set<number>();
   let wrong = 0;
   const step = (round: number): void => {

@@ -1,6 +1,6 @@
 // What a step costs in Metal's calls: one command buffer, one encoder, one dispatch, and nothing made or copied.
 import { SGD, type Tensor, zeros, zerosLike } from '../../lib';
-import type { Dtype } from '../../lib/dtype';
+import type { Dtype } from '../../lib/tree/dtype';
 import { type Counters, countedIn, expectNoMoreLive, resetSimulatorAfterEach, simulator } from '../helpers/simulator';
 
 resetSimulatorAfterEach();

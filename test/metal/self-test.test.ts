@@ -1,7 +1,7 @@
 // A GPU that does not compute as the CPU does: refused, with the first value that differs.
 import { type Lab, resultOf } from '../helpers/child';
 import type { Failure } from '../helpers/failures';
-import type { Dtype } from '../../lib/dtype';
+import type { Dtype } from '../../lib/tree/dtype';
 import type { Counters, SimulatorSettings } from '../helpers/simulator';
 
 interface Told {

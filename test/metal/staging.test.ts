@@ -1,6 +1,6 @@
 // Under device 'gpu', arrays that no arena holds go through staging buffers, and lastRun says how many bytes that copied.
 import { type Leaf, SGD, type Tensor, zeros, zerosLike } from '../../lib';
-import { type LeafData, viewOf } from '../../lib/dtype';
+import { type LeafData, viewOf } from '../../lib/tree/dtype';
 import { bytesOf, expectSameBytes } from '../helpers/bits';
 import { failureOf, rejectionOf } from '../helpers/failures';
 import { leafOver } from '../helpers/leaves';

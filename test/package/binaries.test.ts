@@ -18,7 +18,7 @@ const fileOf = (name: string, folder = ROOT): string => {
 };
 
 function prebuildify(folder: string, ...options: string[]): void {
-  execFileSync(process.execPath, [join(folder, 'scripts', 'prebuildify.mjs'), ...options], { stdio: 'pipe' });
+  execFileSync(process.execPath, [join(folder, 'scripts', 'build', 'prebuildify.mjs'), ...options], { stdio: 'pipe' });
 }
 
 const { symbols } = createRequire(__filename)('node-api-headers') as NodeApiHeaders;
@@ -45,7 +45,7 @@ describe.each(names)('%s', (name) => {
   let file: Binary;
   beforeAll(() => {
     bytes = readFileSync(fileOf(name));
-    const text = execFileSync(process.execPath, ['scripts/prebuild/describe.mjs', fileOf(name)], { cwd: ROOT });
+    const text = execFileSync(process.execPath, ['scripts/build/prebuild/describe.mjs', fileOf(name)], { cwd: ROOT });
     [file] = JSON.parse(text.toString()) as [Binary];
   }, 600_000);
   /** As C spells it: Mach-O puts a line before each name. */

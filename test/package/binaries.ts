@@ -1,6 +1,6 @@
 // What each binary of the package may be and need.
 
-/** What scripts/prebuild/describe.py tells of a file. */
+/** What scripts/build/prebuild/describe.py tells of a file. */
 export interface Binary {
   readonly format: 'ELF' | 'MACHO' | 'PE';
   readonly architecture: string;

@@ -1,7 +1,7 @@
 // What the tarball holds, what it weighs, and what publint and arethetypeswrong say of it.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ROOT } from '../helpers/child';
 import { emptyFolder, filesBelow, newProject, output, packageIn, TARBALL, tool } from './project';
@@ -14,11 +14,11 @@ const inGit = (...paths: string[]): string[] =>
     .split('\0')
     .filter(Boolean);
 
-/** What scripts/bundle.mjs makes. */
+/** What scripts/build/bundle.mjs makes. */
 const JAVASCRIPT = ['dist/library.cjs', 'dist/metal-sgd.cjs', 'dist/metal-sgd.mjs'];
 
 /** The declarations that tsc makes of a file of lib. */
-const declarationsOf = (file: string): string => `dist/${basename(file).replace(/(m?ts)$/, 'd.$1')}`;
+const declarationsOf = (file: string): string => `dist/${file.slice('lib/'.length).replace(/(m?ts)$/, 'd.$1')}`;
 
 /** Where node-gyp-build looks, of every binary that there may be. */
 const BINARY =
@@ -34,7 +34,7 @@ describe('the tarball', () => {
 
   test('holds the library in one file, its types, the sources of the addon, papers, binaries, and nothing else', () => {
     const library = [...JAVASCRIPT, ...inGit('lib').map(declarationsOf)];
-    const sources = inGit('binding', 'native', 'CMakeLists.txt', 'scripts/flatten-metal.mjs');
+    const sources = inGit('binding', 'native', 'CMakeLists.txt', 'cmake/flatten.mjs');
     const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', 'package.json'];
     // A file too many in dist is one that lib no longer makes: remove dist, and build.
     expect(files.filter((file) => !file.startsWith('prebuilds/'))).toEqual([...library, ...sources, ...papers].sort());

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../helpers/child';
 
-/** A setting of scripts/test-package.mjs. */
+/** A setting of scripts/test/package.mjs. */
 function setting(name: string): string {
   const value = process.env[name];
   if (value === undefined) throw new Error(`${name} is not set: npm run test:package sets it`);

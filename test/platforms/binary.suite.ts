@@ -1,5 +1,5 @@
 // The binary under test, and that it makes use of all that the processor has.
-import { native } from '../../lib/native';
+import { native } from '../../lib/addon/native';
 import { runChild } from '../helpers/child';
 import { expectBinary } from './loaded.cjs';
 

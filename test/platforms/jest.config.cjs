@@ -1,4 +1,4 @@
-// Jest over one binary: the tests of values and behaviour, by whatever Node runs this (scripts/platforms/suites.mjs).
+// Jest over one binary: the tests of values and behaviour, by whatever Node runs this (scripts/test/platforms/suites.mjs).
 /* global __dirname */
 const { join } = require('node:path');
 const base = require('../../jest.config.js');

@@ -6,7 +6,7 @@
 const assert = require('node:assert/strict');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 const { SGD, devices, zeros, zerosLike } = require('../../dist/index.js');
-const { native } = require('../../dist/native.js');
+const { native } = require('../../dist/addon/native.js');
 const { ARRAYS, expectSameBits, goldenCases, goldenTree, repeated } = require('./golden.cjs');
 const { expectBinary } = require('./loaded.cjs');
 

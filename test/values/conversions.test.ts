@@ -1,6 +1,6 @@
 // 16-bit dtypes: every pattern is read and written back, and every rounding goes to the nearest, of two to the even one.
-import { type Dtype, type LeafData } from '../../lib/dtype';
-import { native } from '../../lib/native';
+import { type Dtype, type LeafData } from '../../lib/tree/dtype';
+import { native } from '../../lib/addon/native';
 import { expectSameBits } from '../helpers/bits';
 import { BFLOAT16, FLOAT16, type HalfFormat, narrow } from '../helpers/half';
 import { INSTRUCTION_SETS, restoreMachineAfterwards } from '../helpers/machine';

@@ -1,6 +1,6 @@
 // Steps of one leaf against the values of real MLX (float32) and numpy (the other dtypes), through every method, on every
 // kind of leaf: parameter and velocity after each step, to the bit.
-import type { Dtype } from '../../lib/dtype';
+import type { Dtype } from '../../lib/tree/dtype';
 import { copied, expectSameBits } from '../helpers/bits';
 import { deviceFor, subnormalsOn } from '../helpers/devices';
 import { goldenCases, type LeafState } from '../helpers/fixtures';

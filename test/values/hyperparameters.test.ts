@@ -1,6 +1,6 @@
 // Hyperparameters at the edges of float32: what counts is the double that the user gave, what computes is its rounding.
 import { type Leaf, SGD, type SGDOptions } from '../../lib';
-import type { Dtype } from '../../lib/dtype';
+import type { Dtype } from '../../lib/tree/dtype';
 import { expectSameBits } from '../helpers/bits';
 import { ARRAYS, dataOf } from '../helpers/leaves';
 import { oracleStep } from '../helpers/oracle';

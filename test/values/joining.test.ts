@@ -5,7 +5,7 @@ import { ARRAYS } from '../helpers/leaves';
 import { oracleStep } from '../helpers/oracle';
 import { fillRandom } from '../helpers/random';
 import { deviceFor, subnormalsOn } from '../helpers/devices';
-import type { Dtype } from '../../lib/dtype';
+import type { Dtype } from '../../lib/tree/dtype';
 
 // With a weight decay, so that whatever is stepped changes.
 const given = { learningRate: 1, momentum: 0.5, weightDecay: 0.1, dampening: 0, nesterov: false };

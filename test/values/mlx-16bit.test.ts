@@ -1,6 +1,6 @@
 // 16-bit steps beside MLX's own: MLX rounds after every operation, this library once for each stored value.
 import { type Leaf, SGD } from '../../lib';
-import type { LeafData } from '../../lib/dtype';
+import type { LeafData } from '../../lib/tree/dtype';
 import { type GoldenCase, goldenCases, type LeafState } from '../helpers/fixtures';
 import { BFLOAT16, FLOAT16, type HalfFormat } from '../helpers/half';
 import { dataOf, makeLeaf } from '../helpers/leaves';

@@ -1,8 +1,8 @@
 // Every size around the blocks of every instruction set, at every alignment, for each kind of step: no tail is cut or
 // overrun.
 import type { SGDOptions } from '../../lib';
-import { type Dtype, DTYPES } from '../../lib/dtype';
-import { native } from '../../lib/native';
+import { type Dtype, DTYPES } from '../../lib/tree/dtype';
+import { native } from '../../lib/addon/native';
 import type { LeafSpec } from '../helpers/arbitraries';
 import { INSTRUCTION_SETS, restoreMachineAfterwards } from '../helpers/machine';
 import { expectOracleBits } from '../helpers/treeProperty';

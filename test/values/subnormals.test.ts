@@ -1,7 +1,7 @@
 // float32 subnormals: kept on the CPU as MLX's CPU does, flushed as Apple GPUs do where that is asked; float64 never.
 import { SGD } from '../../lib';
-import { type Dtype, DTYPES, type LeafData } from '../../lib/dtype';
-import { native } from '../../lib/native';
+import { type Dtype, DTYPES, type LeafData } from '../../lib/tree/dtype';
+import { native } from '../../lib/addon/native';
 import { copied, expectSameBits } from '../helpers/bits';
 import { ARRAYS } from '../helpers/leaves';
 import { INSTRUCTION_SETS, restoreMachineAfterwards } from '../helpers/machine';

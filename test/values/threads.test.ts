@@ -1,7 +1,7 @@
 // Leaves that are split, and many small ones that are batched: the same bits on any number of threads.
 import { SGD, type Tensor, zeros } from '../../lib';
-import type { Dtype, LeafData } from '../../lib/dtype';
-import { native } from '../../lib/native';
+import type { Dtype, LeafData } from '../../lib/tree/dtype';
+import { native } from '../../lib/addon/native';
 import { copied, expectSameBits } from '../helpers/bits';
 import { ARRAYS } from '../helpers/leaves';
 import { restoreMachineAfterwards } from '../helpers/machine';

@@ -1,4 +1,4 @@
-"""The addon, initialized in the emulator, and the verbs of it that steps need (lib/native.ts describes them)."""
+"""The addon, initialized in the emulator, and the verbs of it that steps need (lib/addon/native.ts describes them)."""
 
 import struct
 

@@ -9,7 +9,7 @@ from metal import Device, Metal
 from system import CxxThrow
 from test_cpu import ADDON, ARCHITECTURE, INSTRUCTION_SETS
 
-RAN_ON_GPU = 4  # of lib/native.ts
+RAN_ON_GPU = 4  # of lib/addon/native.ts
 
 # A step of one leaf, once all is warm.
 STEP = """

@@ -1,0 +1,115 @@
+// Which tensor of a file is what of an optimizer: in our files, MLX's, node-mlx's and PyTorch's.
+import { noteIn } from '../safetensors/metadata';
+import { checkKeys } from '../safetensors/options';
+import { type Path, unescapeKey, withoutPrefix } from '../safetensors/names';
+import type { Found } from '../safetensors/trees';
+import { rangeError, typeError } from '../errors';
+import { checkNumber } from '../state/hyperparameters';
+import { type Contents, type Entry } from '../safetensors/header';
+
+/** Whose state a file holds, where it isn't ours or MLX's: what `torchState` and `nodeMlxState` return. */
+export interface StateFormat {
+  readonly format: 'torch' | 'node-mlx';
+  readonly step?: number;
+  readonly learningRate?: number;
+  readonly prefix?: string;
+}
+
+/** What PyTorch's momentum buffers do not tell. */
+export interface TorchStateOptions {
+  /** Completed steps: a schedule goes on from there. */
+  step: number;
+  /** Default: the optimizer's own. */
+  learningRate?: number | undefined;
+  /** Path below which the names begin: `'state'` for those of a flattened optimizer state dict. */
+  prefix?: string | undefined;
+}
+
+/**
+ * The state of `torch.optim.SGD`, saved by the names of its parameters: `NAME.momentum_buffer`, for `load`'s option
+ * `from`. A buffer is what we call v. PyTorch keeps neither a step nor, in such a file, a learning rate. Tensors below
+ * `param_groups` are passed over.
+ */
+export function torchState(options: TorchStateOptions): StateFormat {
+  const { step, learningRate, prefix } = checkKeys('options', options, ['step', 'learningRate', 'prefix']);
+  if (typeof step !== 'number' || !Number.isSafeInteger(step) || step < 0) {
+    throw rangeError('invalid-option', 'step', 'a whole number from 0', step);
+  }
+  if (prefix !== undefined && typeof prefix !== 'string')
+    throw typeError('invalid-option', 'prefix', 'a string', prefix);
+  return {
+    format: 'torch',
+    step,
+    ...(learningRate !== undefined && { learningRate: checkNumber('learningRate', learningRate) }),
+    ...(prefix !== undefined && { prefix }),
+  };
+}
+
+/** The state of node-mlx's `SGD`, for `load`'s option `from`: as MLX's, with the key `learningRate`. */
+export function nodeMlxState(): StateFormat {
+  return { format: 'node-mlx' };
+}
+
+/** A file's tensors, sorted. */
+export interface StateEntries {
+  readonly step: Entry | undefined;
+  readonly learningRate: Entry | undefined;
+  readonly velocities: readonly Found[];
+  readonly parameters: readonly Found[];
+  /** Names of what is none of these. */
+  readonly others: readonly string[];
+}
+
+/** Tells an optimizer's tensors apart. `hasParameters`: names below `parameters` are parameters. */
+export function sortEntries(
+  contents: Contents,
+  isOurs: boolean,
+  hasParameters: boolean,
+  from: StateFormat | undefined,
+): StateEntries {
+  const found = { velocities: [] as Found[], parameters: [] as Found[], others: [] as string[] };
+  const numbers = new Map<string, Entry>();
+  const numberNames = from?.format === 'torch' ? [] : ['step', rateName(from)];
+  for (const entry of contents.entries) {
+    const { name } = entry;
+    const parameter = hasParameters && withoutPrefix('parameters', name);
+    const velocity = velocityPath(name, from);
+    if (numberNames.includes(name)) numbers.set(name, entry);
+    else if (parameter !== false) found.parameters.push({ path: parameter, entry });
+    else if (velocity === 'passed over') continue;
+    else if (velocity === 'none') found.others.push(name);
+    else found.velocities.push({ path: isOurs && velocity.path ? unescapeKey(velocity.path) : velocity.path, entry });
+  }
+  return { ...found, step: numbers.get('step'), learningRate: numbers.get(rateName(from)) };
+}
+
+const rateName = (from: StateFormat | undefined): string =>
+  from?.format === 'node-mlx' ? 'learningRate' : 'learning_rate';
+
+function velocityPath(name: string, from: StateFormat | undefined): { path: Path } | 'none' | 'passed over' {
+  const isTorch = from?.format === 'torch';
+  if (isTorch && withoutPrefix('param_groups', name) !== false) return 'passed over';
+  const inside = isTorch ? withoutPrefix(from.prefix, name) : name;
+  const last = isTorch ? 'momentum_buffer' : 'v';
+  if (inside === last) return { path: undefined };
+  if (!inside || !inside.endsWith(`.${last}`)) return 'none';
+  return { path: inside.slice(0, -last.length - 1) };
+}
+
+/** The hyperparameters with which a file of ours was saved. */
+export interface SavedHyperparameters {
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly dampening: number;
+  readonly nesterov: boolean;
+}
+
+/** What a file of ours says of hyperparameters; `undefined` if it is none, or doesn't say. */
+export function savedHyperparameters(contents: Contents): SavedHyperparameters | undefined {
+  const names = ['momentum', 'weight_decay', 'dampening'];
+  const [momentum, weightDecay, dampening] = names.map((name) => Number(noteIn(contents, name) ?? NaN));
+  const nesterov = noteIn(contents, 'nesterov');
+  const areNumbers = [momentum, weightDecay, dampening].every((value) => Number.isFinite(value));
+  if (!areNumbers || (nesterov !== 'true' && nesterov !== 'false')) return undefined;
+  return { momentum, weightDecay, dampening, nesterov: nesterov === 'true' };
+}

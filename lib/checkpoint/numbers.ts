@@ -1,0 +1,86 @@
+// Step and learning rate in a file: small tensors, read first, since what they say decides whether the rest is taken.
+import type { StateEntries, StateFormat } from './formats';
+import { noteIn } from '../safetensors/metadata';
+import type { Read } from '../safetensors/read';
+import type { Difference } from '../safetensors/trees';
+import { type Contents, type Entry, fileError } from '../safetensors/header';
+
+type Decode = (bytes: Buffer) => number | bigint;
+
+const STEPS: Readonly<Record<string, Decode>> = {
+  U64: (bytes) => bytes.readBigUInt64LE(),
+  I64: (bytes) => bytes.readBigInt64LE(),
+  U32: (bytes) => bytes.readUInt32LE(),
+  I32: (bytes) => bytes.readInt32LE(),
+};
+
+const RATES: Readonly<Record<string, Decode>> = {
+  F32: (bytes) => bytes.readFloatLE(),
+  F64: (bytes) => bytes.readDoubleLE(),
+};
+
+/** A tensor that holds one number, and where it is read to. */
+interface NumberRead {
+  readonly entry: Entry;
+  readonly decode: Decode;
+  readonly bytes: Buffer;
+}
+
+/** The numbers of a state. */
+export class StateNumbers {
+  readonly differences: Difference[] = [];
+  step: number | undefined;
+  learningRate: number | undefined;
+  readonly #file: string;
+  /** As the optimizer had it, before float32. */
+  readonly #exactRate: number;
+  readonly #step: NumberRead | undefined;
+  readonly #rate: NumberRead | undefined;
+
+  constructor(file: string, contents: Contents, entries: StateEntries, from: StateFormat | undefined) {
+    this.#file = file;
+    this.#exactRate = Number(noteIn(contents, 'learning_rate') ?? NaN);
+    this.step = from?.step;
+    this.learningRate = from?.learningRate;
+    if (from?.format === 'torch') return;
+    this.#step = this.#read('state.step', entries.step, STEPS);
+    this.#rate = this.#read('state.learningRate', entries.learningRate, RATES);
+  }
+
+  #read(path: string, entry: Entry | undefined, decoders: Readonly<Record<string, Decode>>): NumberRead | undefined {
+    const size = entry?.shape.reduce((product, axis) => product * axis, 1);
+    if (entry && size === 1 && Object.hasOwn(decoders, entry.dtype)) {
+      return { entry, decode: decoders[entry.dtype], bytes: Buffer.alloc(entry.end - entry.start) };
+    }
+    const [dtype] = Object.keys(decoders);
+    if (!entry) this.differences.push({ path, kind: 'missing' });
+    else if (size === 1) this.differences.push({ path, kind: 'dtype', expected: dtype, received: entry.dtype });
+    else this.differences.push({ path, kind: 'shape', expected: '[]', received: `[${entry.shape.join(', ')}]` });
+    return undefined;
+  }
+
+  get reads(): readonly Read[] {
+    return [this.#step, this.#rate].flatMap((number) =>
+      number ? [{ start: number.entry.start, end: number.entry.end, bytes: number.bytes }] : [],
+    );
+  }
+
+  /** Once they are read. Throws if an optimizer can't have them. */
+  check(): void {
+    if (this.#step) {
+      this.step = Number(this.#step.decode(this.#step.bytes));
+      if (!Number.isSafeInteger(this.step) || this.step < 0) this.#refuse(this.#step, 'a step from 0 to 2^53 - 1');
+    }
+    if (this.#rate) {
+      const rate = Number(this.#rate.decode(this.#rate.bytes));
+      if (!Number.isFinite(Math.fround(rate))) this.#refuse(this.#rate, 'a finite number');
+      // Another program may have changed the tensor and kept the note.
+      this.learningRate = Object.is(Math.fround(this.#exactRate), rate) ? this.#exactRate : rate;
+    }
+  }
+
+  #refuse({ entry, decode, bytes }: NumberRead, expected: string): never {
+    const where = `tensor ${JSON.stringify(entry.name)} at byte ${String(entry.start)}`;
+    throw fileError(this.#file, where, expected, String(decode(bytes)));
+  }
+}

@@ -1,0 +1,115 @@
+// An optimizer's state, and its parameters beside it, as the tensors of one file.
+import { checkMetadata, type Metadata, metadataOf } from '../safetensors/metadata';
+import { escapeKey, type Path, pathIn, prefixed } from '../safetensors/names';
+import { checkFlag, checkKeys, checkPath } from '../safetensors/options';
+import { EMPTY, itemOf, noteFor } from '../safetensors/trees';
+import { writeWhole } from '../safetensors/write';
+import type { Hyperparameters } from '../state/hyperparameters';
+import { type CheckedLeaf, checkLeaf } from '../tree/leaf';
+import { copiesOf, leafReader } from '../memory/zeros';
+import { type Item, layOut, type Piece } from '../safetensors/header';
+import { leavesOf, type Node, readTree } from '../tree/tree';
+import type { FileUrl, Tree } from '../tree/types';
+import type { Remembered, Velocities } from '../state/slots';
+
+/** What to save besides the state. */
+export interface SaveOptions<P = unknown> {
+  /** Parameters, to be saved in the same file. */
+  parameters?: (P & Tree<P>) | undefined;
+  /** Strings to be saved with them. */
+  metadata?: Metadata | undefined;
+  /**
+   * True copies all arrays first, and the optimizer goes on while the copy is written. Default false: nothing is copied,
+   * and the steps of `updateAsync` wait until the file is whole.
+   */
+  snapshot?: boolean | undefined;
+}
+
+/** A path, or what gives it for the number of completed steps. */
+export type SavePath = string | FileUrl | ((step: number) => string | FileUrl);
+
+/** The numbers of an optimizer at the moment of saving. */
+export interface SavedNumbers extends Hyperparameters {
+  readonly step: number;
+  readonly learningRate: number;
+}
+
+/** A leaf and the name that it gets in the file. */
+interface Named {
+  readonly name: string;
+  readonly leaf: CheckedLeaf;
+}
+
+/** A saving whose arguments have been checked. */
+export class Save {
+  readonly isSnapshot: boolean;
+  readonly #named: readonly Named[];
+  readonly #notes: Readonly<Record<string, string | undefined>>;
+  readonly #metadata: Metadata;
+
+  readonly #path: (step: number) => unknown;
+
+  constructor(path: unknown, options: unknown, velocities: Velocities) {
+    const checked = typeof path === 'function' ? undefined : checkPath(path);
+    this.#path = checked === undefined ? (path as (step: number) => unknown) : () => checked;
+    const { parameters, metadata, snapshot } = checkKeys('options', options, ['parameters', 'metadata', 'snapshot']);
+    this.isSnapshot = checkFlag('snapshot', snapshot, false);
+    this.#metadata = checkMetadata(metadata);
+    const tree = parameters === undefined ? undefined : readTree(parameters, 'parameters', leafReader);
+    const state = namedVelocities(velocities.toTree());
+    const saved = tree ? leavesOf(tree).map((leaf) => ({ name: leaf.name, leaf })) : [];
+    this.#named = [...state.named, ...saved];
+    this.#notes = {
+      state: state.note,
+      'tree.parameters': tree && noteFor(tree, ({ name }) => pathIn('parameters', name)),
+    };
+  }
+
+  /** Writes the file, once `turn` has come. What is to be copied is copied before this returns. */
+  async write(numbers: SavedNumbers, turn: Promise<unknown>): Promise<string> {
+    const path = checkPath(this.#path(numbers.step));
+    const pieces = this.pieces(numbers);
+    await turn;
+    await writeWhole(path, pieces);
+    return path;
+  }
+
+  /** The file in pieces. With a snapshot they are copies, else the arrays themselves. */
+  pieces(numbers: SavedNumbers): Piece[] {
+    const leaves = this.#named.map(({ leaf }) => leaf);
+    const written = this.isSnapshot ? copiesOf(leaves).map((copy) => checkLeaf(copy, 'copy')) : leaves;
+    const items = written.map((leaf, i) => itemOf(this.#named[i].name, leaf));
+    const { momentum, weightDecay: weight_decay, dampening, nesterov, learningRate: learning_rate } = numbers;
+    const notes = { learning_rate, momentum, weight_decay, dampening, nesterov, ...this.#notes };
+    return layOut([...numberItems(numbers), ...items], metadataOf(notes, leaves, this.#metadata));
+  }
+}
+
+/** As MLX keeps them. */
+function numberItems({ step, learningRate }: SavedNumbers): Item[] {
+  const steps = Buffer.alloc(8);
+  steps.writeBigUInt64LE(BigInt(step));
+  const rate = Buffer.alloc(4);
+  rate.writeFloatLE(learningRate);
+  return [
+    { name: 'step', dtype: 'U64', shape: [], bytes: steps },
+    { name: 'learning_rate', dtype: 'F32', shape: [], bytes: rate },
+  ];
+}
+
+function namedVelocities(tree: Node<Remembered>): { named: Named[]; note: string | undefined } {
+  const paths = new Map<CheckedLeaf, Path>();
+  const named: Named[] = [];
+  for (const { path, slot } of leavesOf(tree)) {
+    if (!slot.v) continue;
+    paths.set(slot.v, path);
+    named.push({ name: prefixed(path === undefined ? undefined : escapeKey(path), 'v') as string, leaf: slot.v });
+  }
+  return { named, note: noteFor(withoutBare(tree), (leaf) => paths.get(leaf)) };
+}
+
+/** The velocities alone. */
+function withoutBare(node: Node<Remembered>): Node<CheckedLeaf> {
+  if ('leaf' in node) return node.leaf.slot.v ? { leaf: node.leaf.slot.v } : EMPTY;
+  return { ...node, children: node.children.map(withoutBare) };
+}

@@ -1,0 +1,145 @@
+// `zeros`, `zerosLike` and `clone`: trees in shared memory.
+import { allocate, type LeafSpec } from './arena';
+import { type Dtype, DTYPES, type LeafData, viewOf } from '../tree/dtype';
+import { rangeError, typeError } from '../errors';
+import {
+  bufferOf,
+  byteLengthOf,
+  type CheckedLeaf,
+  checkLeaf,
+  checkShape,
+  isShared,
+  looksLikeLeaf,
+  notALeaf,
+  offsetOf,
+} from '../tree/leaf';
+import { buildTree, leavesOf, type Node, type Reader, readTree } from '../tree/tree';
+import type { Tree, Zeros } from '../tree/types';
+
+type Shape = readonly number[];
+
+const isShape = (value: unknown): boolean =>
+  typeof value === 'number' || (Array.isArray(value) && value.every((axis) => typeof axis === 'number'));
+
+const SHAPES = 'a shape (a whole number or an array of them), or an object or array of shapes';
+
+const shapeReader: Reader<Shape> = {
+  isLeaf: isShape,
+  read: (value, name) => checkShape(typeof value === 'number' ? [value] : value, name),
+  refuse: (value, name) => typeError('invalid-shape', name, SHAPES, value),
+};
+
+/** Reads trees of leaves. */
+export const leafReader: Reader<CheckedLeaf> = {
+  isLeaf: looksLikeLeaf,
+  read: (value, name) => checkLeaf(value as object, name),
+  refuse: notALeaf,
+};
+
+/**
+ * A tensor of zeros, or a tree of them, in one new piece of shared memory (an arena) that is laid out so that a GPU can
+ * use it without a copy and step it in one dispatch.
+ *
+ * @param shapeOrTree A shape (`10`, `[784, 128]`; `[]` is a scalar), or an object or array of shapes to any depth.
+ * @param dtype Of all leaves; default `'float32'`. 16-bit dtypes are stored as words in a `Uint16Array`.
+ * @returns `Tensor`s in the structure that was asked for.
+ * @throws TypeError or RangeError (code `invalid-shape`, `invalid-option`, `invalid-tree`) that names the path.
+ */
+export function zeros<const S, D extends Dtype = 'float32'>(shapeOrTree: S, dtype?: D): Zeros<S, D>;
+export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32'): unknown {
+  const known = DTYPES.find((one) => one === dtype);
+  if (!known) throw rangeError('invalid-option', 'dtype', DTYPES.join(', '), dtype);
+  const tree = readTree(shapeOrTree, 'shape', shapeReader);
+  const data = allocate(leavesOf(tree).map((shape): LeafSpec => ({ dtype: known, shape })));
+  let next = 0;
+  return buildTree(tree, (shape) => ({ data: data[next++], shape: Object.freeze(shape), dtype: known }));
+}
+
+/**
+ * A tree of zeros with the structure, kinds of leaves, shapes and dtypes of `tree`, in one new arena.
+ *
+ * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path.
+ */
+export function zerosLike<P>(tree: P & Tree<P>): P {
+  const node = readTree(tree, 'tree', leafReader);
+  return fillTree(node, zerosFor(leavesOf(node))) as P;
+}
+
+/**
+ * A copy of a tree in one new arena. Takes an optimizer's `state` too, whose numbers it copies as they are.
+ * (`structuredClone` of shared memory does not copy it.)
+ *
+ * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path.
+ */
+export function clone<T>(tree: T): T {
+  const node = readTree(tree, 'tree', cloneReader);
+  const leaves = leavesOf(node).filter((leaf) => typeof leaf !== 'number');
+  const copies = copiesOf(leaves);
+  let next = 0;
+  return buildTree(node, (leaf) => (typeof leaf === 'number' ? leaf : copies[next++])) as T;
+}
+
+const cloneReader: Reader<CheckedLeaf | number> = {
+  isLeaf: (value) => typeof value === 'number' || looksLikeLeaf(value),
+  read: (value, name) => (typeof value === 'number' ? value : checkLeaf(value as object, name)),
+  refuse: notALeaf,
+};
+
+/** Leaves like the given ones, all zero, in one new arena. */
+export function zerosFor(leaves: readonly CheckedLeaf[]): object[] {
+  const data = allocate(leaves.map(({ dtype, shape, length }): LeafSpec => ({ dtype, shape: shape ?? [length] })));
+  return leaves.map((leaf, i) => leafWith(leaf, data[i]));
+}
+
+/** Leaves with the elements of the given ones, in one new arena. */
+export function copiesOf(leaves: readonly CheckedLeaf[]): object[] {
+  const copies = zerosFor(leaves);
+  copies.forEach((copy, i) => {
+    copyElements(leaves[i], checkLeaf(copy, 'copy'));
+  });
+  return copies;
+}
+
+/** A leaf with the elements of `leaf`: in an arena if `leaf` is shared, else in an ordinary array. */
+export function copyOf(leaf: CheckedLeaf): object {
+  return copiesLike([leaf])[0];
+}
+
+/** The same for many: one arena for all shared ones. */
+export function copiesLike(leaves: readonly CheckedLeaf[]): object[] {
+  const shared = copiesOf(leaves.filter(({ data }) => isShared(data)));
+  let next = 0;
+  return leaves.map((leaf) => (isShared(leaf.data) ? shared[next++] : plainCopyOf(leaf)));
+}
+
+/** In an ordinary array. Not by `slice`, which would run the code of a subclass. */
+function plainCopyOf(leaf: CheckedLeaf): object {
+  const data = viewOf(leaf.dtype, new ArrayBuffer(byteLengthOf(leaf)), 0, leaf.length);
+  const copy = leafWith(leaf, data);
+  copyElements(leaf, { ...leaf, leaf: copy, data });
+  return copy;
+}
+
+/** Copies bits, of leaves that are alike; a NaN keeps its payload. */
+export function copyElements(from: CheckedLeaf, to: CheckedLeaf): void {
+  const bytes = (leaf: CheckedLeaf): Uint8Array =>
+    new Uint8Array(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));
+  bytes(to).set(bytes(from));
+}
+
+/** A leaf of the kind of `model` over other elements. */
+export function leafWith({ leaf, dtype, shape }: CheckedLeaf, data: LeafData): object {
+  if (shape) return { data, shape: Object.freeze(shape), dtype };
+  if (dtype !== 'float16') return data;
+  const Float16 = (leaf as { constructor: unknown }).constructor as new (
+    b: ArrayBufferLike,
+    o: number,
+    n: number,
+  ) => object;
+  return new Float16(data.buffer, data.byteOffset, data.length);
+}
+
+function fillTree(node: Node<CheckedLeaf>, leaves: readonly object[]): unknown {
+  let next = 0;
+  return buildTree(node, () => leaves[next++]);
+}

@@ -1,0 +1,73 @@
+// Where steps run, and what there is to run them on.
+import { coded } from '../errors';
+import { checkDevice, type DeviceChoice } from '../state/hyperparameters';
+import { type Gpu, native, RAN, SETTINGS, type TARGETS } from '../addon/native';
+
+/** Where the last step ran. */
+export interface LastRun {
+  readonly device: 'cpu' | 'gpu';
+  /** Why there. */
+  readonly reason: string;
+  /** Bytes copied to make the step possible; 0 for arrays that `zeros` made. */
+  readonly copiedBytes: number;
+  /** Seconds that its command buffers took on the GPU, by the GPU's own clock; 0 on the CPU. */
+  readonly gpuSeconds: number;
+}
+
+/** A device that steps can run on. Sizes in bytes. */
+export type Device =
+  | { readonly type: 'cpu'; readonly name: string; readonly instructionSet: string; readonly threads: number }
+  | ({ readonly type: 'gpu' } & Readonly<Gpu>);
+
+/**
+ * The devices of this machine: GPUs, the one that steps run on first, and the CPU, which is always there.
+ *
+ * @throws Error with code `addon` if the native addon can't be loaded.
+ */
+export function devices(): Device[] {
+  const { instructionSets, threads, gpus } = native().machine();
+  const cpu: Device = { type: 'cpu', name: process.arch, instructionSet: instructionSets[0], threads };
+  return [...gpus.map((gpu): Device => ({ type: 'gpu', ...gpu })), cpu];
+}
+
+/** How an optimizer that asked for a device runs. */
+export interface RunPolicy {
+  readonly target: (typeof TARGETS)[number];
+  /** Where a GPU could take the next step, the CPU must flush float32 subnormals as it does. */
+  readonly flushSubnormals: boolean;
+  /** Why steps run on the CPU, where no step will ever be asked. */
+  readonly cpuReason: string;
+}
+
+/** The policy for a choice. Throws with code `no-gpu` if it asks for a GPU and there is none. */
+export function policyFor(choice: DeviceChoice): RunPolicy {
+  const fromEnvironment = choice === 'auto' ? process.env['METAL_SGD_DEVICE'] : undefined;
+  const effective = fromEnvironment ? checkDevice('METAL_SGD_DEVICE', fromEnvironment) : choice;
+  const asked = fromEnvironment ? `METAL_SGD_DEVICE is '${effective}'` : `device is '${effective}'`;
+  if (effective === 'cpu') return { target: 'cpu', flushSubnormals: false, cpuReason: asked };
+  const { gpus, whyNoGpu } = native().machine();
+  if (gpus.length > 0) return { target: effective, flushSubnormals: true, cpuReason: '' };
+  if (effective === 'auto') return { target: 'cpu', flushSubnormals: false, cpuReason: `no GPU: ${whyNoGpu}` };
+  const seen = devices().map(({ type, name }) => `${type} ${name}`);
+  throw coded(
+    Error,
+    'no-gpu',
+    `device: expected a GPU, since ${asked}, received none (${whyNoGpu}); devices() saw ${seen.join(', ')}`,
+  );
+}
+
+/** What the addon wrote of the last step, in words. */
+export function lastRunOf({ cpuReason }: RunPolicy, settings: Float64Array): LastRun {
+  const ran = RAN[settings[SETTINGS.ran]];
+  const reasons: Record<(typeof RAN)[number], string> = {
+    cpuAsked: cpuReason,
+    cpuNoArena: 'no leaf can run on the GPU in place: float64, or memory that zeros did not make',
+    cpuSmall: 'a step of this size is faster on the CPU',
+    cpuRefused: "the GPU was refused: its compiler or its self-test failed; device: 'gpu' tells how",
+    gpu: 'a step of this size runs on the GPU',
+    gpuAndCpu: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',
+  };
+  const device = ran.startsWith('gpu') ? 'gpu' : 'cpu';
+  const [copiedBytes, gpuSeconds] = [settings[SETTINGS.copiedBytes], settings[SETTINGS.gpuSeconds]];
+  return { device, reason: reasons[ran], copiedBytes, gpuSeconds };
+}

@@ -1,0 +1,148 @@
+// A plan: two trees checked, paired and handed to the addon once, for as long as the same arrays come back.
+import { arenaOf, leafIndex } from '../memory/arena';
+import { DTYPES } from '../tree/dtype';
+import { asMetalError, typeError, Verbatim } from '../errors';
+import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from '../tree/leaf';
+import { type ArenaPages, native, type PreparedTree, TARGETS } from '../addon/native';
+import { type ReadTree, Snapshot } from './snapshot';
+import type { Slot } from '../state/slots';
+
+/** A parameter that a gradient steps, and where its velocity is kept. */
+export interface Stepped {
+  readonly parameter: CheckedLeaf;
+  readonly gradient: CheckedLeaf;
+  readonly slot: Slot;
+}
+
+/** Keeps alive every array that its prepared tree points into. */
+export class Plan {
+  readonly prepared: PreparedTree;
+  readonly stepped: readonly Stepped[];
+  /** True if no array of it can be taken away. */
+  readonly isShared: boolean;
+  readonly #snapshot: Snapshot;
+
+  constructor(parameters: ReadTree, gradients: ReadTree, stepped: readonly Stepped[], runner: Runner) {
+    this.prepared = prepare(stepped, runner);
+    this.stepped = stepped;
+    this.isShared = stepped.every(({ parameter, gradient }) => isShared(parameter.data) && isShared(gradient.data));
+    this.#snapshot = new Snapshot(parameters, gradients);
+  }
+
+  /** Lets go of what the addon keeps for the plan, which is not used again. */
+  release(): void {
+    native().release(this.prepared);
+  }
+
+  /** True if the plan still holds for these two trees. Allocates nothing. */
+  fits(parameters: unknown, gradients: unknown): boolean {
+    return this.#snapshot.holdsFor(parameters, gradients);
+  }
+}
+
+/** How the steps of an optimizer run: where, and the numbers that the addon reads and writes. */
+export interface Runner {
+  readonly target: (typeof TARGETS)[number];
+  readonly settings: Float64Array;
+}
+
+/** One step in place. */
+export function stepNow(prepared: PreparedTree): void {
+  try {
+    native().step(prepared);
+  } catch (error) {
+    throw asMetalError(error);
+  }
+}
+
+/** One step in place of leaves that won't come back as they are. */
+export function stepOnce(prepared: PreparedTree): void {
+  try {
+    stepNow(prepared);
+  } finally {
+    native().release(prepared);
+  }
+}
+
+/** One step off this thread. */
+export async function stepLater(plan: Plan): Promise<void> {
+  try {
+    await native().stepAsync(plan.prepared, plan);
+  } catch (error) {
+    throw asMetalError(error);
+  }
+}
+
+/** Hands leaves to the addon, with what it can't know: where a gap between two is only padding, and what is an arena. */
+export function prepare(stepped: readonly Stepped[], { target, settings }: Runner): PreparedTree {
+  if (target === 'gpu') for (const { parameter } of stepped) checkForGpu(parameter);
+  const joined = Uint8Array.from(stepped, (leaf, i) => Number(i > 0 && follows(stepped[i - 1], leaf)));
+  const arenas = new ArenaList(target === 'cpu');
+  const places = stepped.flatMap(({ parameter, gradient, slot }) =>
+    [parameter, gradient, slot.v].map((leaf) => arenas.indexOf(leaf)),
+  );
+  try {
+    return native().prepareStep(
+      stepped.map(({ parameter }) => parameter.data),
+      stepped.map(({ gradient }) => gradient.data),
+      stepped.map(({ slot }) => slot.v?.data ?? null),
+      Uint8Array.from(stepped, ({ parameter }) => DTYPES.indexOf(parameter.dtype)),
+      joined,
+      settings,
+      TARGETS.indexOf(target),
+      arenas.list,
+      Int32Array.from(places),
+    );
+  } catch (error) {
+    throw asMetalError(error);
+  }
+}
+
+function checkForGpu({ dtype, name }: CheckedLeaf): void {
+  if (dtype !== 'float64') return;
+  throw typeError(
+    'dtype-mismatch',
+    name,
+    "a dtype that Metal has, since device is 'gpu' (it has no double; 'auto' and 'cpu' take float64)",
+    new Verbatim(dtype),
+  );
+}
+
+/** The arenas that leaves lie in whole, each once. */
+class ArenaList {
+  readonly list: ArenaPages[] = [];
+  readonly #indices = new Map<bigint, number>();
+  readonly #unused: boolean;
+
+  /** `unused`: no GPU will ask, so that every leaf counts as ordinary memory. */
+  constructor(unused: boolean) {
+    this.#unused = unused;
+  }
+
+  indexOf(leaf: CheckedLeaf | undefined): number {
+    const arena = leaf && !this.#unused ? arenaOf(bufferOf(leaf.data)) : undefined;
+    if (!leaf || !arena) return -1;
+    const start = offsetOf(leaf.data) - arena.pages.byteOffset;
+    if (start < 0 || start + byteLengthOf(leaf) > arena.pages.byteLength) return -1;
+    const known = this.#indices.get(arena.id);
+    if (known !== undefined) return known;
+    this.#indices.set(arena.id, this.list.length);
+    return this.list.push({ id: arena.id, pages: arena.pages }) - 1;
+  }
+}
+
+/** True if only padding of arenas lies between two leaves, in parameters, gradients and velocities alike. */
+function follows(one: Stepped, next: Stepped): boolean {
+  const { v } = one.slot;
+  const nextV = next.slot.v;
+  const velocities = v && nextV ? isNextLeaf(v, nextV) : v === nextV;
+  return velocities && isNextLeaf(one.parameter, next.parameter) && isNextLeaf(one.gradient, next.gradient);
+}
+
+function isNextLeaf(one: CheckedLeaf, next: CheckedLeaf): boolean {
+  const buffer = bufferOf(one.data);
+  const arena = buffer === bufferOf(next.data) ? arenaOf(buffer) : undefined;
+  if (!arena) return false;
+  const index = leafIndex(arena, offsetOf(one.data), byteLengthOf(one));
+  return index >= 0 && index + 1 === leafIndex(arena, offsetOf(next.data), byteLengthOf(next));
+}

@@ -1,0 +1,212 @@
+// The safetensors format: the header, written and read. Reading trusts nothing: whatever it returns lies in the file, and
+// neither overlaps nor leaves a hole. https://huggingface.co/docs/safetensors
+import { type Dtype, DTYPES } from '../tree/dtype';
+import { coded, rangeError } from '../errors';
+import { type Json, JsonError, parseJson } from './json';
+import { sizeOf } from '../tree/leaf';
+
+/** What stands where a tensor's name would: strings for people and programs. */
+export const METADATA = '__metadata__';
+
+/** Bytes that say how long the header is. */
+export const LENGTH_BYTES = 8;
+
+/** As in the reference implementation. */
+const MAX_HEADER = 100_000_000;
+
+/** The file, the header, a tensor, its shape. */
+const MAX_DEPTH = 3;
+
+/** Bits of one element of every dtype of the format. */
+const BITS: Readonly<Record<string, number>> = {
+  ...{ BOOL: 8, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, U16: 16, I16: 16, F16: 16, BF16: 16 },
+  ...{ U32: 32, I32: 32, F32: 32, U64: 64, I64: 64, F64: 64, C64: 64 },
+};
+
+const NAMES: Readonly<Record<Dtype, string>> = { float32: 'F32', float64: 'F64', float16: 'F16', bfloat16: 'BF16' };
+
+/** A tensor as the header tells it. */
+export interface Entry {
+  readonly name: string;
+  /** As the format calls it: 'F32'. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Byte of the file at which the elements begin. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a file holds. */
+export interface Contents {
+  readonly entries: readonly Entry[];
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** A tensor that is to be written. */
+export interface Item {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** Bytes to be written, and how many they were when it was decided where: ordinary memory can be taken away. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
+/** The format's name of a dtype. */
+export function formatName(dtype: Dtype): string {
+  return NAMES[dtype];
+}
+
+/** The dtype of a leaf that can hold the tensor, if there is one. */
+export function leafDtype(name: string): Dtype | undefined {
+  return DTYPES.find((dtype) => NAMES[dtype] === name);
+}
+
+const bitsOf = (dtype: string): number => (Object.hasOwn(BITS, dtype) ? BITS[dtype] : 0);
+
+/**
+ * Header and data of a file in the order in which they are to be written. Names keep their order in the header; the
+ * elements of larger dtypes come first, so that each tensor is aligned.
+ */
+export function layOut(items: readonly Item[], metadata: Readonly<Record<string, string>>): Piece[] {
+  const order = [...items].sort((a, b) => bitsOf(b.dtype) - bitsOf(a.dtype));
+  const offsets = new Map<Item, [number, number]>();
+  let end = 0;
+  for (const item of order) offsets.set(item, [end, (end += item.bytes.length)]);
+  const members = items.map((item) => {
+    const { name, dtype, shape } = item;
+    return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: offsets.get(item) })}`;
+  });
+  // By hand: an object would sort names like '0' to the front, and lose '__proto__'.
+  const text = Buffer.from(`{${[`"${METADATA}":${JSON.stringify(metadata)}`, ...members].join(',')}}`);
+  const length = Math.ceil(text.length / 8) * 8;
+  if (length > MAX_HEADER) {
+    throw rangeError('invalid-tree', 'names', `a header of at most ${String(MAX_HEADER)} bytes`, length);
+  }
+  const header = Buffer.alloc(LENGTH_BYTES + length, ' ');
+  header.writeBigUInt64LE(BigInt(length));
+  text.copy(header, LENGTH_BYTES);
+  return [header, ...order.map(({ bytes }) => bytes)].map((bytes) => ({ bytes, length: bytes.length }));
+}
+
+/** An error about what a file holds: the file, then the tensor or the byte. */
+export function fileError(file: string, where: string, expected: string, received: string): Error {
+  return coded(RangeError, 'invalid-file', `${file}: ${where}: expected ${expected}, received ${received}`);
+}
+
+/** Length of the header that the first 8 bytes announce, for a file of `fileBytes`. */
+export function headerLength(file: string, first: Uint8Array, fileBytes: number): number {
+  if (first.length < LENGTH_BYTES) {
+    throw fileError(file, 'byte 0', 'the 8 bytes of the header length', `a file of ${String(fileBytes)} bytes`);
+  }
+  const length = Buffer.from(first.buffer, first.byteOffset, LENGTH_BYTES).readBigUInt64LE();
+  const most = Math.min(MAX_HEADER, fileBytes - LENGTH_BYTES);
+  if (length > BigInt(most)) {
+    throw fileError(file, 'byte 0', `a header of at most ${String(most)} bytes`, `one of ${String(length)}`);
+  }
+  return Number(length);
+}
+
+/** Reads a header (the bytes after its length) of a file of `fileBytes`. */
+export function readHeader(file: string, header: Uint8Array, fileBytes: number): Contents {
+  const members = parseHeader(file, header);
+  const metadata = readMetadata(file, members.get(METADATA) ?? null);
+  const dataStart = LENGTH_BYTES + header.length;
+  const entries: Entry[] = [];
+  for (const [name, value] of members) {
+    if (name !== METADATA) entries.push(readEntry(file, name, value, dataStart));
+  }
+  checkLayout(file, entries, dataStart, fileBytes);
+  return { entries, metadata };
+}
+
+function parseHeader(file: string, header: Uint8Array): ReadonlyMap<string, Json> {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
+  } catch {
+    throw fileError(file, `byte ${String(LENGTH_BYTES)}`, 'a header in UTF-8', 'other bytes');
+  }
+  try {
+    const json = parseJson(text, MAX_DEPTH);
+    if (json instanceof Map && text.startsWith('{')) return json as ReadonlyMap<string, Json>;
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    const byte = LENGTH_BYTES + Buffer.byteLength(text.slice(0, error.at));
+    throw fileError(file, `byte ${String(byte)}`, error.expected, error.received);
+  }
+  throw fileError(file, `byte ${String(LENGTH_BYTES)}`, 'a JSON object', JSON.stringify(text.slice(0, 20)));
+}
+
+/** MLX writes null where there is none. */
+function readMetadata(file: string, value: Json): ReadonlyMap<string, string> {
+  if (value === null) return new Map();
+  if (!isMap(value)) throw fileError(file, METADATA, 'an object or null', describe(value));
+  for (const [key, text] of value) {
+    if (typeof text !== 'string') {
+      throw fileError(file, `${METADATA} ${JSON.stringify(key)}`, 'a string', describe(text));
+    }
+  }
+  return value as ReadonlyMap<string, string>;
+}
+
+function readEntry(file: string, name: string, value: Json, dataStart: number): Entry {
+  const where = `tensor ${JSON.stringify(name)}`;
+  if (!isMap(value)) throw fileError(file, where, 'dtype, shape and data_offsets', describe(value));
+  for (const key of value.keys()) {
+    if (!['dtype', 'shape', 'data_offsets'].includes(key)) {
+      throw fileError(file, where, 'only dtype, shape and data_offsets', JSON.stringify(key));
+    }
+  }
+  const dtype = value.get('dtype');
+  if (typeof dtype !== 'string' || bitsOf(dtype) === 0) {
+    throw fileError(file, where, `a dtype of ${Object.keys(BITS).join(', ')}`, describe(dtype));
+  }
+  const shape = wholeNumbers(file, where, 'shape', value.get('shape'));
+  const [start, end, ...more] = wholeNumbers(file, where, 'data_offsets', value.get('data_offsets'));
+  if (more.length > 0 || !(start <= end) || !Number.isSafeInteger(dataStart + end)) {
+    throw fileError(file, where, 'data_offsets [start, end]', `[${[start, end, ...more].join(', ')}]`);
+  }
+  const bytes = (sizeOf(shape) * bitsOf(dtype)) / 8;
+  if (!Number.isSafeInteger(bytes) || bytes !== end - start) {
+    const needed = `${String(bytes)} bytes for ${dtype} of shape [${shape.join(', ')}]`;
+    throw fileError(file, `${where} at byte ${String(dataStart + start)}`, needed, String(end - start));
+  }
+  return { name, dtype, shape, start: dataStart + start, end: dataStart + end };
+}
+
+function wholeNumbers(file: string, where: string, what: string, value: Json | undefined): readonly number[] {
+  const numbers = Array.isArray(value) ? (value as readonly Json[]) : undefined;
+  if (numbers?.every((one): one is number => typeof one === 'number' && one >= 0)) return numbers;
+  throw fileError(file, `${where}.${what}`, 'an array of whole numbers from 0', describe(value));
+}
+
+/** Throws unless the tensors, sorted by offset, fill the file from the header to its end. */
+function checkLayout(file: string, entries: readonly Entry[], dataStart: number, fileBytes: number): void {
+  const sorted = [...entries].sort((a, b) => a.start - b.start || a.end - b.end);
+  let end = dataStart;
+  for (const entry of sorted) {
+    const where = `tensor ${JSON.stringify(entry.name)} at byte ${String(entry.start)}`;
+    const what = entry.start < end ? 'an overlap' : 'a hole';
+    if (entry.start !== end) throw fileError(file, where, `it at byte ${String(end)}`, what);
+    if (entry.end > fileBytes) {
+      throw fileError(file, where, `bytes up to ${String(entry.end)}`, `a file of ${String(fileBytes)} bytes`);
+    }
+    ({ end } = entry);
+  }
+  if (end !== fileBytes) {
+    throw fileError(file, `byte ${String(end)}`, 'the end of the file', `${String(fileBytes - end)} bytes more`);
+  }
+}
+
+const isMap = (value: Json): value is ReadonlyMap<string, Json> => value instanceof Map;
+
+function describe(value: Json | undefined): string {
+  if (value === undefined) return 'nothing';
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value).slice(0, 80);
+  return Array.isArray(value) ? 'an array' : 'an object';
+}

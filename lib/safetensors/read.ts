@@ -1,0 +1,146 @@
+// Reading a safetensors file: the header first, then elements straight into the arrays that want them.
+import { constants, type FileHandle, open } from 'node:fs/promises';
+import { Batch, without } from './batch';
+import { type Contents, fileError, headerLength, LENGTH_BYTES, readHeader } from './header';
+import { systemError } from './errors';
+
+/** Bytes of a file, and where they go. */
+export interface Read {
+  readonly start: number;
+  readonly end: number;
+  readonly bytes: Uint8Array;
+}
+
+/** How something is loaded, whatever it comes from. */
+export interface Loading<R> {
+  /** Numbers that decide what else is read. */
+  readonly numbers: readonly Read[];
+  /** Once they are there: all else. Throws if the file doesn't fit; nothing has changed until then. */
+  plan(): readonly Read[];
+  /** Once all is there. */
+  commit(): R;
+}
+
+/** Loads from bytes in memory. */
+export function loadBytes<R>(name: string, bytes: Uint8Array, begin: (contents: Contents) => Loading<R>): R {
+  const length = headerLength(name, bytes.subarray(0, LENGTH_BYTES), bytes.length);
+  const header = bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length);
+  const loading = begin(readHeader(name, header, bytes.length));
+  const copy = (reads: readonly Read[]): void => {
+    for (const { start, end, bytes: to } of reads) to.set(bytes.subarray(start, end));
+  };
+  copy(loading.numbers);
+  copy(loading.plan());
+  return loading.commit();
+}
+
+/** Loads from a file, which is open meanwhile: if another takes its place, the old one is read to its end. */
+export async function loadFile<R>(path: string, begin: (contents: Contents) => Loading<R>): Promise<R> {
+  const file = await OpenFile.open(path);
+  try {
+    const loading = begin(await file.contents());
+    await file.fill(loading.numbers);
+    await file.fill(loading.plan());
+    await file.checkUnchanged();
+    return loading.commit();
+  } finally {
+    await file.close();
+  }
+}
+
+/** The header of a file, after checking that all of the file is there. */
+export async function readContents(path: string): Promise<Contents> {
+  const file = await OpenFile.open(path);
+  try {
+    return await file.contents();
+  } finally {
+    await file.close();
+  }
+}
+
+class OpenFile {
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #size: number;
+  readonly #modified: bigint;
+
+  private constructor(path: string, handle: FileHandle, size: number, modified: bigint) {
+    this.#path = path;
+    this.#handle = handle;
+    this.#size = size;
+    this.#modified = modified;
+  }
+
+  static async open(path: string): Promise<OpenFile> {
+    // Not blocking: a pipe would wait for a writer.
+    const nonBlocking = (constants as { O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
+    const handle = await orNamed(path, open(path, constants.O_RDONLY | nonBlocking));
+    try {
+      const stat = await orNamed(path, handle.stat({ bigint: true }));
+      if (!stat.isFile()) throw fileError(path, 'byte 0', 'a file', stat.isDirectory() ? 'a folder' : 'a device');
+      return new OpenFile(path, handle, Number(stat.size), stat.mtimeNs);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  async contents(): Promise<Contents> {
+    const first = new Uint8Array(Math.min(LENGTH_BYTES, this.#size));
+    await this.#readAll(0, [first]);
+    const header = new Uint8Array(headerLength(this.#path, first, this.#size));
+    await this.#readAll(LENGTH_BYTES, [header]);
+    return readHeader(this.#path, header, this.#size);
+  }
+
+  async fill(reads: readonly Read[]): Promise<void> {
+    const batch = new Batch(this.#path);
+    let next = 0;
+    for (const { start, end, bytes } of [...reads].sort((a, b) => a.start - b.start)) {
+      const length = end - start;
+      if (next !== start) await this.#readBatch(batch, next);
+      next = start;
+      for (let done = 0; done < length; next = start + done) {
+        done += batch.add(bytes, done, length);
+        if (batch.isFull) await this.#readBatch(batch, start + done);
+      }
+    }
+    await this.#readBatch(batch, next);
+  }
+
+  /** The batch's bytes are those before `end`. */
+  async #readBatch(batch: Batch, end: number): Promise<void> {
+    await this.#readAll(end - batch.bytes, batch.views);
+    batch.deliver();
+    batch.restart();
+  }
+
+  async #readAll(start: number, wanted: readonly Uint8Array[]): Promise<void> {
+    let views: readonly Uint8Array[] = wanted.filter(({ length }) => length > 0);
+    for (let at = start; views.length > 0;) {
+      const { bytesRead } = await orNamed(this.#path, this.#handle.readv(views, at));
+      if (bytesRead === 0) throw fileError(this.#path, `byte ${String(at)}`, 'more', 'the end of the file');
+      at += bytesRead;
+      views = without(views, bytesRead);
+    }
+  }
+
+  /** A file that is written in place while it is read can't be noticed in another way. */
+  async checkUnchanged(): Promise<void> {
+    const { size, mtimeNs } = await orNamed(this.#path, this.#handle.stat({ bigint: true }));
+    if (Number(size) === this.#size && mtimeNs === this.#modified) return;
+    throw fileError(this.#path, 'byte 0', 'a file that nobody writes while it is read', 'one that has changed');
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+async function orNamed<T>(path: string, promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw systemError(path, error);
+  }
+}

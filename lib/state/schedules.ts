@@ -1,0 +1,94 @@
+// MLX's learning rate schedules: pure functions of the number of completed steps.
+// Source: mlx.optimizers.schedulers (MLX 0.32.4), which computes in float32; these compute in double.
+import { coded, rangeError, typeError } from '../errors';
+import type { Schedule } from '../tree/types';
+
+function checkNumbers(numbers: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (typeof value !== 'number') throw typeError('invalid-schedule', name, 'a finite number', value);
+    if (!Number.isFinite(value)) throw rangeError('invalid-schedule', name, 'a finite number', value);
+  }
+}
+
+/**
+ * `initial * decayRate ** step`.
+ *
+ * @param initial Learning rate at step 0.
+ * @param decayRate Factor per step.
+ */
+export function exponentialDecay(initial: number, decayRate: number): Schedule {
+  checkNumbers({ initial, decayRate });
+  return (step) => initial * decayRate ** step;
+}
+
+/**
+ * `initial * decayRate ** floor(step / stepSize)`.
+ *
+ * @param initial Learning rate at step 0.
+ * @param decayRate Factor each time.
+ * @param stepSize Steps between two decays.
+ */
+export function stepDecay(initial: number, decayRate: number, stepSize: number): Schedule {
+  checkNumbers({ initial, decayRate, stepSize });
+  return (step) => initial * decayRate ** Math.floor(step / stepSize);
+}
+
+/**
+ * Half a cosine from `initial` to `end` over `decaySteps` steps, then `end`.
+ *
+ * @param initial Learning rate at step 0.
+ * @param decaySteps Steps until `end` is reached.
+ * @param end Final learning rate; default 0.
+ */
+export function cosineDecay(initial: number, decaySteps: number, end = 0): Schedule {
+  checkNumbers({ initial, decaySteps, end });
+  return (step) => {
+    const decay = 0.5 * (1 + Math.cos((Math.PI / decaySteps) * Math.min(step, decaySteps)));
+    return end + decay * (initial - end);
+  };
+}
+
+/**
+ * A straight line from `initial` to `end` over `steps` steps, then `end`.
+ *
+ * @throws RangeError with MLX's message if `steps` is below 1.
+ */
+export function linearSchedule(initial: number, end: number, steps: number): Schedule {
+  checkNumbers({ initial, end, steps });
+  if (steps < 1) {
+    throw coded(RangeError, 'invalid-schedule', `steps must be greater than 0, but got ${String(steps)}.`);
+  }
+  return (step) => Math.min(step, steps) * ((end - initial) / steps) + initial;
+}
+
+/**
+ * One schedule after another: `schedules[i + 1]` begins, at its own step 0, at step `boundaries[i]`.
+ * Only the active one is asked.
+ *
+ * @throws RangeError with MLX's message if there is no schedule, or not one boundary fewer than schedules.
+ */
+export function joinSchedules(schedules: readonly Schedule[], boundaries: readonly number[]): Schedule {
+  if (!Array.isArray(schedules)) throw typeError('invalid-schedule', 'schedules', 'an array of functions', schedules);
+  if (!Array.isArray(boundaries)) throw typeError('invalid-schedule', 'boundaries', 'an array of numbers', boundaries);
+  if (schedules.length === 0) {
+    throw coded(RangeError, 'invalid-schedule', 'Must provide at least 1 schedule to join.');
+  }
+  if (schedules.length !== boundaries.length + 1) {
+    const counts = `Received ${String(boundaries.length)} boundaries but expected ${String(schedules.length - 1)}.`;
+    throw coded(RangeError, 'invalid-schedule', counts);
+  }
+  schedules.forEach((schedule: unknown, i) => {
+    if (typeof schedule !== 'function')
+      throw typeError('invalid-schedule', `schedules.${String(i)}`, 'a function', schedule);
+  });
+  checkNumbers(Object.fromEntries(boundaries.map((boundary, i) => [`boundaries.${String(i)}`, boundary])));
+  const parts = schedules.map((schedule: Schedule, i) => ({
+    schedule,
+    start: i === 0 ? 0 : (boundaries[i - 1] as number),
+  }));
+  return (step) => {
+    const active = parts.findLast(({ start }, i) => i === 0 || step >= start);
+    if (!active) throw new Error('a joined schedule has no parts');
+    return active.schedule(step - active.start);
+  };
+}

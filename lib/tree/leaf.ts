@@ -1,0 +1,188 @@
+// Leaves: what they are, and the checks of one leaf by itself and of one against another.
+import { types } from 'node:util';
+import { arrayName, type Dtype, DTYPES, holds, itemSize, type LeafData } from './dtype';
+import { rangeError, coded, show, typeError, Verbatim } from '../errors';
+
+/** A leaf that has been checked. */
+export interface CheckedLeaf {
+  /** The object that stands in the tree. */
+  readonly leaf: object;
+  /** Its elements; a Float16Array appears as itself, which the addon takes for words. */
+  readonly data: LeafData;
+  readonly dtype: Dtype;
+  /** `undefined` for a bare typed array. */
+  readonly shape: readonly number[] | undefined;
+  /** Elements. */
+  readonly length: number;
+  /** For messages: 'parameters.layers.0.weight'. */
+  readonly name: string;
+}
+
+const isFloat16Array = (types as { isFloat16Array?: (value: unknown) => boolean }).isFloat16Array ?? (() => false);
+
+const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
+
+type Getter = (this: unknown) => unknown;
+
+function getterOf(property: string): Getter {
+  return Reflect.get(Object.getOwnPropertyDescriptor(typedArrayPrototype, property) ?? {}, 'get') as Getter;
+}
+
+const lengthGetter = getterOf('length');
+const bufferGetter = getterOf('buffer');
+const offsetGetter = getterOf('byteOffset');
+const at = Reflect.get(typedArrayPrototype, 'at') as (this: unknown, index: number) => unknown;
+
+/** `array.length`, whatever the object says of itself; 0 when it is detached or out of bounds. */
+export function lengthOf(array: LeafData): number {
+  return lengthGetter.call(array) as number;
+}
+
+/** `array.buffer`, whatever the object says of itself. */
+export function bufferOf(array: LeafData): ArrayBufferLike {
+  return bufferGetter.call(array) as ArrayBufferLike;
+}
+
+/** `array.byteOffset`, whatever the object says of itself. */
+export function offsetOf(array: LeafData): number {
+  return offsetGetter.call(array) as number;
+}
+
+/** True if the memory of `array` is gone: transferred away, or its buffer shrunk below it. */
+export function isDetached(array: LeafData): boolean {
+  try {
+    at.call(array, Infinity); // checks the buffer, and reads nothing: a step in flight may own the elements
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** True if `array` lies in shared memory, which can't be detached. */
+export function isShared(array: LeafData): boolean {
+  return types.isSharedArrayBuffer(bufferOf(array));
+}
+
+/** The dtype of a bare typed array that can be a leaf. */
+function bareDtype(value: unknown): Dtype | undefined {
+  if (types.isFloat32Array(value)) return 'float32';
+  if (types.isFloat64Array(value)) return 'float64';
+  return isFloat16Array(value) ? 'float16' : undefined;
+}
+
+/** True if `value` is to be read as a leaf, right or wrong, and not as a tree of others. */
+export function looksLikeLeaf(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  if (ArrayBuffer.isView(value)) return true;
+  return (
+    Object.hasOwn(value, 'dtype') &&
+    Object.hasOwn(value, 'data') &&
+    typeof (value as { dtype: unknown }).dtype === 'string'
+  );
+}
+
+const LEAF = new Verbatim('a Float32Array, a Float64Array, a Float16Array or a Tensor { data, shape, dtype }');
+
+/** What stands where a leaf or a tree should, as an error. */
+export function notALeaf(value: unknown, name: string): Error {
+  return typeError('invalid-leaf', name, `${LEAF.text}, or an object or array of them`, value);
+}
+
+/** Reads and checks one leaf; `name` is its path for messages. */
+export function checkLeaf(leaf: object, name: string): CheckedLeaf {
+  if (ArrayBuffer.isView(leaf)) {
+    const dtype = bareDtype(leaf);
+    if (!dtype) throw typeError('invalid-leaf', name, LEAF.text, leaf);
+    return finish(leaf, leaf as LeafData, dtype, undefined, name);
+  }
+  const { data, shape, dtype } = leaf as { data: unknown; shape: unknown; dtype: unknown };
+  const known = DTYPES.find((one) => one === dtype);
+  if (!known) throw typeError('invalid-leaf', `${name}.dtype`, DTYPES.join(', '), dtype);
+  if (!holds(known, data)) {
+    throw typeError('invalid-leaf', `${name}.data`, `${arrayName(known)} for dtype ${known}`, data);
+  }
+  return finish(leaf, data, known, checkShape(shape, `${name}.shape`), name);
+}
+
+function finish(
+  leaf: object,
+  data: LeafData,
+  dtype: Dtype,
+  shape: readonly number[] | undefined,
+  name: string,
+): CheckedLeaf {
+  if (isDetached(data)) throw detached(name);
+  const length = lengthOf(data);
+  if (shape && sizeOf(shape) !== length) {
+    throw rangeError(
+      'invalid-shape',
+      `${name}.data`,
+      `${String(sizeOf(shape))} elements for shape [${shape.join(', ')}]`,
+      length,
+    );
+  }
+  return { leaf, data, dtype, shape, length, name };
+}
+
+function detached(name: string): Error {
+  return coded(
+    TypeError,
+    'detached',
+    `${name}: expected memory that is there, received an array whose buffer is detached or too small`,
+  );
+}
+
+/** Throws if memory has gone since `leaf` was read: getters of a tree that are read later could take it away. */
+export function checkStillThere({ data, length, name }: CheckedLeaf): void {
+  if (lengthOf(data) !== length) throw detached(name);
+}
+
+/** Elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, axis) => size * axis, 1);
+}
+
+/** A copy of `shape`, checked: whole numbers from 0, whose product can be indexed. */
+export function checkShape(shape: unknown, name: string): readonly number[] {
+  const expected = 'an array of whole numbers from 0';
+  if (!Array.isArray(shape)) throw typeError('invalid-shape', name, expected, shape);
+  const copy = Array.from(shape as unknown[]);
+  for (const axis of copy) {
+    if (typeof axis !== 'number' || !Number.isSafeInteger(axis) || axis < 0) {
+      throw rangeError('invalid-shape', name, expected, new Verbatim(`[${copy.map(show).join(', ')}]`));
+    }
+  }
+  const axes = copy as number[];
+  if (!Number.isSafeInteger(sizeOf(axes)))
+    throw rangeError('invalid-shape', name, 'less than 2^53 elements', sizeOf(axes));
+  return axes;
+}
+
+/** True if two shapes have the same axes. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((axis, i) => axis === b[i]);
+}
+
+/** Throws unless `leaf` has the dtype, the length and, where both have one, the shape of `model`. */
+export function checkAlike(leaf: CheckedLeaf, model: CheckedLeaf): void {
+  const { name } = leaf;
+  if (leaf.dtype !== model.dtype) {
+    throw typeError('dtype-mismatch', name, `${model.dtype} as ${model.name}`, new Verbatim(leaf.dtype));
+  }
+  if (leaf.shape && model.shape && !sameShape(leaf.shape, model.shape)) {
+    throw rangeError(
+      'shape-mismatch',
+      name,
+      `shape [${model.shape.join(', ')}] as ${model.name}`,
+      new Verbatim(`[${leaf.shape.join(', ')}]`),
+    );
+  }
+  if (leaf.length !== model.length) {
+    throw rangeError('length-mismatch', name, `${String(model.length)} elements as ${model.name}`, leaf.length);
+  }
+}
+
+/** Bytes of a leaf's elements. */
+export function byteLengthOf(leaf: CheckedLeaf): number {
+  return leaf.length * itemSize(leaf.dtype);
+}

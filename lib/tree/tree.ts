@@ -1,0 +1,171 @@
+// Trees: reading one into nodes once, with every check of structure, and building another like it.
+import { coded, rangeError, typeError, Verbatim } from '../errors';
+
+/** A branch: `keys` of an object, or `undefined` for an array. */
+export interface Branch<L> {
+  readonly container: object;
+  readonly keys: readonly string[] | undefined;
+  readonly children: readonly Node<L>[];
+}
+
+/** A tree that has been read: `L` is what stands for a leaf. */
+export type Node<L> = Branch<L> | { readonly leaf: L };
+
+/** How a kind of tree tells its leaves. */
+export interface Reader<L> {
+  isLeaf(value: unknown): boolean;
+  /** Reads one leaf; `name` is its path, with the root's name in front. */
+  read(value: unknown, name: string): L;
+  /** The error for a value that is neither leaf nor branch. */
+  refuse(value: unknown, name: string): Error;
+}
+
+/** Deeper trees are refused, long before the stack would end. */
+const MAX_DEPTH = 1000;
+
+interface Walk<L> {
+  readonly reader: Reader<L>;
+  readonly ancestors: Set<object>;
+  /** Names of leaves, from the moment that a key holds a dot: only then can two be equal. */
+  readonly names: Set<string>;
+  dotted: boolean;
+}
+
+/** Reads a whole tree. Throws what is wrong with it: cycles, holes, symbol keys, ... */
+export function readTree<L>(tree: unknown, name: string, reader: Reader<L>): Node<L> {
+  const walk: Walk<L> = { reader, ancestors: new Set(), names: new Set(), dotted: false };
+  const node = readNode(tree, name, walk);
+  if (walk.dotted) checkNames(node, name, walk.names);
+  return node;
+}
+
+function readNode<L>(value: unknown, name: string, walk: Walk<L>): Node<L> {
+  if (walk.reader.isLeaf(value)) return { leaf: walk.reader.read(value, name) };
+  if (typeof value !== 'object' || value === null) throw walk.reader.refuse(value, name);
+  const isArray = Array.isArray(value);
+  if (!isArray && !isPlain(value)) throw walk.reader.refuse(value, name);
+  if (walk.ancestors.has(value))
+    throw coded(
+      TypeError,
+      'invalid-tree',
+      `${name}: expected a tree, received a cycle back to one of its own branches`,
+    );
+  if (walk.ancestors.size >= MAX_DEPTH) {
+    throw rangeError(
+      'invalid-tree',
+      shorten(name),
+      `a tree of at most ${String(MAX_DEPTH)} levels`,
+      new Verbatim('a deeper one'),
+    );
+  }
+  walk.ancestors.add(value);
+  const keys = isArray ? checkArray(value as unknown[], name) : checkKeys(value, name);
+  const children = keys.map((key) => {
+    walk.dotted ||= key.includes('.');
+    return readNode(readProperty(value, key, name), `${name}.${key}`, walk);
+  });
+  walk.ancestors.delete(value);
+  return { container: value, keys: isArray ? undefined : keys, children };
+}
+
+function shorten(name: string): string {
+  return name.length > 120 ? `${name.slice(0, 120)}...` : name;
+}
+
+/** Plain in any realm: no prototype, or one that has none itself. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function checkKeys(value: object, name: string): string[] {
+  const keys = Object.keys(value);
+  if (Object.hasOwn(value, '__proto__'))
+    throw coded(
+      TypeError,
+      'invalid-tree',
+      `${name}.__proto__: expected another key, received one that JavaScript keeps for itself`,
+    );
+  checkNoSymbols(value, name);
+  return keys;
+}
+
+function checkArray(value: unknown[], name: string): string[] {
+  const keys = Object.keys(value);
+  for (let i = 0; i < value.length; i++) {
+    if (keys[i] !== String(i))
+      throw typeError('invalid-tree', `${name}.${String(i)}`, 'an item', new Verbatim('a hole'));
+  }
+  const extra = keys.at(value.length);
+  if (extra !== undefined)
+    throw typeError(
+      'invalid-tree',
+      name,
+      'an array with items alone',
+      new Verbatim(`one with the key ${JSON.stringify(extra)}`),
+    );
+  checkNoSymbols(value, name);
+  return keys;
+}
+
+function checkNoSymbols(value: object, name: string): void {
+  const symbol = Object.getOwnPropertySymbols(value).find(
+    (key) => Object.getOwnPropertyDescriptor(value, key)?.enumerable,
+  );
+  if (symbol) throw typeError('invalid-tree', name, 'keys that are strings', symbol);
+}
+
+function readProperty(container: object, key: string, name: string): unknown {
+  try {
+    return (container as Record<string, unknown>)[key];
+  } catch (cause) {
+    throw coded(
+      TypeError,
+      'invalid-tree',
+      `${name}.${key}: expected a leaf or a tree, received a getter that throws`,
+      cause,
+    );
+  }
+}
+
+function checkNames<L>(node: Node<L>, name: string, names: Set<string>): void {
+  if ('leaf' in node) {
+    if (names.has(name))
+      throw coded(
+        RangeError,
+        'invalid-tree',
+        `${name}: expected one leaf of this path, received two (a key holds a dot)`,
+      );
+    names.add(name);
+    return;
+  }
+  node.children.forEach((child, i) => {
+    checkNames(child, `${name}.${keyAt(node, i)}`, names);
+  });
+}
+
+/** The key of child `i`. */
+export function keyAt(branch: Branch<unknown>, i: number): string {
+  return branch.keys?.[i] ?? String(i);
+}
+
+/** All leaves, in the tree's order. */
+export function leavesOf<L>(node: Node<L>, into: L[] = []): L[] {
+  if ('leaf' in node) into.push(node.leaf);
+  else for (const child of node.children) leavesOf(child, into);
+  return into;
+}
+
+/** A new tree of the same structure, each leaf replaced by what `make` returns for it. */
+export function buildTree<L>(node: Node<L>, make: (leaf: L) => unknown): unknown {
+  if ('leaf' in node) return make(node.leaf);
+  const values = node.children.map((child) => buildTree(child, make));
+  const { keys } = node;
+  return keys ? Object.fromEntries(keys.map((key, i) => [key, values[i]])) : values;
+}
+
+/** A tree in the caller's structure over other leaves, without building it. */
+export function mapTree<L, M>(node: Node<L>, change: (leaf: L) => M): Node<M> {
+  if ('leaf' in node) return { leaf: change(node.leaf) };
+  return { ...node, children: node.children.map((child) => mapTree(child, change)) };
+}

@@ -1,0 +1,162 @@
+#include "device.h"
+
+#include "source.h"
+
+namespace metal_sgd {
+
+namespace {
+
+/// The system's default device, else the first of all: a default is missing on some servers.
+Owned<id<MTLDevice>> choose_device() {
+  @autoreleasepool {
+    Owned<id<MTLDevice>> device(MTLCreateSystemDefaultDevice());
+    if (device) return device;
+    Owned<NSArray*> all(MTLCopyAllDevices());
+    if ([all.get() count] == 0) return {};
+    return Owned<id<MTLDevice>>::retained([all.get() objectAtIndex:0]);
+  }
+}
+
+bool is_supported(id<MTLDevice> device) {
+  return [device supportsFamily:MTLGPUFamilyApple5] || [device supportsFamily:MTLGPUFamilyMac2];
+}
+
+MetalDevice* the_device = nullptr;  // set once, by instance(); leaked on purpose
+
+GpuDevice describe(id<MTLDevice> device) {
+  return {[[device name] UTF8String],
+          [device registryID],
+          static_cast<bool>([device hasUnifiedMemory]),
+          [device recommendedMaxWorkingSetSize],
+          [device maxBufferLength]};
+}
+
+const char* function_name(KernelKey key) {
+  static const char* const names[kDtypes][2][2] = {
+      {{"sgd_float32_scalar_plain", "sgd_float32_scalar_momentum"},
+       {"sgd_float32_vector_plain", "sgd_float32_vector_momentum"}},
+      {},  // float64: Metal has no double
+      {{"sgd_float16_scalar_plain", "sgd_float16_scalar_momentum"},
+       {"sgd_float16_vector_plain", "sgd_float16_vector_momentum"}},
+      {{"sgd_bfloat16_scalar_plain", "sgd_bfloat16_scalar_momentum"},
+       {"sgd_bfloat16_vector_plain", "sgd_bfloat16_vector_momentum"}}};
+  return names[static_cast<int>(key.dtype)][key.vector][key.momentum];
+}
+
+const char* code_of(NSInteger metal_code) {
+  switch (metal_code) {
+    case MTLCommandBufferErrorTimeout:
+      return "timeout";
+    case MTLCommandBufferErrorPageFault:
+      return "page-fault";
+    case MTLCommandBufferErrorAccessRevoked:
+      return "access-revoked";
+    case MTLCommandBufferErrorNotPermitted:
+      return "not-permitted";
+    case MTLCommandBufferErrorOutOfMemory:
+      return "out-of-memory";
+    case MTLCommandBufferErrorInvalidResource:
+      return "invalid-resource";
+    case MTLCommandBufferErrorDeviceRemoved:
+      return "device-lost";
+    case MTLCommandBufferErrorStackOverflow:
+      return "stack-overflow";
+    default:
+      return "internal";
+  }
+}
+
+}  // namespace
+
+MetalDevice& MetalDevice::instance() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    Owned<id<MTLDevice>> device = choose_device();
+    if (device && is_supported(device.get())) the_device = new MetalDevice(std::move(device));
+  });
+  if (!the_device) throw MetalFailure("device-lost", why_no_gpu());
+  return *the_device;
+}
+
+std::vector<GpuDevice> gpu_devices() {
+  @autoreleasepool {
+    std::vector<GpuDevice> found;
+    try {
+      found.push_back(describe(MetalDevice::instance().device()));
+    } catch (const MetalFailure&) {
+      return found;
+    }
+    Owned<NSArray*> all(MTLCopyAllDevices());
+    for (NSUInteger i = 0; i < [all.get() count]; i++) {
+      GpuDevice other = describe([all.get() objectAtIndex:i]);
+      if (other.registry_id != found.front().registry_id) found.push_back(other);
+    }
+    return found;
+  }
+}
+
+std::string why_no_gpu() {
+  Owned<id<MTLDevice>> device = choose_device();
+  if (!device) return "Metal has no device";
+  @autoreleasepool {
+    return std::string([[device.get() name] UTF8String]) +
+           " is older than GPU family Apple5 or Mac2";
+  }
+}
+
+Owned<id<MTLCommandQueue>> MetalDevice::queue() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!queue_) {
+    queue_ = Owned<id<MTLCommandQueue>>([device_.get() newCommandQueue]);
+    if (!queue_) throw MetalFailure("out-of-memory", "Metal made no command queue");
+    [queue_.get() setLabel:@"metal-sgd"];
+  }
+  return Owned<id<MTLCommandQueue>>::retained(queue_.get());
+}
+
+void MetalDevice::drop_queue() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  queue_ = Owned<id<MTLCommandQueue>>();
+}
+
+id<MTLLibrary> MetalDevice::library() {
+  if (library_) return library_.get();
+  Owned<MTLCompileOptions*> options([[MTLCompileOptions alloc] init]);
+  [options.get() setFastMathEnabled:NO];
+  [options.get() setLanguageVersion:MTLLanguageVersion2_3];
+  NSError* error = nil;
+  NSString* source = [NSString stringWithCString:sgd_metal_source encoding:NSUTF8StringEncoding];
+  // A warning gives a library and an error object: only the library tells.
+  library_ = Owned<id<MTLLibrary>>([device_.get() newLibraryWithSource:source
+                                                               options:options.get()
+                                                                 error:&error]);
+  if (!library_) throw MetalFailure("compile", text_of(error, "Metal compiled no library"));
+  [library_.get() setLabel:@"metal-sgd"];
+  return library_.get();
+}
+
+id<MTLComputePipelineState> MetalDevice::pipeline(KernelKey key) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto& pipeline = pipelines_[static_cast<int>(key.dtype)][key.vector][key.momentum];
+  if (pipeline) return pipeline.get();
+  NSString* name = [NSString stringWithCString:function_name(key) encoding:NSUTF8StringEncoding];
+  Owned<id<MTLFunction>> function([library() newFunctionWithName:name]);
+  if (!function) throw MetalFailure("compile", std::string("no function ") + function_name(key));
+  NSError* error = nil;
+  pipeline = Owned<id<MTLComputePipelineState>>(
+      [device_.get() newComputePipelineStateWithFunction:function.get() error:&error]);
+  if (!pipeline) throw MetalFailure("compile", text_of(error, "Metal made no pipeline"));
+  return pipeline.get();
+}
+
+std::string text_of(NSError* error, const char* fallback) {
+  const char* text = error ? [[error localizedDescription] UTF8String] : nullptr;
+  return text ? text : fallback;
+}
+
+MetalFailure failure_of(NSError* error, const std::string& consequence) {
+  return MetalFailure(code_of([error code]), text_of(error, "a command buffer failed"),
+                      consequence);
+}
+
+}  // namespace metal_sgd

@@ -1,0 +1,13 @@
+// How many physical cores this process may use.
+#ifndef METAL_SGD_SYSTEM_CORES_H_
+#define METAL_SGD_SYSTEM_CORES_H_
+
+namespace metal_sgd {
+
+/// At least 1. Two hardware threads of one core count once: the update waits for memory, not for
+/// them.
+int physical_cores();
+
+}  // namespace metal_sgd
+
+#endif  // METAL_SGD_SYSTEM_CORES_H_

@@ -1,0 +1,34 @@
+// Makes one file of the library, dist/library.cjs: to load its many modules one by one would take Node twice as long.
+// Before it stands dist/metal-sgd.cjs, which names what it exports: to find the names of an imported CommonJS file, Node
+// reads it whole, and that would take longer still. dist/metal-sgd.mjs gives ES modules the same instance. Tests, and
+// declarations, use the modules that tsc makes.
+import { buildSync } from 'esbuild';
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { root } from '../lib/run.mjs';
+
+const dist = join(root, 'dist');
+
+buildSync({
+  absWorkingDir: root,
+  entryPoints: ['lib/index.ts'],
+  outfile: join(dist, 'library.cjs'),
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  external: ['node-gyp-build'],
+  logLevel: 'warning',
+});
+const names = Object.keys(createRequire(import.meta.url)(join(dist, 'library.cjs'))).sort();
+writeFileSync(
+  join(dist, 'metal-sgd.cjs'),
+  `'use strict';
+const library = require('./library.cjs');
+module.exports = library;
+// Never runs: says to Node what an ES module can import by name.
+0 && (module.exports = { ${names.join(', ')} });
+`,
+);
+writeFileSync(join(dist, 'metal-sgd.mjs'), "export * from './metal-sgd.cjs';\n");

@@ -1,0 +1,27 @@
+// Runs a command in the package's folder; quiet unless it fails, which ends the process.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of the package. */
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Ends the process with a line that says why. */
+export function fail(message) {
+  console.error(`metal-sgd: ${message}`);
+  process.exit(1);
+}
+
+/** `hint` is printed after what the command said, if it fails. */
+export function runQuietly(command, args, { environment = {}, hint = '' } = {}) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, ...environment },
+  });
+  if (status === 0) return;
+  if (error) process.stderr.write(`metal-sgd: ${command}: ${error.message}\n`);
+  else process.stderr.write(stdout + stderr);
+  if (hint) process.stderr.write(`metal-sgd: ${hint}\n`);
+  process.exit(status || 1);
+}

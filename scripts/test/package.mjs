@@ -1,0 +1,81 @@
+// npm run test:package: the package as users get it. Makes binaries, packs, and runs test/package on the tarball, with the
+// runtimes that npm has for x86-64 Linux; elsewhere with the machine's own binary and Node. With `--tarball FILE` first, it
+// makes and packs nothing, and tests that one. Other arguments go to Jest.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { root, runQuietly } from '../lib/run.mjs';
+
+const work = join(root, 'build-package');
+const { arch, platform } = process;
+
+/** The machine's own binary; on Linux also one for the other C library and one for Macs, which must do no harm. */
+const binaries =
+  platform === 'linux' ? [`linux-${arch}-glibc`, `linux-${arch}-musl`, 'darwin-arm64'] : [`${platform}-${arch}`];
+
+function step(title, work) {
+  const start = performance.now();
+  process.stdout.write(`== ${title}\n`);
+  const result = work();
+  process.stdout.write(`   ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
+  return result;
+}
+
+/** npm's own program where npm runs this; a shell finds it elsewhere. */
+function npm(...args) {
+  const { npm_execpath: program } = process.env;
+  if (program?.endsWith('.js')) runQuietly(process.execPath, [program, ...args]);
+  else runQuietly('npm', args);
+}
+
+/** A new tarball of this folder, with binaries that are up to date. */
+function pack() {
+  step(`binaries: ${binaries.join(', ')}`, () =>
+    runQuietly(process.execPath, ['scripts/build/prebuildify.mjs', '--only', binaries.join()]),
+  );
+  const folder = join(work, 'tarball');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  step('tarball', () => npm('pack', '--ignore-scripts', '--pack-destination', folder));
+  return join(folder, readdirSync(folder)[0]);
+}
+
+/** The folder of the runtimes of test/package/runtimes/package.json, installed once for each list. */
+function installRuntimes() {
+  const lists = ['package.json', 'package-lock.json'];
+  const wanted = join(root, 'test', 'package', 'runtimes');
+  const folder = join(work, 'runtimes');
+  const same = (file) =>
+    existsSync(join(folder, file)) && readFileSync(join(folder, file)).equals(readFileSync(join(wanted, file)));
+  if (lists.every(same)) return folder;
+  const unfinished = `${folder}.${process.pid}`;
+  mkdirSync(unfinished, { recursive: true });
+  for (const file of lists) cpSync(join(wanted, file), join(unfinished, file));
+  npm('ci', '--prefix', unfinished, '--ignore-scripts', '--no-audit', '--no-fund');
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(unfinished, folder);
+  return folder;
+}
+
+const given = process.argv[2] === '--tarball';
+const jestArguments = process.argv.slice(given ? 4 : 2);
+const tarball = given ? resolve(process.argv[3]) : pack();
+const runtimes = platform === 'linux' && arch === 'x64' ? step('Nodes, Bun and Deno', installRuntimes) : '';
+const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
+// Binaries are read where they are made.
+const which = ['--testPathPatterns', '/test/package/', ...(given ? ['--testPathIgnorePatterns', 'binaries'] : [])];
+const { status, error } = step('tests', () =>
+  spawnSync(process.execPath, [jest, ...which, ...jestArguments], {
+    cwd: root,
+    stdio: 'inherit',
+    env: {
+      METAL_SGD_BINARIES: binaries.join(),
+      ...process.env,
+      METAL_SGD_TARBALL: tarball,
+      METAL_SGD_RUNTIMES: runtimes,
+    },
+  }),
+);
+if (error) throw error;
+process.exit(status ?? 1);

@@ -1,0 +1,52 @@
+// Runs the tests: types, then Jest on the CPU, then everything again on a GPU - Apple's on a Mac, the simulated one on
+// Linux. `--long` runs test/long on the CPU instead; `--cpu` what needs neither a GPU nor a simulator, for Windows, musl,
+// arm64 Linux and Macs with Intel processors. Other arguments go to Jest.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { buildSim, simFolder } from '../build/sim.mjs';
+
+const require = createRequire(import.meta.url);
+const long = process.argv.includes('--long');
+const cpuOnly = process.argv.includes('--cpu');
+const jestArguments = process.argv.slice(2).filter((argument) => !['--long', '--cpu'].includes(argument));
+/** What runs on every device. */
+const DEVICE_TESTS = 'behaviour/|values/|checkpoint/';
+
+function run(environment, ...command) {
+  const { status, error } = spawnSync(process.execPath, command, {
+    stdio: 'inherit',
+    env: { ...process.env, ...environment },
+  });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+function jest(title, environment, paths) {
+  console.log(`\n== ${title}`);
+  run(environment, '--expose-gc', require.resolve('jest/bin/jest'), '--testPathPatterns', paths, ...jestArguments);
+}
+
+/** The environment in which the package steps on a GPU. */
+function gpuEnvironment() {
+  // With validation on, a Mac is nearly as strict as the simulator.
+  if (process.platform === 'darwin') {
+    return { METAL_SGD_DEVICE: 'gpu', MTL_DEBUG_LAYER: '1', MTL_SHADER_VALIDATION: '1' };
+  }
+  return { METAL_SGD_DEVICE: 'gpu', METAL_SGD_PREBUILD: simFolder };
+}
+
+// First of all, so that no test waits for it or builds it beside another.
+if (process.platform !== 'darwin' && !cpuOnly) buildSim();
+
+const tsc = require.resolve('typescript/bin/tsc');
+run({}, tsc, '-p', 'test');
+run({}, tsc, '-p', 'test/types');
+if (long) {
+  jest('long tests, on the CPU', {}, '/test/long/');
+} else if (cpuOnly) {
+  jest('on the CPU alone', {}, `/test/(${DEVICE_TESTS})`);
+} else {
+  jest('on the CPU', {}, '/test/(?!long/|interop/|package/|platforms/|metal/)');
+  const simulator = process.platform === 'darwin' ? '' : '|/test/metal/|/tools/metal-sim/';
+  jest('on the GPU', gpuEnvironment(), `/test/(${DEVICE_TESTS})${simulator}`);
+}

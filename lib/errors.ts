@@ -1,4 +1,5 @@
-// Errors of the package: one shape ("what: expected E, received R"), each with a stable `code`.
+// Errors of the package, each with a stable `code`. Types and ranges have one shape ("what: expected E, received R");
+// errors about state say what happened and what to do.
 
 /** Stable codes of the errors that arguments and the order of calls cause. */
 export type ErrorCode =
@@ -118,4 +119,24 @@ function showObject(value: object): string {
   } catch {
     return 'an object that cannot be read';
   }
+}
+
+/** Throws for an option of an unknown name; `name` says whose options they are. */
+export function checkKeys<K extends string>(
+  name: string,
+  options: unknown,
+  known: readonly K[],
+): Partial<Record<K, unknown>> {
+  if (typeof options !== 'object' || options === null) throw typeError('invalid-option', name, 'an object', options);
+  for (const key of Object.keys(options)) {
+    if (!known.some((one) => one === key)) throw rangeError('invalid-option', name, `only ${known.join(', ')}`, key);
+  }
+  return options;
+}
+
+/** Throws for anything but a boolean; `undefined` takes the default. */
+export function checkFlag(name: string, value: unknown, byDefault: boolean): boolean {
+  if (value === undefined) return byDefault;
+  if (typeof value !== 'boolean') throw typeError('invalid-option', name, 'a boolean', value);
+  return value;
 }

@@ -19,11 +19,11 @@ export {
   type TensorTree,
   toBytes,
 } from './safetensors/tensors';
-export type { Difference } from './safetensors/trees';
-export { devices, type Device, type LastRun } from './optimizer/device';
+export { devices, type Device, type DeviceChoice, type LastRun } from './optimizer/device';
 export type { Dtype } from './tree/dtype';
 export { type ErrorCode, MetalError, type MetalErrorCode } from './errors';
-export type { DeviceChoice, SGDOptions } from './state/hyperparameters';
+export type { SGDOptions } from './optimizer/options';
+export type { Difference } from './tree/compare';
 export { clone, zeros, zerosLike } from './memory/zeros';
 export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './state/schedules';
 export { SGD } from './optimizer/sgd';

@@ -1,10 +1,10 @@
-// Which tensor of a file is what of an optimizer: in our files, MLX's, node-mlx's and PyTorch's.
+// Maps tensor names to optimizer state, in our files, MLX's, node-mlx's and PyTorch's.
 import { noteIn } from '../safetensors/metadata';
-import { checkKeys } from '../safetensors/options';
-import { type Path, unescapeKey, withoutPrefix } from '../safetensors/names';
+import { unescapeKey } from '../safetensors/names';
 import type { Found } from '../safetensors/trees';
-import { rangeError, typeError } from '../errors';
-import { checkNumber } from '../state/hyperparameters';
+import { checkKeys, rangeError, typeError } from '../errors';
+import { type Path, withoutPrefix } from '../tree/paths';
+import { checkNumber, HYPERPARAMETER_NAMES, HYPERPARAMETERS } from '../state/hyperparameters';
 import { type Contents, type Entry } from '../safetensors/header';
 
 /** Whose state a file holds, where it isn't ours or MLX's: what `torchState` and `nodeMlxState` return. */
@@ -104,12 +104,13 @@ export interface SavedHyperparameters {
   readonly nesterov: boolean;
 }
 
-/** What a file of ours says of hyperparameters; `undefined` if it is none, or doesn't say. */
+/** The hyperparameters in a file of ours; `undefined` for another program's file, or where one is missing or wrong. */
 export function savedHyperparameters(contents: Contents): SavedHyperparameters | undefined {
-  const names = ['momentum', 'weight_decay', 'dampening'];
-  const [momentum, weightDecay, dampening] = names.map((name) => Number(noteIn(contents, name) ?? NaN));
-  const nesterov = noteIn(contents, 'nesterov');
-  const areNumbers = [momentum, weightDecay, dampening].every((value) => Number.isFinite(value));
-  if (!areNumbers || (nesterov !== 'true' && nesterov !== 'false')) return undefined;
-  return { momentum, weightDecay, dampening, nesterov: nesterov === 'true' };
+  const entries = HYPERPARAMETER_NAMES.map((name) => {
+    const { saved, parse } = HYPERPARAMETERS[name];
+    const text = noteIn(contents, saved);
+    return [name, text === undefined ? undefined : parse(text)] as const;
+  });
+  if (entries.some(([, value]) => value === undefined)) return undefined;
+  return Object.fromEntries(entries) as unknown as SavedHyperparameters;
 }

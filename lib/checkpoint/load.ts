@@ -1,20 +1,18 @@
-// An optimizer's state, and its parameters, from the tensors of one file: into the arrays that are there, or new ones.
-import { type SavedHyperparameters, savedHyperparameters, sortEntries, type StateFormat } from './formats';
-import { isOurs, type Metadata, noteIn, usersMetadata } from '../safetensors/metadata';
-import { pathIn } from '../safetensors/names';
-import { checkFlag, checkKeys } from '../safetensors/options';
-import type { Loading } from '../safetensors/read';
-import { StateNumbers } from './numbers';
-import { type Known, KnownSlots, NewSlots } from './slots';
-import { byPath, type Difference, fill, refuseDifferences } from '../safetensors/trees';
-import { rangeError, typeError } from '../errors';
-import type { CheckedLeaf } from '../tree/leaf';
-import { leafReader } from '../memory/zeros';
+// Loads an optimizer's state, and its parameters, from the tensors of one file: into the arrays that are there, or new ones.
+import { checkFlag, checkKeys, rangeError, typeError } from '../errors';
 import { checkSeparate } from '../memory/overlap';
 import type { Contents } from '../safetensors/header';
+import { isOurs, type Metadata, noteIn, usersMetadata } from '../safetensors/metadata';
+import type { Loading } from '../safetensors/read';
+import { byPath, fill, refuseDifferences } from '../safetensors/trees';
+import type { Slot, Slots } from '../state/slots';
+import type { Difference } from '../tree/compare';
+import { type CheckedLeaf, leafReader } from '../tree/leaf';
 import { leavesOf, type Node, readTree } from '../tree/tree';
 import type { Tree } from '../tree/types';
-import type { Velocities } from '../state/slots';
+import { type SavedHyperparameters, savedHyperparameters, sortEntries, type StateFormat } from './formats';
+import { StateNumbers } from './numbers';
+import { matchSlots, newSlots } from './slots';
 
 /** How to load a state. */
 export interface LoadOptions<P = unknown> {
@@ -43,73 +41,70 @@ export interface LoadedNumbers {
   readonly loaded: LoadedState;
 }
 
-interface Options {
+/** A load whose arguments have been checked. */
+export interface LoadRequest {
+  readonly slots: Slots;
   readonly parameters: Node<CheckedLeaf> | undefined;
   readonly isStrict: boolean;
   readonly from: StateFormat | undefined;
+  /** True if steps use velocities. */
+  readonly usesVelocity: boolean;
+  /** The slots that there are, and those that the parameters will have. */
+  readonly known: readonly Slot[];
+  /** Keeps the new ones among them. */
+  readonly commit: () => void;
 }
 
-function checkLoadOptions(options: unknown): Options {
-  const { parameters, strict, from } = checkKeys('options', options, ['parameters', 'strict', 'from']);
+/** Checks what a load is asked for. Nothing changes. */
+export function checkLoad(options: unknown, slots: Slots, usesVelocity: boolean): LoadRequest {
+  const { parameters: tree, strict, from } = checkKeys('options', options, ['parameters', 'strict', 'from']);
   const formats: readonly unknown[] = ['torch', 'node-mlx', undefined];
   if (from !== undefined && (typeof from !== 'object' || !formats.includes((from as StateFormat | null)?.format))) {
     throw typeError('invalid-option', 'from', 'what torchState() or nodeMlxState() returns', from);
   }
-  if (from !== undefined && parameters !== undefined) {
-    throw rangeError('invalid-option', 'parameters', 'none beside `from`: load them by loadTensors', parameters);
+  if (from !== undefined && tree !== undefined) {
+    throw rangeError('invalid-option', 'parameters', 'none beside `from`: load them by loadTensors', tree);
   }
+  const parameters = tree === undefined ? undefined : readTree(tree, 'parameters', leafReader);
+  const isStrict = checkFlag('strict', strict, true);
+  const grown = parameters ? slots.slotsFor(parameters, 'parameters') : { slots: [], commit: () => undefined };
+  const known = [...new Set([...slots.all, ...grown.slots])];
+  checkSeparate([...(parameters ? leavesOf(parameters) : []), ...known.flatMap(({ v }) => v ?? [])], []);
   return {
-    parameters: parameters === undefined ? undefined : readTree(parameters, 'parameters', leafReader),
-    isStrict: checkFlag('strict', strict, true),
+    slots,
+    parameters,
+    isStrict,
     from: from as StateFormat | undefined,
+    usesVelocity,
+    known,
+    commit: grown.commit,
   };
 }
 
-/** How `velocities` are loaded. Nothing changes until all is checked; `velocities` get no new arrays until all is read. */
-export function stateLoader(
-  file: string,
-  options: unknown,
-  velocities: Velocities,
-  momentum: number,
-): (contents: Contents) => Loading<LoadedNumbers> {
-  const checked = checkLoadOptions(options);
-  const { parameters, from } = checked;
-  const known = knownSlots(velocities, parameters);
-  const arrays = [...known.slots.values()].flatMap(({ v }) => v ?? []);
-  checkSeparate([...(parameters ? leavesOf(parameters) : []), ...arrays], []);
-  return (contents) => {
-    const ours = isOurs(file, contents);
-    const entries = sortEntries(contents, ours, ours || parameters !== undefined, from);
-    const numbers = new StateNumbers(file, contents, entries, from);
-    const state =
-      velocities.isEmpty && !parameters
-        ? new NewSlots(file, entries.velocities, noteIn(contents, 'state'), velocities)
-        : new KnownSlots(file, entries.velocities, known, !ours && momentum > 0);
-    const filling = parameters && fill(byPath(file, entries.parameters), leavesOf(parameters), 'parameters');
-    const differences = [...numbers.differences, ...state.differences, ...(filling?.differences ?? [])];
-    differences.push(...entries.others.map((path): Difference => ({ path, kind: 'extra' })));
-    return {
-      numbers: numbers.reads,
-      plan: () => {
-        numbers.check();
-        if (checked.isStrict) refuseDifferences(file, differences);
-        return [...state.reads(), ...(filling?.reads ?? [])];
-      },
-      commit: () => {
-        state.commit();
-        const hyperparameters = ours ? savedHyperparameters(contents) : undefined;
-        const loaded = { differences, metadata: usersMetadata(contents), hyperparameters };
-        return { step: numbers.step, learningRate: numbers.learningRate, loaded };
-      },
-    };
-  };
-}
+/** Loads a state. Nothing changes until all but the elements is checked; slots get no new arrays until all is read. */
+export function* loadState(file: string, contents: Contents, request: LoadRequest): Loading<LoadedNumbers> {
+  const { parameters, isStrict, from } = request;
+  const ours = isOurs(file, contents);
+  const entries = sortEntries(contents, ours, ours || parameters !== undefined, from);
+  const numbers = new StateNumbers(file, contents, entries, from);
+  const isNew = request.slots.isEmpty && !parameters;
+  const velocities = isNew
+    ? newSlots(file, entries.velocities, noteIn(contents, 'state'), request.slots)
+    : matchSlots(file, entries.velocities, request.known, !ours && request.usesVelocity);
+  const filling = parameters && fill(byPath(file, entries.parameters), leavesOf(parameters), 'parameters');
+  const others = entries.others.map((path): Difference => ({ path, kind: 'extra' }));
+  const differences = [numbers, velocities, ...(filling ? [filling] : [])].flatMap((one) => one.differences);
+  differences.push(...others);
 
-/** The slots that there are, and those that the parameters will have. */
-function knownSlots(velocities: Velocities, parameters: Node<CheckedLeaf> | undefined): Known {
-  const slots = new Map(leavesOf(velocities.toTree()).map(({ path = '', slot }) => [path, slot]));
-  if (!parameters) return { slots, keep: () => undefined };
-  const grown = velocities.slotsFor(parameters, 'parameters');
-  leavesOf(parameters).forEach(({ name }, i) => slots.set(pathIn('parameters', name) ?? '', grown.slots[i]));
-  return { slots, keep: grown.keep };
+  yield numbers.reads;
+  numbers.check();
+  if (isStrict) refuseDifferences(file, differences);
+  const { reads, commit } = velocities.place();
+  yield [...reads, ...(filling?.reads ?? [])];
+
+  commit();
+  request.commit();
+  const hyperparameters = ours ? savedHyperparameters(contents) : undefined;
+  const loaded = { differences, metadata: usersMetadata(contents), hyperparameters };
+  return { step: numbers.step, learningRate: numbers.learningRate, loaded };
 }

@@ -2,8 +2,9 @@
 import type { StateEntries, StateFormat } from './formats';
 import { noteIn } from '../safetensors/metadata';
 import type { Read } from '../safetensors/read';
-import type { Difference } from '../safetensors/trees';
 import { type Contents, type Entry, fileError } from '../safetensors/header';
+import type { Difference } from '../tree/compare';
+import { showShape, sizeOf } from '../tree/leaf';
 
 type Decode = (bytes: Buffer) => number | bigint;
 
@@ -48,14 +49,14 @@ export class StateNumbers {
   }
 
   #read(path: string, entry: Entry | undefined, decoders: Readonly<Record<string, Decode>>): NumberRead | undefined {
-    const size = entry?.shape.reduce((product, axis) => product * axis, 1);
+    const size = entry && sizeOf(entry.shape);
     if (entry && size === 1 && Object.hasOwn(decoders, entry.dtype)) {
       return { entry, decode: decoders[entry.dtype], bytes: Buffer.alloc(entry.end - entry.start) };
     }
     const [dtype] = Object.keys(decoders);
     if (!entry) this.differences.push({ path, kind: 'missing' });
     else if (size === 1) this.differences.push({ path, kind: 'dtype', expected: dtype, received: entry.dtype });
-    else this.differences.push({ path, kind: 'shape', expected: '[]', received: `[${entry.shape.join(', ')}]` });
+    else this.differences.push({ path, kind: 'shape', expected: '[]', received: showShape(entry.shape) });
     return undefined;
   }
 

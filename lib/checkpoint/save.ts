@@ -1,16 +1,18 @@
-// An optimizer's state, and its parameters beside it, as the tensors of one file.
-import { checkMetadata, type Metadata, metadataOf } from '../safetensors/metadata';
-import { escapeKey, type Path, pathIn, prefixed } from '../safetensors/names';
-import { checkFlag, checkKeys, checkPath } from '../safetensors/options';
-import { EMPTY, itemOf, noteFor } from '../safetensors/trees';
-import { writeWhole } from '../safetensors/write';
-import type { Hyperparameters } from '../state/hyperparameters';
-import { type CheckedLeaf, checkLeaf } from '../tree/leaf';
-import { copiesOf, leafReader } from '../memory/zeros';
+// Saves an optimizer's state, and its parameters beside it, as the tensors of one file.
+import { checkFlag, checkKeys } from '../errors';
+import { copiesOf } from '../memory/zeros';
 import { type Item, layOut, type Piece } from '../safetensors/header';
-import { leavesOf, type Node, readTree } from '../tree/tree';
+import { checkMetadata, type Metadata, metadataOf } from '../safetensors/metadata';
+import { escapeKey, noteName } from '../safetensors/names';
+import { checkPath } from '../safetensors/options';
+import { itemOf, noteFor } from '../safetensors/trees';
+import { writeWhole } from '../safetensors/write';
+import { HYPERPARAMETER_NAMES, HYPERPARAMETERS, type Hyperparameters } from '../state/hyperparameters';
+import type { Slots } from '../state/slots';
+import { type CheckedLeaf, checkLeaf, leafReader } from '../tree/leaf';
+import { type Path, pathIn, prefixed } from '../tree/paths';
+import { leavesOf, readTree } from '../tree/tree';
 import type { FileUrl, Tree } from '../tree/types';
-import type { Remembered, Velocities } from '../state/slots';
 
 /** What to save besides the state. */
 export interface SaveOptions<P = unknown> {
@@ -49,19 +51,22 @@ export class Save {
 
   readonly #path: (step: number) => unknown;
 
-  constructor(path: unknown, options: unknown, velocities: Velocities) {
+  constructor(path: unknown, options: unknown, slots: Slots) {
     const checked = typeof path === 'function' ? undefined : checkPath(path);
     this.#path = checked === undefined ? (path as (step: number) => unknown) : () => checked;
     const { parameters, metadata, snapshot } = checkKeys('options', options, ['parameters', 'metadata', 'snapshot']);
     this.isSnapshot = checkFlag('snapshot', snapshot, false);
     this.#metadata = checkMetadata(metadata);
     const tree = parameters === undefined ? undefined : readTree(parameters, 'parameters', leafReader);
-    const state = namedVelocities(velocities.toTree());
-    const saved = tree ? leavesOf(tree).map((leaf) => ({ name: leaf.name, leaf })) : [];
-    this.#named = [...state.named, ...saved];
+    const velocities = slots.all.filter(({ v }) => v);
+    const paths = new Map(velocities.map(({ v, path }) => [v, path]));
+    this.#named = [
+      ...velocities.map(({ v, path }) => ({ name: savedName(path), leaf: v as CheckedLeaf })),
+      ...(tree ? leavesOf(tree).map((leaf) => ({ name: leaf.name, leaf })) : []),
+    ];
     this.#notes = {
-      state: state.note,
-      'tree.parameters': tree && noteFor(tree, ({ name }) => pathIn('parameters', name)),
+      state: noteFor(slots.velocities, (leaf) => paths.get(leaf)),
+      [noteName('parameters')]: tree && noteFor(tree, ({ name }) => pathIn('parameters', name)),
     };
   }
 
@@ -79,8 +84,8 @@ export class Save {
     const leaves = this.#named.map(({ leaf }) => leaf);
     const written = this.isSnapshot ? copiesOf(leaves).map((copy) => checkLeaf(copy, 'copy')) : leaves;
     const items = written.map((leaf, i) => itemOf(this.#named[i].name, leaf));
-    const { momentum, weightDecay: weight_decay, dampening, nesterov, learningRate: learning_rate } = numbers;
-    const notes = { learning_rate, momentum, weight_decay, dampening, nesterov, ...this.#notes };
+    const hyperparameters = HYPERPARAMETER_NAMES.map((name) => [HYPERPARAMETERS[name].saved, numbers[name]] as const);
+    const notes = { learning_rate: numbers.learningRate, ...Object.fromEntries(hyperparameters), ...this.#notes };
     return layOut([...numberItems(numbers), ...items], metadataOf(notes, leaves, this.#metadata));
   }
 }
@@ -97,19 +102,7 @@ function numberItems({ step, learningRate }: SavedNumbers): Item[] {
   ];
 }
 
-function namedVelocities(tree: Node<Remembered>): { named: Named[]; note: string | undefined } {
-  const paths = new Map<CheckedLeaf, Path>();
-  const named: Named[] = [];
-  for (const { path, slot } of leavesOf(tree)) {
-    if (!slot.v) continue;
-    paths.set(slot.v, path);
-    named.push({ name: prefixed(path === undefined ? undefined : escapeKey(path), 'v') as string, leaf: slot.v });
-  }
-  return { named, note: noteFor(withoutBare(tree), (leaf) => paths.get(leaf)) };
-}
-
-/** The velocities alone. */
-function withoutBare(node: Node<Remembered>): Node<CheckedLeaf> {
-  if ('leaf' in node) return node.leaf.slot.v ? { leaf: node.leaf.slot.v } : EMPTY;
-  return { ...node, children: node.children.map(withoutBare) };
+/** The name of a velocity in a file, as MLX writes it. */
+function savedName(path: Path): string {
+  return prefixed(path === undefined ? undefined : escapeKey(path), 'v') as string;
 }

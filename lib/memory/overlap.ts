@@ -35,9 +35,5 @@ export function checkSeparate(written: readonly CheckedLeaf[], read: readonly Ch
 }
 
 function overlap(a: CheckedLeaf, b: CheckedLeaf): Error {
-  return coded(
-    RangeError,
-    'memory-overlap',
-    `${a.name} and ${b.name}: expected memory of their own, received arrays that share some`,
-  );
+  return coded(RangeError, 'memory-overlap', `${a.name} and ${b.name} overlap in memory; each needs its own`);
 }

@@ -9,11 +9,12 @@ import {
   checkLeaf,
   checkShape,
   isShared,
+  leafReader,
   looksLikeLeaf,
   notALeaf,
   offsetOf,
 } from '../tree/leaf';
-import { buildTree, leavesOf, type Node, type Reader, readTree } from '../tree/tree';
+import { buildTree, leavesOf, type Reader, readTree, treeWith } from '../tree/tree';
 import type { Tree, Zeros } from '../tree/types';
 
 type Shape = readonly number[];
@@ -27,13 +28,6 @@ const shapeReader: Reader<Shape> = {
   isLeaf: isShape,
   read: (value, name) => checkShape(typeof value === 'number' ? [value] : value, name),
   refuse: (value, name) => typeError('invalid-shape', name, SHAPES, value),
-};
-
-/** Reads trees of leaves. */
-export const leafReader: Reader<CheckedLeaf> = {
-  isLeaf: looksLikeLeaf,
-  read: (value, name) => checkLeaf(value as object, name),
-  refuse: notALeaf,
 };
 
 /**
@@ -51,8 +45,10 @@ export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32'): unknown
   if (!known) throw rangeError('invalid-option', 'dtype', DTYPES.join(', '), dtype);
   const tree = readTree(shapeOrTree, 'shape', shapeReader);
   const data = allocate(leavesOf(tree).map((shape): LeafSpec => ({ dtype: known, shape })));
-  let next = 0;
-  return buildTree(tree, (shape) => ({ data: data[next++], shape: Object.freeze(shape), dtype: known }));
+  return treeWith(
+    tree,
+    leavesOf(tree).map((shape, i) => ({ data: data[i], shape: Object.freeze(shape), dtype: known })),
+  );
 }
 
 /**
@@ -62,7 +58,7 @@ export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32'): unknown
  */
 export function zerosLike<P>(tree: P & Tree<P>): P {
   const node = readTree(tree, 'tree', leafReader);
-  return fillTree(node, zerosFor(leavesOf(node))) as P;
+  return treeWith(node, zerosFor(leavesOf(node))) as P;
 }
 
 /**
@@ -137,9 +133,4 @@ export function leafWith({ leaf, dtype, shape }: CheckedLeaf, data: LeafData): o
     n: number,
   ) => object;
   return new Float16(data.buffer, data.byteOffset, data.length);
-}
-
-function fillTree(node: Node<CheckedLeaf>, leaves: readonly object[]): unknown {
-  let next = 0;
-  return buildTree(node, () => leaves[next++]);
 }

@@ -1,7 +1,18 @@
 // Where steps run, and what there is to run them on.
-import { coded } from '../errors';
-import { checkDevice, type DeviceChoice } from '../state/hyperparameters';
+import { coded, rangeError } from '../errors';
 import { type Gpu, native, RAN, SETTINGS, type TARGETS } from '../addon/native';
+
+/** Where steps run: `'auto'` picks per step, `'gpu'` throws where there is none, `'cpu'` never touches Metal. */
+export type DeviceChoice = 'auto' | 'gpu' | 'cpu';
+
+const DEVICES: readonly DeviceChoice[] = ['auto', 'gpu', 'cpu'];
+
+/** A choice of device; `name` says whose. */
+export function checkDevice(name: string, value: unknown): DeviceChoice {
+  const known = DEVICES.find((one) => one === value);
+  if (!known) throw rangeError('invalid-option', name, DEVICES.join(', '), value);
+  return known;
+}
 
 /** Where the last step ran. */
 export interface LastRun {

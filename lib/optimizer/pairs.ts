@@ -1,7 +1,8 @@
 // Gradients and the parameters they belong to, found by structure.
 import { coded } from '../errors';
-import { checkAlike, type CheckedLeaf } from '../tree/leaf';
-import { keyAt, type Node } from '../tree/tree';
+import { checkAlike, compareTrees, type Difference } from '../tree/compare';
+import type { CheckedLeaf } from '../tree/leaf';
+import { type Node, nodeWith } from '../tree/tree';
 
 /** A gradient beside its parameter. */
 export interface Pair {
@@ -13,27 +14,25 @@ export interface Pair {
  * The tree of gradients with each one's parameter beside it. Parameters may have more leaves.
  * Throws for a gradient that has no parameter, or one of another dtype, length or shape.
  */
-export function pairUp(parameters: Node<CheckedLeaf>, gradients: Node<CheckedLeaf>, name = 'gradients'): Node<Pair> {
-  if ('leaf' in gradients && 'leaf' in parameters) {
-    checkAlike(gradients.leaf, parameters.leaf);
-    return { leaf: { parameter: parameters.leaf, gradient: gradients.leaf } };
-  }
-  if ('leaf' in gradients || 'leaf' in parameters || !gradients.keys !== !parameters.keys) {
-    const what = `expected ${kindOf(parameters)} as in parameters, received ${kindOf(gradients)}`;
-    throw coded(TypeError, 'missing-parameter', `${name}: ${what}`);
-  }
-  const partners = new Map(parameters.children.map((child, i) => [keyAt(parameters, i), child]));
-  const children = gradients.children.map((child, i) => {
-    const key = keyAt(gradients, i);
-    const partner = partners.get(key);
-    if (partner) return pairUp(partner, child, `${name}.${key}`);
-    throw coded(
-      RangeError,
-      'missing-parameter',
-      `${name}.${key}: expected a parameter of this path, received a gradient alone`,
-    );
+export function pairUp(parameters: Node<CheckedLeaf>, gradients: Node<CheckedLeaf>): Node<Pair> {
+  const pairs: Pair[] = [];
+  compareTrees(parameters, gradients, 'gradients', {
+    pair: (parameter, gradient) => {
+      checkAlike(gradient, parameter);
+      pairs.push({ parameter, gradient });
+    },
+    differ: (difference) => {
+      if (difference.kind !== 'missing') throw missingParameter(difference);
+    },
   });
-  return { ...gradients, children };
+  return nodeWith(gradients, pairs);
 }
 
-const kindOf = (node: Node<CheckedLeaf>): string => ('leaf' in node ? 'a leaf' : node.keys ? 'an object' : 'an array');
+function missingParameter({ path, kind, expected, received }: Difference): Error {
+  if (kind === 'extra') {
+    const text = `${path}: parameters has no leaf at this path; remove the gradient, or add the parameter`;
+    return coded(RangeError, 'missing-parameter', text);
+  }
+  const text = `${path}: expected ${String(expected)} as in parameters, received ${String(received)}`;
+  return coded(TypeError, 'missing-parameter', text);
+}

@@ -5,7 +5,7 @@ import { asMetalError, typeError, Verbatim } from '../errors';
 import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from '../tree/leaf';
 import { type ArenaPages, native, type PreparedTree, TARGETS } from '../addon/native';
 import { type ReadTree, Snapshot } from './snapshot';
-import type { Slot } from '../state/slots';
+import { makeVelocities, Slot } from '../state/slots';
 
 /** A parameter that a gradient steps, and where its velocity is kept. */
 export interface Stepped {
@@ -38,6 +38,13 @@ export class Plan {
   fits(parameters: unknown, gradients: unknown): boolean {
     return this.#snapshot.holdsFor(parameters, gradients);
   }
+}
+
+/** The same leaves with the velocities that a step needs: made where they are missing, hidden where they are unused. */
+export function withVelocities(stepped: readonly Stepped[], usesVelocity: boolean): readonly Stepped[] {
+  if (!usesVelocity) return stepped.map((one) => ({ ...one, slot: new Slot(one.slot.path, one.parameter) }));
+  makeVelocities(stepped.map(({ slot }) => slot));
+  return stepped;
 }
 
 /** How the steps of an optimizer run: where, and the numbers that the addon reads and writes. */

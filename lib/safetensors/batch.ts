@@ -89,7 +89,11 @@ export class Batch {
 
   #checkThere(target: Uint8Array, end: number): void {
     if (target.length >= end) return;
-    throw coded(TypeError, 'detached', `${this.#path}: expected arrays that stay, received one that was taken away`);
+    throw coded(
+      TypeError,
+      'detached',
+      `${this.#path}: an array's buffer was detached while the file was being read or written`,
+    );
   }
 }
 

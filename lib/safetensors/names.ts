@@ -5,37 +5,14 @@
 import { rangeError } from '../errors';
 import { isWellFormed, type Json, JsonError, parseJson } from './json';
 import { fileError, METADATA } from './header';
-import type { Node } from '../tree/tree';
+import { type Path, prefixed } from '../tree/paths';
+import { MAX_DEPTH, type Node } from '../tree/tree';
 
 /** The numbers of a note. */
 export const KINDS = { tensor: 0, bare: 1 } as const;
 
-/** Deeper trees are refused in memory too. */
-const MAX_DEPTH = 1000;
-
 /** Items that lists of a file may lack: MLX fills them with `{}`. More would let a small file ask for much memory. */
 const MAX_GAPS = 4096;
-
-/** Of a leaf; `undefined` is the root itself, of a tree that is one leaf. */
-export type Path = string | undefined;
-
-/** The path in a name such as 'parameters.a.b'. */
-export function pathIn(root: string, name: string): Path {
-  return name === root ? undefined : name.slice(root.length + 1);
-}
-
-/** Puts a prefix before a path; either may be missing. */
-export function prefixed(prefix: Path, path: Path): Path {
-  if (prefix === undefined || path === undefined) return prefix ?? path;
-  return `${prefix}.${path}`;
-}
-
-/** What is left of a name without a prefix; `false` if it hasn't got it. */
-export function withoutPrefix(prefix: Path, name: string): Path | false {
-  if (prefix === undefined) return name;
-  if (name === prefix) return undefined;
-  return name.startsWith(`${prefix}.`) && name.slice(prefix.length + 1);
-}
 
 /** Puts one more '_' behind a first key that MLX keeps for numbers beside the velocities, or we for parameters. */
 export function escapeKey(path: string): string {
@@ -55,6 +32,11 @@ export function escapeName(name: string): string {
 /** What `escapeName` was given. */
 export function unescapeName(name: string): string {
   return /^__metadata___+$/.test(name) ? name.slice(0, -1) : name;
+}
+
+/** The name under which the structure of the tree below a prefix is noted. */
+export function noteName(prefix: Path): string {
+  return prefix === undefined ? 'tree' : `tree.${prefix}`;
 }
 
 /** The structure of a tree, as text. */
@@ -96,7 +78,7 @@ export function fromNote<L>(file: string, note: string, take: TakeLeaf<L>): Node
 
 function checkKey(file: string, key: string): string {
   if (key !== '__proto__') return key;
-  throw fileError(file, `key ${JSON.stringify(key)}`, 'another key', 'one that JavaScript keeps for itself');
+  throw fileError(file, `key ${JSON.stringify(key)}`, 'another key', 'one that JavaScript reserves');
 }
 
 type Twigs<L> = Map<string, Twigs<L> | { readonly leaf: L }>;

@@ -1,26 +1,6 @@
-// Options of saving and loading, checked.
+// Paths and bytes that are saved to and loaded from, checked.
 import { fileURLToPath } from 'node:url';
 import { rangeError, typeError } from '../errors';
-
-/** Options of known names. */
-export function checkKeys<K extends string>(
-  name: string,
-  options: unknown,
-  known: readonly K[],
-): Partial<Record<K, unknown>> {
-  if (typeof options !== 'object' || options === null) throw typeError('invalid-option', name, 'an object', options);
-  for (const key of Object.keys(options)) {
-    if (!known.some((one) => one === key)) throw rangeError('invalid-option', name, `only ${known.join(', ')}`, key);
-  }
-  return options;
-}
-
-/** A boolean, or its default. */
-export function checkFlag(name: string, value: unknown, byDefault: boolean): boolean {
-  if (value === undefined) return byDefault;
-  if (typeof value !== 'boolean') throw typeError('invalid-option', name, 'a boolean', value);
-  return value;
-}
 
 /** The path of a file. */
 export function checkPath(path: unknown, name = 'path'): string {

@@ -11,38 +11,35 @@ export interface Read {
   readonly bytes: Uint8Array;
 }
 
-/** How something is loaded, whatever it comes from. */
-export interface Loading<R> {
-  /** Numbers that decide what else is read. */
-  readonly numbers: readonly Read[];
-  /** Once they are there: all else. Throws if the file doesn't fit; nothing has changed until then. */
-  plan(): readonly Read[];
-  /** Once all is there. */
-  commit(): R;
-}
+/**
+ * A loading in progress: yields what to read next, and is resumed once that is there. It checks all it can before its last
+ * yield, and changes nothing before it returns.
+ */
+export type Loading<R> = Generator<readonly Read[], R, undefined>;
 
 /** Loads from bytes in memory. */
-export function loadBytes<R>(name: string, bytes: Uint8Array, begin: (contents: Contents) => Loading<R>): R {
+export function loadBytes<R>(name: string, bytes: Uint8Array, load: (contents: Contents) => Loading<R>): R {
   const length = headerLength(name, bytes.subarray(0, LENGTH_BYTES), bytes.length);
   const header = bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length);
-  const loading = begin(readHeader(name, header, bytes.length));
-  const copy = (reads: readonly Read[]): void => {
-    for (const { start, end, bytes: to } of reads) to.set(bytes.subarray(start, end));
-  };
-  copy(loading.numbers);
-  copy(loading.plan());
-  return loading.commit();
+  const loading = load(readHeader(name, header, bytes.length));
+  let next = loading.next();
+  for (; !next.done; next = loading.next()) {
+    for (const { start, end, bytes: to } of next.value) to.set(bytes.subarray(start, end));
+  }
+  return next.value;
 }
 
-/** Loads from a file, which is open meanwhile: if another takes its place, the old one is read to its end. */
-export async function loadFile<R>(path: string, begin: (contents: Contents) => Loading<R>): Promise<R> {
+/** Loads from a file, which stays open meanwhile: if another file takes its name, the old one is read to its end. */
+export async function loadFile<R>(path: string, load: (contents: Contents) => Loading<R>): Promise<R> {
   const file = await OpenFile.open(path);
   try {
-    const loading = begin(await file.contents());
-    await file.fill(loading.numbers);
-    await file.fill(loading.plan());
-    await file.checkUnchanged();
-    return loading.commit();
+    const loading = load(await file.contents());
+    let next = loading.next();
+    for (; !next.done; next = loading.next()) {
+      await file.fill(next.value);
+      await file.checkUnchanged();
+    }
+    return next.value;
   } finally {
     await file.close();
   }
@@ -125,7 +122,7 @@ class OpenFile {
     }
   }
 
-  /** A file that is written in place while it is read can't be noticed in another way. */
+  /** The only way to notice that the file was modified while we read it. */
   async checkUnchanged(): Promise<void> {
     const { size, mtimeNs } = await orNamed(this.#path, this.#handle.stat({ bigint: true }));
     if (Number(size) === this.#size && mtimeNs === this.#modified) return;

@@ -1,10 +1,18 @@
 // Trees in safetensors files, and in such bytes in memory.
+import { checkFlag, checkKeys, typeError } from '../errors';
+import { checkSeparate } from '../memory/overlap';
+import type { Difference } from '../tree/compare';
+import { type CheckedLeaf, leafReader } from '../tree/leaf';
+import { type Path, pathIn, withoutPrefix } from '../tree/paths';
+import { leavesOf, type Node, readTree, treeWith } from '../tree/tree';
+import type { FileUrl, Leaf, Tree } from '../tree/types';
+import { type Contents, layOut, type Piece } from './header';
 import { checkMetadata, isOurs, type Metadata, metadataOf, noteIn, usersMetadata } from './metadata';
-import { escapeName, type Path, pathIn, unescapeName, withoutPrefix } from './names';
+import { escapeName, noteName, unescapeName } from './names';
+import { checkBytes, checkPath } from './options';
 import { loadBytes, loadFile, type Loading, type Read } from './read';
 import {
   byPath,
-  type Difference,
   fill,
   type Found,
   itemOf,
@@ -15,15 +23,7 @@ import {
   refuseDifferences,
   splitFloats,
 } from './trees';
-import { checkBytes, checkFlag, checkKeys, checkPath } from './options';
 import { joinPieces, writeWhole } from './write';
-import type { CheckedLeaf } from '../tree/leaf';
-import { leafReader } from '../memory/zeros';
-import { checkSeparate } from '../memory/overlap';
-import { type Contents, layOut, type Piece } from './header';
-import { buildTree, leavesOf, mapTree, type Node, readTree } from '../tree/tree';
-import type { FileUrl, Leaf, Tree } from '../tree/types';
-import { typeError } from '../errors';
 
 /** What a file without a tree to fill is loaded into. */
 export type TensorTree = Leaf | TensorTree[] | { [key: string]: TensorTree };
@@ -76,12 +76,12 @@ export async function loadTensors<P = TensorTree>(
   options: LoadTensorsOptions<P> = {},
 ): Promise<LoadedTensors<P>> {
   const file = checkPath(path);
-  return loadFile(file, loader<P>(file, options));
+  return loadFile(file, loadTree<P>(file, options));
 }
 
 /** Loads a tree from the bytes of a safetensors file. */
 export function fromBytes<P = TensorTree>(bytes: Uint8Array, options: LoadTensorsOptions<P> = {}): LoadedTensors<P> {
-  return loadBytes('bytes', checkBytes(bytes), loader<P>('bytes', options));
+  return loadBytes('bytes', checkBytes(bytes), loadTree<P>('bytes', options));
 }
 
 function piecesOf(tree: unknown, metadata: unknown): Piece[] {
@@ -90,38 +90,39 @@ function piecesOf(tree: unknown, metadata: unknown): Piece[] {
   const leaves = leavesOf(node);
   const note = noteFor(node, ({ name }) => pathIn('tree', name));
   const items = leaves.map((leaf) => itemOf(escapeName(pathIn('tree', leaf.name) ?? ''), leaf));
-  return layOut(items, metadataOf({ tree: note }, leaves, users));
+  return layOut(items, metadataOf({ [noteName(undefined)]: note }, leaves, users));
 }
 
-function loader<P>(file: string, options: unknown): (contents: Contents) => Loading<LoadedTensors<P>> {
+interface Request {
+  readonly into: unknown;
+  /** `into` as it was read. */
+  readonly target: Node<CheckedLeaf> | undefined;
+  readonly isStrict: boolean;
+  readonly prefix: Path;
+}
+
+function checkRequest(options: unknown): Request {
   const { into, strict, prefix } = checkKeys('options', options, ['into', 'strict', 'prefix']);
   const isStrict = checkFlag('strict', strict, true);
   if (prefix !== undefined && typeof prefix !== 'string')
     throw typeError('invalid-option', 'prefix', 'a string', prefix);
   const target = into === undefined ? undefined : readTree(into, 'into', leafReader);
   if (target) checkSeparate(leavesOf(target), []);
-  return (contents) => {
-    const found = tensorsIn(file, contents, prefix);
-    const note = noteIn(contents, noteName(prefix));
-    const filling = target ? fillTree(file, found, into, target) : newTree(file, found, note);
-    return {
-      numbers: [],
-      plan: () => {
-        if (isStrict) refuseDifferences(file, filling.differences);
-        return filling.reads();
-      },
-      commit: () => ({
-        tree: filling.tree() as P,
-        differences: filling.differences,
-        metadata: usersMetadata(contents),
-      }),
-    };
-  };
+  return { into, target, isStrict, prefix };
 }
 
-/** The name under which the structure of the tree below a prefix is noted. */
-export function noteName(prefix: Path): string {
-  return prefix === undefined ? 'tree' : `tree.${prefix}`;
+/** Checks the options at once, and gives what loads a file by them. */
+function loadTree<P>(file: string, options: unknown): (contents: Contents) => Loading<LoadedTensors<P>> {
+  const { into, target, isStrict, prefix } = checkRequest(options);
+  return function* (contents) {
+    const found = tensorsIn(file, contents, prefix);
+    const note = noteIn(contents, noteName(prefix));
+    const { differences, place } = target ? inPlace(file, found, into, target) : inNewTree(file, found, note);
+    if (isStrict) refuseDifferences(file, differences);
+    const { reads, tree } = place();
+    yield reads;
+    return { tree: tree as P, differences, metadata: usersMetadata(contents) };
+  };
 }
 
 function tensorsIn(file: string, contents: Contents, prefix: Path): Found[] {
@@ -133,28 +134,31 @@ function tensorsIn(file: string, contents: Contents, prefix: Path): Found[] {
   });
 }
 
-/** Where tensors go. */
-interface Filled {
+/** What a file differs in, and, once it is accepted, where its tensors go. */
+interface Placement {
   readonly differences: readonly Difference[];
-  reads(): readonly Read[];
-  tree(): unknown;
+  readonly place: () => { readonly reads: readonly Read[]; readonly tree: unknown };
 }
 
-function fillTree(file: string, found: readonly Found[], into: unknown, target: Node<CheckedLeaf>): Filled {
+function inPlace(file: string, found: readonly Found[], into: unknown, target: Node<CheckedLeaf>): Placement {
   const { reads, differences } = fill(byPath(file, found), leavesOf(target), 'into');
-  return { differences, reads: () => reads, tree: () => into };
+  return { differences, place: () => ({ reads, tree: into }) };
 }
 
-function newTree(file: string, found: readonly Found[], note: string | undefined): Filled {
+function inNewTree(file: string, found: readonly Found[], note: string | undefined): Placement {
   const { floats, differences } = splitFloats(found, 'tree');
-  let made: Node<object> | undefined;
   return {
     differences,
-    reads: () => {
-      const leaves = makeLeaves(placeAll(file, floats, note), 'tree');
-      made = mapTree(leaves, ({ leaf }) => leaf.leaf);
-      return leavesOf(leaves).map(({ entry, leaf }) => readInto(entry, leaf));
+    place: () => {
+      const node = makeLeaves(placeAll(file, floats, note), 'tree');
+      const made = leavesOf(node);
+      return {
+        reads: made.map(({ entry, leaf }) => readInto(entry, leaf)),
+        tree: treeWith(
+          node,
+          made.map(({ leaf }) => leaf.leaf),
+        ),
+      };
     },
-    tree: () => made && buildTree(made, (leaf) => leaf),
   };
 }

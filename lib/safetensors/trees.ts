@@ -1,8 +1,9 @@
 // Trees and files: what a tree puts into a file, which arrays of a tree a file fills, and new trees for a file.
 import { allocate } from '../memory/arena';
 import type { Read } from './read';
-import { fromNote, fromPaths, KINDS, noteOf, type Path, pathIn, prefixed, type TakeLeaf } from './names';
-import { type Dtype, DTYPES, itemSize, type LeafData } from '../tree/dtype';
+import { fromNote, fromPaths, KINDS, noteOf, type TakeLeaf } from './names';
+import { type Difference, leafDifference, type LeafLayout, listDifferences } from '../tree/compare';
+import { type Dtype, DTYPES, type LeafData } from '../tree/dtype';
 import { coded } from '../errors';
 import {
   bufferOf,
@@ -12,27 +13,20 @@ import {
   isDetached,
   lengthOf,
   offsetOf,
-  sameShape,
+  sizeOf,
 } from '../tree/leaf';
+import { type Path, pathIn, prefixed } from '../tree/paths';
 import { type Entry, fileError, formatName, type Item, leafDtype } from './header';
-import { leavesOf, mapTree, type Node } from '../tree/tree';
-
-/** Something in which a file and a tree differ. */
-export interface Difference {
-  /** With the root's name: 'parameters.layers.0.weight', 'state.parameters.layers.0.weight.v', 'state.step'. */
-  readonly path: string;
-  /** `missing`: not in the file; `extra`: in the file alone. */
-  readonly kind: 'missing' | 'extra' | 'shape' | 'dtype';
-  /** Of the tree: a shape ('[2, 3]', '6 elements') or a dtype. */
-  readonly expected?: string;
-  /** Of the file. */
-  readonly received?: string;
-}
+import { EMPTY, leavesOf, type Node, nodeWith } from '../tree/tree';
 
 /** The memory of a leaf, as bytes. */
 export function bytesOf(leaf: CheckedLeaf): Uint8Array {
   if (isDetached(leaf.data) || lengthOf(leaf.data) !== leaf.length) {
-    throw coded(TypeError, 'detached', `${leaf.name}: expected an array that stays, received one that was taken away`);
+    throw coded(
+      TypeError,
+      'detached',
+      `${leaf.name}: its buffer was detached while the file was being read or written`,
+    );
   }
   return new Uint8Array(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));
 }
@@ -48,28 +42,15 @@ export function readInto({ start, end }: Entry, leaf: CheckedLeaf): Read {
   return { start, end, bytes: bytesOf(leaf) };
 }
 
-/** The difference between a tensor and the leaf that it is for, if there is one. */
-export function differenceOf(entry: Entry, leaf: CheckedLeaf, path: string): Difference | undefined {
-  if (entry.dtype !== formatName(leaf.dtype)) {
-    return { path, kind: 'dtype', expected: leaf.dtype, received: leafDtype(entry.dtype) ?? entry.dtype };
-  }
-  if (leaf.shape && !sameShape(leaf.shape, entry.shape)) {
-    return { path, kind: 'shape', expected: show(leaf.shape), received: show(entry.shape) };
-  }
-  const received = (entry.end - entry.start) / itemSize(leaf.dtype);
-  if (received === leaf.length) return undefined;
-  return { path, kind: 'shape', expected: `${String(leaf.length)} elements`, received: String(received) };
+/** A tensor as leaves are compared. */
+function layoutOf({ dtype, shape }: Entry): LeafLayout {
+  return { dtype: leafDtype(dtype) ?? dtype, shape, length: sizeOf(shape) };
 }
-
-const show = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 
 /** Throws if there are differences, with all of them as text and as the property `differences`. */
 export function refuseDifferences(file: string, differences: readonly Difference[]): void {
   if (differences.length === 0) return;
-  const lines = differences.map(({ path, kind, expected, received }) =>
-    expected === undefined ? `${path}: ${kind}` : `${path}: expected ${expected}, received ${String(received)}`,
-  );
-  const message = `${file}: expected the same tree, received one with differences:\n${lines.join('\n')}`;
+  const message = `${file}: expected the same tree, received one with differences:\n${listDifferences(differences)}`;
   throw Object.assign(coded(RangeError, 'file-mismatch', message), { differences });
 }
 
@@ -85,8 +66,37 @@ export function noteFor(node: Node<CheckedLeaf>, pathOf: (leaf: CheckedLeaf) => 
   }
 }
 
-/** `{}`: no leaf, in a place that is kept. */
-export const EMPTY: Node<never> = { container: {}, keys: [], children: [] };
+/** A leaf that wants the tensor of its path. */
+export interface Target {
+  readonly path: Path;
+  /** In differences. */
+  readonly name: string;
+  /** Whose dtype and shape the tensor must have. */
+  readonly model: LeafLayout;
+  /** True if a file may lack the tensor. */
+  readonly isOptional: boolean;
+}
+
+/** Gives each target the tensor of its path. `nameOf` names the tensors that no target wants. */
+export function matchTensors<T extends Target>(
+  entries: ReadonlyMap<string, Entry>,
+  targets: readonly T[],
+  nameOf: (path: string) => string,
+): { fits: { target: T; entry: Entry }[]; differences: Difference[] } {
+  const fits: { target: T; entry: Entry }[] = [];
+  const differences: Difference[] = [];
+  const extra = new Map(entries);
+  for (const target of targets) {
+    const entry = extra.get(target.path ?? '');
+    extra.delete(target.path ?? '');
+    const difference = entry && leafDifference(layoutOf(entry), target.model, target.name);
+    if (difference) differences.push(difference);
+    else if (entry) fits.push({ target, entry });
+    else if (!target.isOptional) differences.push({ path: target.name, kind: 'missing' });
+  }
+  for (const path of extra.keys()) differences.push({ path: nameOf(path), kind: 'extra' });
+  return { fits, differences };
+}
 
 /** What a file does to leaves that are there. */
 export interface Filling {
@@ -94,23 +104,13 @@ export interface Filling {
   readonly differences: readonly Difference[];
 }
 
-/** Fills each leaf from the tensor of its path. `root` begins the leaves' names, and those in differences. */
+/** Fills each leaf from the tensor of its path. `root` begins the leaves' names. */
 export function fill(entries: ReadonlyMap<string, Entry>, leaves: readonly CheckedLeaf[], root: string): Filling {
-  const reads: Read[] = [];
-  const differences: Difference[] = [];
-  const extra = new Map(entries);
-  for (const leaf of leaves) {
-    const path = pathIn(root, leaf.name) ?? '';
-    const entry = entries.get(path);
-    extra.delete(path);
-    const difference: Difference | undefined = entry
-      ? differenceOf(entry, leaf, leaf.name)
-      : { path: leaf.name, kind: 'missing' };
-    if (difference) differences.push(difference);
-    else if (entry) reads.push(readInto(entry, leaf));
-  }
-  for (const path of extra.keys()) differences.push({ path: `${root}.${path}`, kind: 'extra' });
-  return { reads, differences };
+  const targets = leaves.map((leaf) => {
+    return { path: pathIn(root, leaf.name), name: leaf.name, model: leaf, isOptional: false };
+  });
+  const { fits, differences } = matchTensors(entries, targets, (path) => `${root}.${path}`);
+  return { reads: fits.map(({ target, entry }) => readInto(entry, target.model)), differences };
 }
 
 /** Tensors that no leaf can hold, apart from those that one can. */
@@ -182,20 +182,15 @@ export interface Made {
 
 /** New leaves for all that is placed, in one arena. `root` is for messages. */
 export function makeLeaves(node: Node<Placed>, root: string): Node<Made> {
-  const data = allocate(
-    leavesOf(node).map(({ entry: { dtype, shape } }) => ({ dtype: leafDtype(dtype) as Dtype, shape })),
-  );
-  let next = 0;
-  return mapTree(node, ({ entry, isBare }) => {
-    const elements = data[next++];
+  const placed = leavesOf(node);
+  const data = allocate(placed.map(({ entry: { dtype, shape } }) => ({ dtype: leafDtype(dtype) as Dtype, shape })));
+  const made = placed.map(({ entry, isBare }, i): Made => {
     const dtype = leafDtype(entry.dtype) as Dtype;
-    const bare = isBare ? bareArray(dtype, elements) : undefined;
-    const leaf = checkLeaf(
-      bare ?? { data: elements, shape: Object.freeze([...entry.shape]), dtype },
-      `${root} ${entry.name}`,
-    );
-    return { entry, leaf };
+    const bare = isBare ? bareArray(dtype, data[i]) : undefined;
+    const leaf = bare ?? { data: data[i], shape: Object.freeze([...entry.shape]), dtype };
+    return { entry, leaf: checkLeaf(leaf, `${root} ${entry.name}`) };
   });
+  return nodeWith(node, made);
 }
 
 /** The typed array that is a leaf by itself, where the runtime has one for the dtype. */

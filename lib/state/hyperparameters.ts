@@ -1,55 +1,81 @@
-// Options of the optimizer: defaults, and every check of a hyperparameter.
+// The hyperparameters of a step: one table, from which their types, checks and names in files derive.
 import { coded, rangeError, typeError } from '../errors';
 import type { Schedule } from '../tree/types';
 
-/** Where steps run: `'auto'` picks per step, `'gpu'` throws where there is none, `'cpu'` never touches Metal. */
-export type DeviceChoice = 'auto' | 'gpu' | 'cpu';
-
-/** Options of `SGD`, with MLX's names and defaults. */
-export interface SGDOptions {
-  /** mu; default 0: a plain step without velocity. */
-  momentum?: number | undefined;
-  /** wd, the L2 penalty added to the gradient; default 0. */
-  weightDecay?: number | undefined;
-  /** tau, dampening of the momentum; default 0. Applies from the first step on, unlike PyTorch's. */
-  dampening?: number | undefined;
-  /** Nesterov momentum; default false. Needs a momentum and zero dampening. */
-  nesterov?: boolean | undefined;
-  /** Default `'auto'`. The environment variable METAL_SGD_DEVICE replaces `'auto'` only. */
-  device?: DeviceChoice | undefined;
+interface Row<T> {
+  readonly byDefault: T;
+  /** Throws for a wrong value; `name` says whose. */
+  readonly check: (name: string, value: unknown) => T;
+  /** Name in the metadata of a file. */
+  readonly saved: string;
+  /** Reads it from there; `undefined` for anything else. */
+  readonly parse: (text: string) => T | undefined;
 }
+
+/** Every hyperparameter but the learning rate. The keys are those of `SGDOptions` and the addon's columns. */
+export const HYPERPARAMETERS = {
+  momentum: number('momentum'),
+  weightDecay: number('weight_decay'),
+  dampening: number('dampening'),
+  nesterov: flag('nesterov'),
+};
+
+type Table = typeof HYPERPARAMETERS;
+export type HyperparameterName = keyof Table;
 
 /** The hyperparameters of a step, but for its learning rate. */
-export interface Hyperparameters {
-  momentum: number;
-  weightDecay: number;
-  dampening: number;
-  nesterov: boolean;
+export type Hyperparameters = { readonly [K in HyperparameterName]: Table[K] extends Row<infer T> ? T : never };
+
+export const HYPERPARAMETER_NAMES = Object.keys(HYPERPARAMETERS) as readonly HyperparameterName[];
+
+function number(saved: string): Row<number> {
+  return { byDefault: 0, check: checkNumber, saved, parse: parseNumber };
 }
 
-const DEFAULTS = { momentum: 0, weightDecay: 0, dampening: 0, nesterov: false, device: 'auto' } as const;
+function flag(saved: string): Row<boolean> {
+  return { byDefault: false, check: checkBoolean, saved, parse: (text) => BOOLEANS.get(text) };
+}
 
-/** Options with their defaults filled in, checked one by one and together. */
-export function checkOptions(options: unknown): Hyperparameters & { device: DeviceChoice } {
-  if (typeof options !== 'object' || options === null)
-    throw typeError('invalid-option', 'options', 'an object', options);
-  const known = Object.keys(DEFAULTS);
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) throw rangeError('invalid-option', 'options', `only ${known.join(', ')}`, key);
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['false', false],
+]);
+
+function parseNumber(text: string): number | undefined {
+  return Number.isFinite(Number(text)) ? Number(text) : undefined;
+}
+
+/** The hyperparameters among `given`, checked one by one and together; `undefined` takes the default. */
+export function checkHyperparameters(given: Readonly<Partial<Record<HyperparameterName, unknown>>>): Hyperparameters {
+  const checked = HYPERPARAMETER_NAMES.map((name) => {
+    const { byDefault, check } = HYPERPARAMETERS[name];
+    return [name, given[name] === undefined ? byDefault : check(name, given[name])];
+  });
+  const all = Object.fromEntries(checked) as Hyperparameters;
+  checkTogether(all);
+  return all;
+}
+
+/** `all` with another value for one of them, checked by itself and with the others. */
+export function withHyperparameter(all: Hyperparameters, name: HyperparameterName, value: unknown): Hyperparameters {
+  const next = { ...all, [name]: HYPERPARAMETERS[name].check(name, value) };
+  checkTogether(next);
+  return next;
+}
+
+/** True if steps use velocities. */
+export function usesVelocity({ momentum }: Hyperparameters): boolean {
+  return momentum > 0;
+}
+
+/** MLX's one check of hyperparameters against each other, in its words. */
+function checkTogether({ momentum, dampening, nesterov }: Hyperparameters): void {
+  if (nesterov && (momentum <= 0 || dampening !== 0)) {
+    throw coded(RangeError, 'invalid-hyperparameter', 'Nesterov momentum requires a momentum and zero dampening.');
   }
-  const given: Record<string, unknown> = { ...DEFAULTS };
-  for (const [key, value] of Object.entries(options)) if (value !== undefined) given[key] = value;
-  const hyperparameters = {
-    momentum: checkNumber('momentum', given['momentum']),
-    weightDecay: checkNumber('weightDecay', given['weightDecay']),
-    dampening: checkNumber('dampening', given['dampening']),
-    nesterov: checkNesterov(given['nesterov']),
-  };
-  checkTogether(hyperparameters);
-  return { ...hyperparameters, device: checkDevice('device', given['device']) };
 }
 
-/** A hyperparameter: a number that stays finite when it is rounded to float32. */
+/** Throws unless `value` is a number that stays finite when it is rounded to float32. */
 export function checkNumber(name: string, value: unknown): number {
   const expected = 'a finite number';
   if (typeof value !== 'number') throw typeError('invalid-hyperparameter', name, expected, value);
@@ -60,28 +86,12 @@ export function checkNumber(name: string, value: unknown): number {
   return value;
 }
 
-export function checkNesterov(value: unknown): boolean {
-  if (typeof value !== 'boolean') throw typeError('invalid-hyperparameter', 'nesterov', 'a boolean', value);
+function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw typeError('invalid-hyperparameter', name, 'a boolean', value);
   return value;
 }
 
-/** MLX's one check of hyperparameters against each other, in its words. */
-export function checkTogether({ momentum, dampening, nesterov }: Hyperparameters): void {
-  if (nesterov && (momentum <= 0 || dampening !== 0)) {
-    throw coded(RangeError, 'invalid-hyperparameter', 'Nesterov momentum requires a momentum and zero dampening.');
-  }
-}
-
-const DEVICES: readonly DeviceChoice[] = ['auto', 'gpu', 'cpu'];
-
-/** A choice of device; `name` says whose. */
-export function checkDevice(name: string, value: unknown): DeviceChoice {
-  const known = DEVICES.find((one) => one === value);
-  if (!known) throw rangeError('invalid-option', name, DEVICES.join(', '), value);
-  return known;
-}
-
-/** A learning rate: a number, or a schedule. */
+/** Throws unless `value` is a number or a function. */
 export function checkLearningRate(value: unknown): number | Schedule {
   if (typeof value === 'function') return value as Schedule;
   if (typeof value !== 'number') {
@@ -90,7 +100,7 @@ export function checkLearningRate(value: unknown): number | Schedule {
   return checkNumber('learningRate', value);
 }
 
-/** The learning rate of a step; names the step if a schedule gave none that is right. */
+/** The learning rate of a step. Throws with the step's number if a schedule gives a wrong one. */
 export function learningRateAt(rate: number | Schedule, step: number): number {
   return typeof rate === 'number' ? rate : checkNumber(`learningRate at step ${String(step)}`, rate(step));
 }

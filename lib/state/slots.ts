@@ -1,128 +1,107 @@
-// The velocities of an optimizer, kept in the structure of its parameters: never by position, never by a joined string.
-import { checkAlike, checkLeaf, type CheckedLeaf, looksLikeLeaf } from '../tree/leaf';
-import { coded, show, typeError } from '../errors';
+// What an optimizer keeps for each parameter, in the structure of the parameters: never by position, never by a joined
+// string.
+import { coded, typeError } from '../errors';
 import { copiesOf, copyElements, zerosFor } from '../memory/zeros';
-import { type Branch, keyAt, leavesOf, type Node, type Reader, readTree } from '../tree/tree';
+import { checkAlike, compareTrees, type Difference, leafDifference, listDifferences } from '../tree/compare';
+import { checkLeaf, type CheckedLeaf, looksLikeLeaf } from '../tree/leaf';
+import { type Path, pathIn, prefixed } from '../tree/paths';
+import {
+  buildTree,
+  EMPTY,
+  keyAt,
+  kindOf,
+  leavesOf,
+  MAX_DEPTH,
+  type Node,
+  nodeWith,
+  type Reader,
+  readTree,
+} from '../tree/tree';
 import type { StateTree } from '../tree/types';
 
 /** What is kept for one parameter. */
 export class Slot {
-  /** The parameter as it was when the slot was made: its dtype and shape stay. */
+  readonly path: Path;
+  /** The parameter when the slot was made: its dtype and shape stay. */
   readonly model: CheckedLeaf;
   v: CheckedLeaf | undefined;
 
-  constructor(model: CheckedLeaf, v?: CheckedLeaf) {
+  constructor(path: Path, model: CheckedLeaf, v?: CheckedLeaf) {
+    this.path = path;
     this.model = model;
     this.v = v;
   }
-}
 
-/** In an assigned state, an item of a list that has no velocity: it keeps the place. */
-const BLANK = Symbol('blank');
-
-type Twig = Slot | SlotBranch | typeof BLANK;
-
-class SlotBranch {
-  readonly isArray: boolean;
-  readonly children = new Map<string, Twig>();
-
-  constructor(isArray: boolean) {
-    this.isArray = isArray;
+  /** The velocity in messages. */
+  get velocityName(): string {
+    return velocityName(this.path);
   }
 }
 
+/** The velocity of a path in messages. */
+export function velocityName(path: Path): string {
+  return `${prefixed('state.parameters', path) as string}.v`;
+}
+
+/** A slot, or `undefined` for an item of a list that has no state: it keeps the place. */
+type Place = Slot | undefined;
+
+const BLANK: Node<Place> = { leaf: undefined };
+
 /** The slots of one optimizer. */
-export class Velocities {
-  #root: Twig = BLANK;
+export class Slots {
+  #root: Node<Place> = BLANK;
 
   /**
-   * The slot of each leaf of `tree`, in order; ones that are missing are made, but kept only once `keep` is called.
-   * Throws if the tree contradicts what is there.
+   * The slot of each leaf of `tree`, in order. Missing slots are made, and kept once `commit` is called. Throws if `tree`
+   * contradicts the slots that there are. `name` is the root's name in the leaves' names.
    */
-  slotsFor(tree: Node<CheckedLeaf>, name: string): { slots: Slot[]; keep: () => void } {
+  slotsFor(tree: Node<CheckedLeaf>, name: string): { slots: Slot[]; commit: () => void } {
     const slots: Slot[] = [];
-    const additions: (() => void)[] = [];
-    const root = grow(this.#root, tree, name, slots, additions);
+    const root = grow(this.#root, tree, name, (leaf) => new Slot(pathIn(name, leaf.name), leaf), slots);
     return {
       slots,
-      keep: () => {
+      commit: () => {
         this.#root = root;
-        for (const add of additions) add();
       },
     };
   }
 
   /** `{ v }` in the place of each slot, with the live arrays. */
   toState(): StateTree {
-    return stateOf(this.#root);
+    return buildTree(this.#root, (slot) => (slot?.v ? { v: slot.v.leaf } : {})) as StateTree;
   }
 
-  /** True while there is no slot. */
   get isEmpty(): boolean {
     return this.#root === BLANK;
   }
 
-  /** Every slot with its path, as a tree; `{}` where a place is kept. */
-  toTree(): Node<Remembered> {
-    return nodeOf(this.#root, undefined);
+  get all(): Slot[] {
+    return leavesOf(this.#root).filter((slot) => slot !== undefined);
   }
 
-  /** Takes over the arrays of a `state` themselves, for an optimizer that has no slot. */
-  adopt(state: unknown): void {
-    this.#adopt(readTree(state, 'state.parameters', stateReader), (leaf) => leaf);
+  /** The velocities as a tree; `{}` where there is none. */
+  get velocities(): Node<CheckedLeaf> {
+    return velocitiesOf(this.#root);
   }
 
-  /** Takes over `state`, copied, after checking it against what is there. Throws with every difference; then nothing has changed. */
+  /** Takes over arrays as velocities, each in the place of its parameter, for an optimizer that has no slot. */
+  adopt(velocities: Node<CheckedLeaf>): void {
+    this.#root = slotsOver(velocities, undefined);
+  }
+
+  /** Copies a `state` in. Throws with every difference from the slots that there are; then nothing has changed. */
   assign(state: unknown, name: string): void {
     const given = readTree(state, name, stateReader);
-    if (this.#root !== BLANK) {
-      const differences: string[] = [];
-      const pairs: [Slot, SlotState][] = [];
-      compare(this.#root, given, name, differences, pairs);
-      if (differences.length > 0) {
-        throw coded(
-          RangeError,
-          'state-mismatch',
-          `state: expected one of the same tree, received one with differences:\n${differences.join('\n')}`,
-        );
-      }
-      copyInto(pairs);
+    if (this.isEmpty) {
+      const velocities = withoutV(given);
+      const copies = copiesOf(leavesOf(velocities));
+      const leaves = leavesOf(velocities).map((leaf, i) => checkLeaf(copies[i], leaf.name));
+      this.adopt(nodeWith(velocities, leaves));
     } else {
-      const copies = copiesOf(leavesOf(given).flatMap(({ v }) => v ?? []));
-      let next = 0;
-      this.#adopt(given, ({ name }) => checkLeaf(copies[next++], name));
+      copyInto(matchState(this.#root, given, name));
     }
   }
-
-  #adopt(given: Node<SlotState>, take: (v: CheckedLeaf) => CheckedLeaf): void {
-    const make = (node: Node<SlotState>, name: string): Twig => {
-      if ('leaf' in node) {
-        return node.leaf.v ? new Slot(node.leaf.v, take(node.leaf.v)) : BLANK;
-      }
-      const branch = new SlotBranch(!node.keys);
-      node.children.forEach((child, i) => {
-        branch.children.set(keyAt(node, i), make(child, `${name}.${keyAt(node, i)}`));
-      });
-      return branch;
-    };
-    this.#root = make(given, 'state.parameters');
-  }
-}
-
-/** A slot and its dotted path; none for a tree that is one leaf. */
-export interface Remembered {
-  readonly path: string | undefined;
-  readonly slot: Slot;
-}
-
-function nodeOf(twig: Twig, path: string | undefined): Node<Remembered> {
-  if (twig === BLANK) return { container: {}, keys: [], children: [] };
-  if (twig instanceof Slot) return { leaf: { path, slot: twig } };
-  const keys = [...twig.children.keys()];
-  const children = Array.from(twig.children, ([key, child]) =>
-    nodeOf(child, path === undefined ? key : `${path}.${key}`),
-  );
-  return { container: {}, keys: twig.isArray ? undefined : keys, children };
 }
 
 /** Gives every slot that has none a velocity of zeros, all of them in one arena. */
@@ -131,134 +110,106 @@ export function makeVelocities(slots: readonly Slot[]): void {
   if (bare.length === 0) return;
   const made = zerosFor(bare.map(({ model }) => model));
   bare.forEach((slot, i) => {
-    slot.v = checkLeaf(made[i], velocityName(slot.model.name));
+    slot.v = checkLeaf(made[i], slot.velocityName);
   });
 }
 
-/** 'parameters.a.b' as the velocity's name in messages. */
-function velocityName(parameter: string): string {
-  return parameter.replace(/^\w+/, 'state.parameters') + '.v';
-}
-
-function grow(twig: Twig, node: Node<CheckedLeaf>, name: string, slots: Slot[], additions: (() => void)[]): Twig {
+/** The places with a slot for every leaf of `node`; the same object where nothing is missing. */
+function grow(
+  place: Node<Place>,
+  node: Node<CheckedLeaf>,
+  name: string,
+  make: (leaf: CheckedLeaf) => Slot,
+  slots: Slot[],
+): Node<Place> {
+  if (place !== BLANK && kindOf(place) !== kindOf(node)) throw changedTree(name, place, node);
   if ('leaf' in node) {
-    if (twig instanceof SlotBranch) throw changedTree(name, twig, 'a leaf');
-    if (twig !== BLANK) checkAlike(node.leaf, twig.model);
-    const slot = twig === BLANK ? new Slot(node.leaf) : twig;
+    const there = 'leaf' in place ? place.leaf : undefined;
+    if (there) checkAlike(node.leaf, there.model);
+    const slot = there ?? make(node.leaf);
     slots.push(slot);
-    return slot;
+    return there ? place : { leaf: slot };
   }
-  if (twig !== BLANK && (twig instanceof Slot || twig.isArray !== !node.keys)) {
-    throw changedTree(name, twig, node.keys ? 'an object' : 'an array');
-  }
-  const branch = twig === BLANK ? new SlotBranch(!node.keys) : twig;
+  const former = 'leaf' in place ? undefined : place;
+  const children = new Map(former?.children.map((child, i) => [keyAt(former, i), child]));
+  let isSame = former !== undefined;
   node.children.forEach((child, i) => {
     const key = keyAt(node, i);
-    const there = branch.children.get(key) ?? BLANK;
-    const grown = grow(there, child, `${name}.${key}`, slots, additions);
-    if (grown !== there) additions.push(() => branch.children.set(key, grown));
+    const there = children.get(key) ?? BLANK;
+    const grown = grow(there, child, `${name}.${key}`, make, slots);
+    isSame &&= grown === there;
+    children.set(key, grown);
   });
-  return branch;
+  if (isSame) return place;
+  return { container: {}, keys: node.keys && [...children.keys()], children: [...children.values()] };
 }
 
-const kindOf = (twig: Slot | SlotBranch): string =>
-  twig instanceof Slot ? 'a leaf' : twig.isArray ? 'an array' : 'an object';
-
-function changedTree(name: string, twig: Slot | SlotBranch, received: string): Error {
-  return coded(
-    TypeError,
-    'state-mismatch',
-    `${name}: expected ${kindOf(twig)} as in earlier steps, received ${received}`,
-  );
+function changedTree(name: string, place: Node<Place>, received: Node<CheckedLeaf>): Error {
+  const text = `${name}: expected ${kindOf(place)} as in earlier steps, received ${kindOf(received)}`;
+  return coded(TypeError, 'state-mismatch', text);
 }
 
-/** The leaf of a tree of states: `{ v }`, or `{}` where there is no velocity. */
-interface SlotState {
-  readonly v: CheckedLeaf | undefined;
+function velocitiesOf(node: Node<Place>): Node<CheckedLeaf> {
+  if ('leaf' in node) return node.leaf?.v ? { leaf: node.leaf.v } : EMPTY;
+  return { ...node, children: node.children.map(velocitiesOf) };
 }
 
-const stateReader: Reader<SlotState> = {
-  isLeaf: (value) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-    const keys = Object.keys(value);
-    return keys.length === 0 || (keys.length === 1 && keys[0] === 'v' && looksLikeLeaf((value as { v: unknown }).v));
-  },
+function slotsOver(velocities: Node<CheckedLeaf>, path: Path): Node<Place> {
+  if ('leaf' in velocities) return { leaf: new Slot(path, velocities.leaf, velocities.leaf) };
+  if (velocities.keys?.length === 0) return BLANK;
+  const children = velocities.children.map((child, i) => slotsOver(child, prefixed(path, keyAt(velocities, i))));
+  return { ...velocities, children };
+}
+
+/** Reads a state: a tree whose leaves stand at the key 'v' of their parameter's place. */
+const stateReader: Reader<CheckedLeaf> = {
+  isLeaf: looksLikeLeaf,
   read: (value, name) => {
-    const { v } = value as { v?: object };
-    return { v: v && checkLeaf(v, `${name}.v`) };
+    if (!name.endsWith('.v')) throw stateReader.refuse(value, name);
+    return checkLeaf(value as object, name);
   },
   refuse: (value, name) => typeError('invalid-state', name, 'a tree of { v }', value),
+  // One more than a tree of parameters, for `{ v }`.
+  maxDepth: MAX_DEPTH + 1,
 };
 
-function stateOf(twig: Twig): StateTree {
-  if (twig === BLANK) return {};
-  if (twig instanceof Slot) return twig.v ? { v: twig.v.leaf as never } : {};
-  const entries = [...twig.children].map(([key, child]): [string, StateTree] => [key, stateOf(child)]);
-  return twig.isArray ? entries.map(([, state]) => state) : Object.fromEntries(entries);
+/** The velocities of a state, each in the place of its parameter. */
+function withoutV(state: Node<CheckedLeaf>): Node<CheckedLeaf> {
+  if ('leaf' in state) throw stateReader.refuse(state.leaf.leaf, state.leaf.name);
+  const [only] = state.children;
+  if (state.keys?.length === 1 && state.keys[0] === 'v' && 'leaf' in only) return only;
+  return { ...state, children: state.children.map(withoutV) };
 }
 
-/** Lists every difference between the slots and a state, and pairs what fits. */
-function compare(
-  twig: Twig,
-  node: Node<SlotState>,
-  name: string,
-  differences: string[],
-  pairs: [Slot, SlotState][],
-): void {
-  const isEmpty = 'leaf' in node && !node.leaf.v;
-  if (twig === BLANK) {
-    if (!isEmpty) differences.push(`${name}: expected {}, received a state`);
-  } else if (twig instanceof Slot) {
-    if (!('leaf' in node)) differences.push(`${name}: expected { v }, received a branch`);
-    else compareSlot(twig, node.leaf, name, differences, pairs);
-  } else if ('leaf' in node && !isEmpty) {
-    differences.push(`${name}: expected ${kindOf(twig)}, received { v }`);
-  } else if (!('leaf' in node) && twig.isArray !== !node.keys) {
-    differences.push(`${name}: expected ${kindOf(twig)}, received ${node.keys ? 'an object' : 'an array'}`);
-  } else {
-    compareBranch(twig, 'leaf' in node ? undefined : node, name, differences, pairs);
-  }
+/** The state that belongs to the places: each slot as `{ v }`, also where it has no velocity yet. */
+function stateOf(node: Node<Place>): Node<Slot> {
+  if (!('leaf' in node)) return { ...node, children: node.children.map(stateOf) };
+  return node.leaf ? { container: {}, keys: ['v'], children: [{ leaf: node.leaf }] } : EMPTY;
 }
 
-function compareBranch(
-  twig: SlotBranch,
-  node: Branch<SlotState> | undefined,
-  name: string,
-  differences: string[],
-  pairs: [Slot, SlotState][],
-): void {
-  const given = new Map(node?.children.map((child, i) => [keyAt(node, i), child]));
-  for (const [key, child] of twig.children) {
-    const there = given.get(key);
-    if (there) compare(child, there, `${name}.${key}`, differences, pairs);
-    else differences.push(`${name}.${key}: missing`);
-    given.delete(key);
-  }
-  for (const key of given.keys()) differences.push(`${name}.${key}: extra`);
+/** Each velocity of a state beside its slot. Throws with every difference. */
+function matchState(root: Node<Place>, state: Node<CheckedLeaf>, name: string): [Slot, CheckedLeaf][] {
+  const pairs: [Slot, CheckedLeaf][] = [];
+  const differences: Difference[] = [];
+  compareTrees(stateOf(root), state, name, {
+    pair: (slot, v, path) => {
+      const difference = leafDifference(v, slot.v ?? slot.model, path);
+      if (difference) differences.push(difference);
+      else pairs.push([slot, v]);
+    },
+    differ: (difference, absent) => {
+      const isOptional = absent && 'leaf' in absent && !absent.leaf.v;
+      if (!isOptional) differences.push(difference);
+    },
+  });
+  if (differences.length === 0) return pairs;
+  const message = `state: expected the same tree, received one with differences:\n${listDifferences(differences)}`;
+  throw Object.assign(coded(RangeError, 'state-mismatch', message), { differences });
 }
 
-function compareSlot(
-  slot: Slot,
-  { v }: SlotState,
-  name: string,
-  differences: string[],
-  pairs: [Slot, SlotState][],
-): void {
-  if (!v) {
-    if (slot.v) differences.push(`${name}.v: missing`);
-    return;
-  }
-  try {
-    checkAlike(v, slot.v ?? slot.model);
-    pairs.push([slot, { v }]);
-  } catch (error) {
-    differences.push(error instanceof Error ? error.message : show(error));
-  }
-}
-
-function copyInto(pairs: readonly [Slot, SlotState][]): void {
+function copyInto(pairs: readonly (readonly [Slot, CheckedLeaf])[]): void {
   // Copied aside first: the state may hold our own arrays, in another order.
-  const copies = copiesOf(pairs.map(([, { v }]) => v as CheckedLeaf));
+  const copies = copiesOf(pairs.map(([, v]) => v));
   makeVelocities(pairs.map(([slot]) => slot));
   pairs.forEach(([slot], i) => {
     copyElements(checkLeaf(copies[i], 'copy'), slot.v as CheckedLeaf);

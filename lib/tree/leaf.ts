@@ -1,7 +1,8 @@
 // Leaves: what they are, and the checks of one leaf by itself and of one against another.
 import { types } from 'node:util';
 import { arrayName, type Dtype, DTYPES, holds, itemSize, type LeafData } from './dtype';
-import { rangeError, coded, show, typeError, Verbatim } from '../errors';
+import { coded, rangeError, show, typeError, Verbatim } from '../errors';
+import type { Reader } from './tree';
 
 /** A leaf that has been checked. */
 export interface CheckedLeaf {
@@ -117,7 +118,7 @@ function finish(
     throw rangeError(
       'invalid-shape',
       `${name}.data`,
-      `${String(sizeOf(shape))} elements for shape [${shape.join(', ')}]`,
+      `${String(sizeOf(shape))} elements for shape ${showShape(shape)}`,
       length,
     );
   }
@@ -125,14 +126,10 @@ function finish(
 }
 
 function detached(name: string): Error {
-  return coded(
-    TypeError,
-    'detached',
-    `${name}: expected memory that is there, received an array whose buffer is detached or too small`,
-  );
+  return coded(TypeError, 'detached', `${name}: its buffer was detached (transferred?) or shrunk`);
 }
 
-/** Throws if memory has gone since `leaf` was read: getters of a tree that are read later could take it away. */
+/** Throws if the memory of `leaf` is gone: a getter that ran since the leaf was read can have taken it away. */
 export function checkStillThere({ data, length, name }: CheckedLeaf): void {
   if (lengthOf(data) !== length) throw detached(name);
 }
@@ -158,31 +155,24 @@ export function checkShape(shape: unknown, name: string): readonly number[] {
   return axes;
 }
 
+/** A shape as messages show it: '[2, 3]'. */
+export function showShape(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
 /** True if two shapes have the same axes. */
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((axis, i) => axis === b[i]);
-}
-
-/** Throws unless `leaf` has the dtype, the length and, where both have one, the shape of `model`. */
-export function checkAlike(leaf: CheckedLeaf, model: CheckedLeaf): void {
-  const { name } = leaf;
-  if (leaf.dtype !== model.dtype) {
-    throw typeError('dtype-mismatch', name, `${model.dtype} as ${model.name}`, new Verbatim(leaf.dtype));
-  }
-  if (leaf.shape && model.shape && !sameShape(leaf.shape, model.shape)) {
-    throw rangeError(
-      'shape-mismatch',
-      name,
-      `shape [${model.shape.join(', ')}] as ${model.name}`,
-      new Verbatim(`[${leaf.shape.join(', ')}]`),
-    );
-  }
-  if (leaf.length !== model.length) {
-    throw rangeError('length-mismatch', name, `${String(model.length)} elements as ${model.name}`, leaf.length);
-  }
 }
 
 /** Bytes of a leaf's elements. */
 export function byteLengthOf(leaf: CheckedLeaf): number {
   return leaf.length * itemSize(leaf.dtype);
 }
+
+/** Reads trees of leaves. */
+export const leafReader: Reader<CheckedLeaf> = {
+  isLeaf: looksLikeLeaf,
+  read: (value, name) => checkLeaf(value as object, name),
+  refuse: notALeaf,
+};

@@ -18,10 +18,12 @@ export interface Reader<L> {
   read(value: unknown, name: string): L;
   /** The error for a value that is neither leaf nor branch. */
   refuse(value: unknown, name: string): Error;
+  /** Levels that a tree may have; default `MAX_DEPTH`. */
+  readonly maxDepth?: number;
 }
 
-/** Deeper trees are refused, long before the stack would end. */
-const MAX_DEPTH = 1000;
+/** Deeper trees are refused, in memory and in files, long before the stack would end. */
+export const MAX_DEPTH = 1000;
 
 interface Walk<L> {
   readonly reader: Reader<L>;
@@ -50,11 +52,12 @@ function readNode<L>(value: unknown, name: string, walk: Walk<L>): Node<L> {
       'invalid-tree',
       `${name}: expected a tree, received a cycle back to one of its own branches`,
     );
-  if (walk.ancestors.size >= MAX_DEPTH) {
+  const { maxDepth = MAX_DEPTH } = walk.reader;
+  if (walk.ancestors.size >= maxDepth) {
     throw rangeError(
       'invalid-tree',
       shorten(name),
-      `a tree of at most ${String(MAX_DEPTH)} levels`,
+      `a tree of at most ${String(maxDepth)} levels`,
       new Verbatim('a deeper one'),
     );
   }
@@ -84,7 +87,7 @@ function checkKeys(value: object, name: string): string[] {
     throw coded(
       TypeError,
       'invalid-tree',
-      `${name}.__proto__: expected another key, received one that JavaScript keeps for itself`,
+      `${name}.__proto__: expected another key, received one that JavaScript reserves`,
     );
   checkNoSymbols(value, name);
   return keys;
@@ -164,8 +167,27 @@ export function buildTree<L>(node: Node<L>, make: (leaf: L) => unknown): unknown
   return keys ? Object.fromEntries(keys.map((key, i) => [key, values[i]])) : values;
 }
 
-/** A tree in the caller's structure over other leaves, without building it. */
+/** What a node is, for messages. */
+export function kindOf(node: Node<unknown>): string {
+  return 'leaf' in node ? 'a leaf' : node.keys ? 'an object' : 'an array';
+}
+
+/** The same nodes over other leaves. */
 export function mapTree<L, M>(node: Node<L>, change: (leaf: L) => M): Node<M> {
   if ('leaf' in node) return { leaf: change(node.leaf) };
   return { ...node, children: node.children.map((child) => mapTree(child, change)) };
 }
+
+/** The same nodes over these leaves, which are in the tree's order. */
+export function nodeWith<M>(node: Node<unknown>, leaves: readonly M[]): Node<M> {
+  let next = 0;
+  return mapTree(node, () => leaves[next++]);
+}
+
+/** A new tree of the same structure with these leaves, which are in the tree's order. */
+export function treeWith(node: Node<unknown>, leaves: readonly unknown[]): unknown {
+  return buildTree(nodeWith(node, leaves), (leaf) => leaf);
+}
+
+/** `{}`: no leaf, in a place that is kept. */
+export const EMPTY: Branch<never> = { container: {}, keys: [], children: [] };

@@ -121,7 +121,7 @@ describe('while a step is pending', () => {
     };
     const pending = [optimizer.updateAsync(parameters, gradients), optimizer.updateAsync(parameters, gradients)];
     for (const [name, call] of Object.entries(calls)) {
-      const message = `${name.trim()}: expected no pending step, received a call while 2 of updateAsync are pending`;
+      const message = `${name.trim()}: 2 asynchronous steps are still pending; await them first`;
       expect(failureOf(call)).toEqual({ name: 'Error', code: 'busy', message });
     }
     const { step, learningRate, momentum, weightDecay, dampening, nesterov, device, lastRun } = optimizer;
@@ -216,7 +216,7 @@ describe('a step that fails', () => {
     for (const aborted of pending.slice(2)) {
       const { name, code, message } = await rejectionOf(aborted);
       expect({ name, code }).toEqual({ name: 'Error', code: 'aborted' });
-      expect(message).toMatch(/^updateAsync: not run, since an earlier step failed: .*injected/);
+      expect(message).toMatch(/^updateAsync: not run, because an earlier step failed: .*injected/);
     }
     expect(calls).toBe(2);
     expect([optimizer.step, optimizer.learningRate]).toEqual([1, 1]);

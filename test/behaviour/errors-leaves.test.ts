@@ -11,7 +11,7 @@ const TREE = `${LEAF}, or an object or array of them`;
 describe('leaves', () => {
   const detached = new Float32Array(2);
   structuredClone(detached.buffer, { transfer: [detached.buffer] });
-  const gone = 'expected memory that is there, received an array whose buffer is detached or too small';
+  const gone = 'its buffer was detached (transferred?) or shrunk';
 
   /** What stands in the place of the gradient `a`; the failure of `update`. */
   const rows: [string, unknown, Failure][] = [
@@ -160,14 +160,17 @@ describe('a gradient that does not fit its parameter', () => {
     [
       'no parameter',
       { b: floats(2) },
-      rangeFailure('missing-parameter', 'gradients.b: expected a parameter of this path, received a gradient alone'),
+      rangeFailure(
+        'missing-parameter',
+        'gradients.b: parameters has no leaf at this path; remove the gradient, or add the parameter',
+      ),
     ],
     [
       'no parameter in a list',
       { list: [floats(1), floats(1)] },
       rangeFailure(
         'missing-parameter',
-        'gradients.list.1: expected a parameter of this path, received a gradient alone',
+        'gradients.list.1: parameters has no leaf at this path; remove the gradient, or add the parameter',
       ),
     ],
     [
@@ -190,7 +193,7 @@ describe('a gradient that does not fit its parameter', () => {
       { toString: floats(2) },
       rangeFailure(
         'missing-parameter',
-        'gradients.toString: expected a parameter of this path, received a gradient alone',
+        'gradients.toString: parameters has no leaf at this path; remove the gradient, or add the parameter',
       ),
     ],
   ];

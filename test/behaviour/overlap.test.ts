@@ -7,7 +7,7 @@ import { bytesOf, memoryOf } from '../helpers/memory';
 
 const floats = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => i);
 const overlap = (a: string, b: string): unknown =>
-  rangeFailure('memory-overlap', `${a} and ${b}: expected memory of their own, received arrays that share some`);
+  rangeFailure('memory-overlap', `${a} and ${b} overlap in memory; each needs its own`);
 
 function expectOverlap(parameters: unknown, gradients: unknown, a: string, b: string): void {
   const optimizer = new SGD(1, { momentum: 0.5 });

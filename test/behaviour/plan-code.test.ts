@@ -4,7 +4,7 @@ import { failureOf, typeFailure } from '../helpers/failures';
 import { bytesOf, detach, memoryOf, numbers } from '../helpers/memory';
 
 const ones = (length = 1): Float32Array => new Float32Array(length).fill(1);
-const GONE = 'expected memory that is there, received an array whose buffer is detached or too small';
+const GONE = 'its buffer was detached (transferred?) or shrunk';
 
 describe('a getter that takes the memory of another leaf away', () => {
   /** A tree whose getter b runs `trap` at its `nth` reading. */

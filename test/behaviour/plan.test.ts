@@ -34,7 +34,7 @@ function failureAfter(change: (trees: Trees) => void): unknown {
   return failure;
 }
 
-const GONE = 'expected memory that is there, received an array whose buffer is detached or too small';
+const GONE = 'its buffer was detached (transferred?) or shrunk';
 
 describe('a leaf', () => {
   test('that was replaced is written, and the old one rests', () => {
@@ -285,7 +285,10 @@ describe('keys and items', () => {
     ['shrunk in the parameters', ({ parameters }) => parameters.list.pop(), 'gradients.list.1'],
   ])('%s: an error', (_, change, path) => {
     expect(failureAfter(change)).toEqual(
-      rangeFailure('missing-parameter', `${path}: expected a parameter of this path, received a gradient alone`),
+      rangeFailure(
+        'missing-parameter',
+        `${path}: parameters has no leaf at this path; remove the gradient, or add the parameter`,
+      ),
     );
   });
 

@@ -19,7 +19,7 @@ describe('trees that are refused', () => {
     },
   };
   const cycle = 'expected a tree, received a cycle back to one of its own branches';
-  const own = 'expected another key, received one that JavaScript keeps for itself';
+  const own = 'expected another key, received one that JavaScript reserves';
   const twice = 'expected one leaf of this path, received two (a key holds a dot)';
   const deeper = `parameters${'.next'.repeat(50)}`.slice(0, 120);
   class Model {

@@ -69,7 +69,7 @@ test('while a save is pending, everything else is busy, and steps wait for it', 
     expect(code).toBe('busy');
     return message;
   });
-  expect(messages[0]).toBe('update: expected no pending save, received a call while one writes');
+  expect(messages[0]).toBe('update: a save is still being written; await it first');
   expect((await rejectionOf(optimizer.load(path))).code).toBe('busy');
   expect(optimizer.step).toBe(1);
   const order: string[] = [];
@@ -136,7 +136,7 @@ test('while a load is pending, everything is busy, steps and saves too', async (
   const loaded = optimizer.load(path, { parameters });
   expect(failureOf(() => optimizer.state)).toMatchObject({
     code: 'busy',
-    message: 'state: expected no pending load, received a call while one reads',
+    message: 'state: a load is still running; await it first',
   });
   expect((await rejectionOf(optimizer.updateAsync(parameters, gradients))).code).toBe('busy');
   expect((await rejectionOf(optimizer.save(path))).code).toBe('busy');
@@ -150,7 +150,7 @@ test('load rejects while steps are pending', async () => {
   const { optimizer, parameters, gradients, path } = model();
   const stepped = optimizer.updateAsync(parameters, gradients);
   expect((await rejectionOf(optimizer.load(path))).message).toBe(
-    'load: expected no pending step, received a call while 1 of updateAsync are pending',
+    'load: 1 asynchronous step is still pending; await it first',
   );
   await stepped;
 });

@@ -134,7 +134,7 @@ test.each<[string, Uint8Array, string]>([
   [
     '__proto__',
     file(`{${tensor('__proto__', '1', '0,4')}}`, 4),
-    'key "__proto__": expected another key, received one that JavaScript keeps for itself',
+    'key "__proto__": expected another key, received one that JavaScript reserves',
   ],
   [
     '__proto__ below',

@@ -1,0 +1,115 @@
+// From two trees to a plan: reads them, pairs them, finds their slots, and checks that no memory overlaps.
+import { typeError } from '../errors';
+import { checkSeparate } from '../memory/overlap';
+import { copiesLike } from '../memory/zeros';
+import type { Slots } from '../state/slots';
+import { checkLeaf, type CheckedLeaf, checkStillThere, isShared, leafReader } from '../tree/leaf';
+import { leavesOf, mapTree, type Node, readTree, treeWith } from '../tree/tree';
+import type { PreparedTree } from '../addon/native';
+import { type Pair, pairUp } from './pairs';
+import { Plan, prepare, type Runner, type Stepped, withVelocities } from './plan';
+import type { ReadTree } from './snapshot';
+
+/** What a planner has to know of its optimizer. */
+export interface Planning {
+  readonly slots: Slots;
+  readonly runner: Runner;
+  /** True if steps use velocities. */
+  readonly usesVelocity: () => boolean;
+  /** True if a pending step will use the plan. */
+  readonly isAwaited: (plan: Plan) => boolean;
+}
+
+interface Trees {
+  readonly parameters: ReadTree;
+  readonly gradients: ReadTree;
+}
+
+/** Two trees with their slots; `commit` keeps those that are new. */
+interface Matched {
+  readonly pairs: Node<Pair>;
+  readonly stepped: readonly Stepped[];
+  readonly commit: () => void;
+}
+
+/** Makes the plans of one optimizer, and keeps the last. */
+export class Planner {
+  readonly #optimizer: Planning;
+  #last: Plan | undefined;
+
+  constructor(optimizer: Planning) {
+    this.#optimizer = optimizer;
+  }
+
+  /**
+   * The plan for two trees: the last one while they are the same, else a new one. Throws what `SGD.update` throws; then
+   * nothing has changed. `shared`: all memory must be shared.
+   */
+  plan(parameters: unknown, gradients: unknown, shared = false): Plan {
+    const last = this.#last;
+    // A getter of the trees may have assigned a momentum, which ends the plan.
+    if (last?.fits(parameters, gradients) && last === this.#last && (!shared || last.isShared)) return last;
+    const trees = readTrees(parameters, gradients);
+    const { stepped, commit } = this.#match(trees);
+    if (shared) for (const { parameter, gradient } of stepped) checkShared(parameter, gradient);
+    const { runner, usesVelocity } = this.#optimizer;
+    const plan = new Plan(trees.parameters, trees.gradients, withVelocities(stepped, usesVelocity()), runner);
+    commit();
+    this.#replace(plan);
+    return plan;
+  }
+
+  /** One step on copies of the parameters. `result` is the tree of copies, in the structure of the gradients. */
+  planCopies(parameters: unknown, gradients: unknown): { prepared: PreparedTree; result: unknown } {
+    const { pairs, stepped, commit } = this.#match(readTrees(parameters, gradients));
+    const copies = copiesLike(stepped.map(({ parameter }) => parameter));
+    const onCopies = stepped.map((one, i) => ({ ...one, parameter: checkLeaf(copies[i], one.parameter.name) }));
+    const { runner, usesVelocity } = this.#optimizer;
+    const prepared = prepare(withVelocities(onCopies, usesVelocity()), runner);
+    commit();
+    return { prepared, result: treeWith(pairs, copies) };
+  }
+
+  /** Ends the last plan: its velocities have been replaced, or are needed from now on. */
+  drop(): void {
+    this.#replace(undefined);
+  }
+
+  /** The addon lets go of the former plan at once, unless a pending step will use it. */
+  #replace(plan: Plan | undefined): void {
+    const former = this.#last;
+    this.#last = plan;
+    if (former && !this.#optimizer.isAwaited(former)) former.release();
+  }
+
+  #match({ parameters, gradients }: Trees): Matched {
+    const pairs = pairUp(parameters.node, gradients.node);
+    const stepping = mapTree(pairs, ({ parameter }) => parameter);
+    const { slots, commit } = this.#optimizer.slots.slotsFor(stepping, 'parameters');
+    const stepped = leavesOf(pairs).map((pair, i) => ({ ...pair, slot: slots[i] }));
+    const velocities = slots.flatMap(({ v }) => v ?? []);
+    checkSeparate([...leavesOf(parameters.node), ...velocities], leavesOf(gradients.node));
+    return { pairs, stepped, commit };
+  }
+}
+
+function readTrees(parameters: unknown, gradients: unknown): Trees {
+  const trees = {
+    parameters: { given: parameters, node: readTree(parameters, 'parameters', leafReader) },
+    gradients: { given: gradients, node: readTree(gradients, 'gradients', leafReader) },
+  };
+  for (const { node } of Object.values(trees)) leavesOf(node).forEach(checkStillThere);
+  return trees;
+}
+
+function checkShared(...leaves: readonly CheckedLeaf[]): void {
+  for (const { data, name } of leaves) {
+    if (isShared(data)) continue;
+    throw typeError(
+      'not-shared',
+      name,
+      'shared memory, which nobody can take away from a running step: make it by zeros, zerosLike or clone',
+      data,
+    );
+  }
+}

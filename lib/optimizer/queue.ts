@@ -1,0 +1,121 @@
+// The order of asynchronous work: steps and saves of one optimizer run one after another, in the order of the calls.
+import { types } from 'node:util';
+import { coded, show } from '../errors';
+import type { Plan } from './plan';
+
+interface Entry {
+  /** The public method, for messages. */
+  readonly what: 'updateAsync' | 'save';
+  /** Of a step. */
+  readonly plan?: Plan;
+  readonly start: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Asynchronous work of one optimizer. */
+export class Queue {
+  /** The first one runs. */
+  #entries: Entry[] = [];
+  #isLoading = false;
+  /** Files are written one after another, so that the last one called for stays. */
+  #lastWrite: Promise<unknown> = Promise.resolve();
+
+  /** Throws with code `busy` while anything is pending; `what` is the caller's name. */
+  assertIdle(what: string): void {
+    this.assertNotLoading(what);
+    if (this.#entries.length > 0) throw this.#busy(what);
+  }
+
+  /** Throws with code `busy` while a load runs. */
+  assertNotLoading(what: string): void {
+    if (this.#isLoading) throw coded(Error, 'busy', `${what}: a load is still running; await it first`);
+  }
+
+  #busy(what: string): Error {
+    const { steps } = this;
+    if (steps === 0) return coded(Error, 'busy', `${what}: a save is still being written; await it first`);
+    const text = steps === 1 ? '1 asynchronous step is' : `${String(steps)} asynchronous steps are`;
+    return coded(Error, 'busy', `${what}: ${text} still pending; await ${steps === 1 ? 'it' : 'them'} first`);
+  }
+
+  /** Steps that are pending. */
+  get steps(): number {
+    return this.#entries.filter(({ plan }) => plan).length;
+  }
+
+  /** True if a pending step will use the plan. */
+  uses(plan: Plan): boolean {
+    return this.#entries.some((entry) => entry.plan === plan);
+  }
+
+  /** Takes on a step. `run` starts it; `completed` is called when it is over, before any later work starts. */
+  step(plan: Plan, run: () => Promise<void>, completed: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const start = (): void => {
+        run().then(
+          () => {
+            this.#entries.shift();
+            completed();
+            resolve();
+            this.#startNext();
+          },
+          (reason: unknown) => {
+            this.#abort(reason);
+          },
+        );
+      };
+      this.#add({ what: 'updateAsync', plan, start, reject });
+    });
+  }
+
+  /** Takes on a save. `write` gets a promise for its turn on the disk; `holds`: later work waits for the whole file. */
+  save(write: (turn: Promise<unknown>) => Promise<string>, holds: boolean): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.#entries.shift();
+        this.#startNext();
+      };
+      const start = (): void => {
+        const written = write(this.#lastWrite);
+        this.#lastWrite = written.catch(() => undefined);
+        if (holds) {
+          written.finally(leave).then(resolve, reject);
+        } else {
+          written.then(resolve, reject);
+          leave();
+        }
+      };
+      this.#add({ what: 'save', start, reject });
+    });
+  }
+
+  /** Runs a load. Everything else is refused meanwhile. */
+  async exclusive<T>(load: () => Promise<T>): Promise<T> {
+    this.#isLoading = true;
+    try {
+      return await load();
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  #add(entry: Entry): void {
+    this.#entries.push(entry);
+    if (this.#entries.length === 1) this.#startNext();
+  }
+
+  #startNext(): void {
+    this.#entries.at(0)?.start();
+  }
+
+  /** The first entry failed: it and all that wait for it reject, and write nothing. */
+  #abort(reason: unknown): void {
+    const [failed, ...waiting] = this.#entries;
+    this.#entries = [];
+    failed.reject(reason);
+    const why = types.isNativeError(reason) ? reason.message : show(reason);
+    for (const { what, reject } of waiting) {
+      reject(coded(Error, 'aborted', `${what}: not run, because an earlier step failed: ${why}`, reason));
+    }
+  }
+}

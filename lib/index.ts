@@ -27,6 +27,7 @@ export type { Difference } from './tree/compare';
 export { clone, zeros, zerosLike } from './memory/zeros';
 export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './state/schedules';
 export { SGD } from './optimizer/sgd';
+export type { OptimizerState, Schedule, StateTree } from './state/types';
 export type {
   DataOf,
   DeepPartial,
@@ -35,10 +36,7 @@ export type {
   Gradients,
   Leaf,
   LeafLike,
-  OptimizerState,
   PartialTree,
-  Schedule,
-  StateTree,
   Tensor,
   Tree,
   Zeros,

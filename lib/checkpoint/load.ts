@@ -3,9 +3,11 @@ import { checkFlag, checkKeys, rangeError, typeError } from '../errors';
 import { checkSeparate } from '../memory/overlap';
 import type { Contents } from '../safetensors/header';
 import { isOurs, type Metadata, noteIn, usersMetadata } from '../safetensors/metadata';
-import type { Loading } from '../safetensors/read';
+import { checkBytes } from '../safetensors/options';
+import { loadBytes, loadFile, type Loading } from '../safetensors/read';
 import { byPath, fill, refuseDifferences } from '../safetensors/trees';
-import type { Slot, Slots } from '../state/slots';
+import type { Slot } from '../state/slots';
+import type { State } from '../state/state';
 import type { Difference } from '../tree/compare';
 import { type CheckedLeaf, leafReader } from '../tree/leaf';
 import { leavesOf, type Node, readTree } from '../tree/tree';
@@ -34,21 +36,14 @@ export interface LoadedState {
   readonly hyperparameters: SavedHyperparameters | undefined;
 }
 
-/** What the optimizer has to take over by itself. */
-export interface LoadedNumbers {
-  readonly step: number | undefined;
-  readonly learningRate: number | undefined;
-  readonly loaded: LoadedState;
-}
-
 /** A load whose arguments have been checked. */
 export interface LoadRequest {
-  readonly slots: Slots;
+  /** Its path, or 'bytes'; for messages. */
+  readonly file: string;
+  readonly state: State;
   readonly parameters: Node<CheckedLeaf> | undefined;
   readonly isStrict: boolean;
   readonly from: StateFormat | undefined;
-  /** True if steps use velocities. */
-  readonly usesVelocity: boolean;
   /** The slots that there are, and those that the parameters will have. */
   readonly known: readonly Slot[];
   /** Keeps the new ones among them. */
@@ -56,7 +51,7 @@ export interface LoadRequest {
 }
 
 /** Checks what a load is asked for. Nothing changes. */
-export function checkLoad(options: unknown, slots: Slots, usesVelocity: boolean): LoadRequest {
+export function checkLoad(file: string, options: unknown, state: State): LoadRequest {
   const { parameters: tree, strict, from } = checkKeys('options', options, ['parameters', 'strict', 'from']);
   const formats: readonly unknown[] = ['torch', 'node-mlx', undefined];
   if (from !== undefined && (typeof from !== 'object' || !formats.includes((from as StateFormat | null)?.format))) {
@@ -67,30 +62,33 @@ export function checkLoad(options: unknown, slots: Slots, usesVelocity: boolean)
   }
   const parameters = tree === undefined ? undefined : readTree(tree, 'parameters', leafReader);
   const isStrict = checkFlag('strict', strict, true);
+  const { slots } = state;
   const grown = parameters ? slots.slotsFor(parameters, 'parameters') : { slots: [], commit: () => undefined };
   const known = [...new Set([...slots.all, ...grown.slots])];
   checkSeparate([...(parameters ? leavesOf(parameters) : []), ...known.flatMap(({ v }) => v ?? [])], []);
-  return {
-    slots,
-    parameters,
-    isStrict,
-    from: from as StateFormat | undefined,
-    usesVelocity,
-    known,
-    commit: grown.commit,
-  };
+  return { file, state, parameters, isStrict, from: from as StateFormat | undefined, known, commit: grown.commit };
+}
+
+/** Loads a state from a file. */
+export function loadState(request: LoadRequest): Promise<LoadedState> {
+  return loadFile(request.file, (contents) => load(contents, request));
+}
+
+/** Loads a state from bytes in memory. */
+export function loadStateBytes(bytes: unknown, request: LoadRequest): LoadedState {
+  return loadBytes(request.file, checkBytes(bytes), (contents) => load(contents, request));
 }
 
 /** Loads a state. Nothing changes until all but the elements is checked; slots get no new arrays until all is read. */
-export function* loadState(file: string, contents: Contents, request: LoadRequest): Loading<LoadedNumbers> {
-  const { parameters, isStrict, from } = request;
+function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
+  const { file, state, parameters, isStrict, from } = request;
   const ours = isOurs(file, contents);
   const entries = sortEntries(contents, ours, ours || parameters !== undefined, from);
   const numbers = new StateNumbers(file, contents, entries, from);
-  const isNew = request.slots.isEmpty && !parameters;
+  const isNew = state.slots.isEmpty && !parameters;
   const velocities = isNew
-    ? newSlots(file, entries.velocities, noteIn(contents, 'state'), request.slots)
-    : matchSlots(file, entries.velocities, request.known, !ours && request.usesVelocity);
+    ? newSlots(file, entries.velocities, noteIn(contents, 'state'), state.slots)
+    : matchSlots(file, entries.velocities, request.known, !ours && state.usesVelocity);
   const filling = parameters && fill(byPath(file, entries.parameters), leavesOf(parameters), 'parameters');
   const others = entries.others.map((path): Difference => ({ path, kind: 'extra' }));
   const differences = [numbers, velocities, ...(filling ? [filling] : [])].flatMap((one) => one.differences);
@@ -104,7 +102,7 @@ export function* loadState(file: string, contents: Contents, request: LoadReques
 
   commit();
   request.commit();
+  state.progress.restore(numbers.step, numbers.learningRate);
   const hyperparameters = ours ? savedHyperparameters(contents) : undefined;
-  const loaded = { differences, metadata: usersMetadata(contents), hyperparameters };
-  return { step: numbers.step, learningRate: numbers.learningRate, loaded };
+  return { differences, metadata: usersMetadata(contents), hyperparameters };
 }

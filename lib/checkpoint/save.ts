@@ -6,9 +6,10 @@ import { checkMetadata, type Metadata, metadataOf } from '../safetensors/metadat
 import { escapeKey, noteName } from '../safetensors/names';
 import { checkPath } from '../safetensors/options';
 import { itemOf, noteFor } from '../safetensors/trees';
-import { writeWhole } from '../safetensors/write';
-import { HYPERPARAMETER_NAMES, HYPERPARAMETERS, type Hyperparameters } from '../state/hyperparameters';
-import type { Slots } from '../state/slots';
+import { joinPieces, writeWhole } from '../safetensors/write';
+import { HYPERPARAMETER_NAMES, HYPERPARAMETERS } from '../state/hyperparameters';
+import type { Progress } from '../state/progress';
+import type { State } from '../state/state';
 import { type CheckedLeaf, checkLeaf, leafReader } from '../tree/leaf';
 import { type Path, pathIn, prefixed } from '../tree/paths';
 import { leavesOf, readTree } from '../tree/tree';
@@ -30,12 +31,6 @@ export interface SaveOptions<P = unknown> {
 /** A path, or what gives it for the number of completed steps. */
 export type SavePath = string | FileUrl | ((step: number) => string | FileUrl);
 
-/** The numbers of an optimizer at the moment of saving. */
-export interface SavedNumbers extends Hyperparameters {
-  readonly step: number;
-  readonly learningRate: number;
-}
-
 /** A leaf and the name that it gets in the file. */
 interface Named {
   readonly name: string;
@@ -48,10 +43,12 @@ export class Save {
   readonly #named: readonly Named[];
   readonly #notes: Readonly<Record<string, string | undefined>>;
   readonly #metadata: Metadata;
-
   readonly #path: (step: number) => unknown;
+  readonly #state: State;
 
-  constructor(path: unknown, options: unknown, slots: Slots) {
+  constructor(path: unknown, options: unknown, state: State) {
+    this.#state = state;
+    const { slots } = state;
     const checked = typeof path === 'function' ? undefined : checkPath(path);
     this.#path = checked === undefined ? (path as (step: number) => unknown) : () => checked;
     const { parameters, metadata, snapshot } = checkKeys('options', options, ['parameters', 'metadata', 'snapshot']);
@@ -71,27 +68,33 @@ export class Save {
   }
 
   /** Writes the file, once `turn` has come. What is to be copied is copied before this returns. */
-  async write(numbers: SavedNumbers, turn: Promise<unknown>): Promise<string> {
-    const path = checkPath(this.#path(numbers.step));
-    const pieces = this.pieces(numbers);
+  async write(turn: Promise<unknown>): Promise<string> {
+    const path = checkPath(this.#path(this.#state.progress.step));
+    const pieces = this.#pieces();
     await turn;
     await writeWhole(path, pieces);
     return path;
   }
 
+  /** The whole file in memory. */
+  toBytes(): Uint8Array {
+    return joinPieces(this.#pieces());
+  }
+
   /** The file in pieces. With a snapshot they are copies, else the arrays themselves. */
-  pieces(numbers: SavedNumbers): Piece[] {
+  #pieces(): Piece[] {
+    const { progress, hyperparameters } = this.#state;
     const leaves = this.#named.map(({ leaf }) => leaf);
     const written = this.isSnapshot ? copiesOf(leaves).map((copy) => checkLeaf(copy, 'copy')) : leaves;
     const items = written.map((leaf, i) => itemOf(this.#named[i].name, leaf));
-    const hyperparameters = HYPERPARAMETER_NAMES.map((name) => [HYPERPARAMETERS[name].saved, numbers[name]] as const);
-    const notes = { learning_rate: numbers.learningRate, ...Object.fromEntries(hyperparameters), ...this.#notes };
-    return layOut([...numberItems(numbers), ...items], metadataOf(notes, leaves, this.#metadata));
+    const saved = HYPERPARAMETER_NAMES.map((name) => [HYPERPARAMETERS[name].saved, hyperparameters[name]] as const);
+    const notes = { learning_rate: progress.learningRate, ...Object.fromEntries(saved), ...this.#notes };
+    return layOut([...numberItems(progress), ...items], metadataOf(notes, leaves, this.#metadata));
   }
 }
 
 /** As MLX keeps them. */
-function numberItems({ step, learningRate }: SavedNumbers): Item[] {
+function numberItems({ step, learningRate }: Progress): Item[] {
   const steps = Buffer.alloc(8);
   steps.writeBigUInt64LE(BigInt(step));
   const rate = Buffer.alloc(4);

@@ -4,6 +4,7 @@ import { DTYPES } from '../tree/dtype';
 import { asMetalError, typeError, Verbatim } from '../errors';
 import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from '../tree/leaf';
 import { type ArenaPages, native, type PreparedTree, TARGETS } from '../addon/native';
+import type { Runner } from './runner';
 import { type ReadTree, Snapshot } from './snapshot';
 import { makeVelocities, Slot } from '../state/slots';
 
@@ -45,39 +46,6 @@ export function withVelocities(stepped: readonly Stepped[], usesVelocity: boolea
   if (!usesVelocity) return stepped.map((one) => ({ ...one, slot: new Slot(one.slot.path, one.parameter) }));
   makeVelocities(stepped.map(({ slot }) => slot));
   return stepped;
-}
-
-/** How the steps of an optimizer run: where, and the numbers that the addon reads and writes. */
-export interface Runner {
-  readonly target: (typeof TARGETS)[number];
-  readonly settings: Float64Array;
-}
-
-/** One step in place. */
-export function stepNow(prepared: PreparedTree): void {
-  try {
-    native().step(prepared);
-  } catch (error) {
-    throw asMetalError(error);
-  }
-}
-
-/** One step in place of leaves that won't come back as they are. */
-export function stepOnce(prepared: PreparedTree): void {
-  try {
-    stepNow(prepared);
-  } finally {
-    native().release(prepared);
-  }
-}
-
-/** One step off this thread. */
-export async function stepLater(plan: Plan): Promise<void> {
-  try {
-    await native().stepAsync(plan.prepared, plan);
-  } catch (error) {
-    throw asMetalError(error);
-  }
 }
 
 /** Hands leaves to the addon, with what it can't know: where a gap between two is only padding, and what is an arena. */

@@ -1,24 +1,15 @@
 // From two trees to a plan: reads them, pairs them, finds their slots, and checks that no memory overlaps.
+import type { PreparedTree } from '../addon/native';
 import { typeError } from '../errors';
 import { checkSeparate } from '../memory/overlap';
 import { copiesLike } from '../memory/zeros';
-import type { Slots } from '../state/slots';
+import type { State } from '../state/state';
 import { checkLeaf, type CheckedLeaf, checkStillThere, isShared, leafReader } from '../tree/leaf';
 import { leavesOf, mapTree, type Node, readTree, treeWith } from '../tree/tree';
-import type { PreparedTree } from '../addon/native';
 import { type Pair, pairUp } from './pairs';
-import { Plan, prepare, type Runner, type Stepped, withVelocities } from './plan';
+import { Plan, prepare, type Stepped, withVelocities } from './plan';
+import type { Runner } from './runner';
 import type { ReadTree } from './snapshot';
-
-/** What a planner has to know of its optimizer. */
-export interface Planning {
-  readonly slots: Slots;
-  readonly runner: Runner;
-  /** True if steps use velocities. */
-  readonly usesVelocity: () => boolean;
-  /** True if a pending step will use the plan. */
-  readonly isAwaited: (plan: Plan) => boolean;
-}
 
 interface Trees {
   readonly parameters: ReadTree;
@@ -34,11 +25,16 @@ interface Matched {
 
 /** Makes the plans of one optimizer, and keeps the last. */
 export class Planner {
-  readonly #optimizer: Planning;
+  readonly #state: State;
+  readonly #runner: Runner;
+  readonly #isAwaited: (plan: Plan) => boolean;
   #last: Plan | undefined;
 
-  constructor(optimizer: Planning) {
-    this.#optimizer = optimizer;
+  /** `isAwaited` tells whether a pending step will use a plan. */
+  constructor(state: State, runner: Runner, isAwaited: (plan: Plan) => boolean) {
+    this.#state = state;
+    this.#runner = runner;
+    this.#isAwaited = isAwaited;
   }
 
   /**
@@ -52,8 +48,8 @@ export class Planner {
     const trees = readTrees(parameters, gradients);
     const { stepped, commit } = this.#match(trees);
     if (shared) for (const { parameter, gradient } of stepped) checkShared(parameter, gradient);
-    const { runner, usesVelocity } = this.#optimizer;
-    const plan = new Plan(trees.parameters, trees.gradients, withVelocities(stepped, usesVelocity()), runner);
+    const complete = withVelocities(stepped, this.#state.usesVelocity);
+    const plan = new Plan(trees.parameters, trees.gradients, complete, this.#runner);
     commit();
     this.#replace(plan);
     return plan;
@@ -64,8 +60,7 @@ export class Planner {
     const { pairs, stepped, commit } = this.#match(readTrees(parameters, gradients));
     const copies = copiesLike(stepped.map(({ parameter }) => parameter));
     const onCopies = stepped.map((one, i) => ({ ...one, parameter: checkLeaf(copies[i], one.parameter.name) }));
-    const { runner, usesVelocity } = this.#optimizer;
-    const prepared = prepare(withVelocities(onCopies, usesVelocity()), runner);
+    const prepared = prepare(withVelocities(onCopies, this.#state.usesVelocity), this.#runner);
     commit();
     return { prepared, result: treeWith(pairs, copies) };
   }
@@ -79,13 +74,13 @@ export class Planner {
   #replace(plan: Plan | undefined): void {
     const former = this.#last;
     this.#last = plan;
-    if (former && !this.#optimizer.isAwaited(former)) former.release();
+    if (former && !this.#isAwaited(former)) former.release();
   }
 
   #match({ parameters, gradients }: Trees): Matched {
     const pairs = pairUp(parameters.node, gradients.node);
     const stepping = mapTree(pairs, ({ parameter }) => parameter);
-    const { slots, commit } = this.#optimizer.slots.slotsFor(stepping, 'parameters');
+    const { slots, commit } = this.#state.slots.slotsFor(stepping, 'parameters');
     const stepped = leavesOf(pairs).map((pair, i) => ({ ...pair, slot: slots[i] }));
     const velocities = slots.flatMap(({ v }) => v ?? []);
     checkSeparate([...leavesOf(parameters.node), ...velocities], leavesOf(gradients.node));

@@ -1,18 +1,19 @@
 // One leaf by itself: `SGD.initSingle` and `SGD.applySingle`.
-import { SETTINGS } from '../addon/native';
 import { typeError } from '../errors';
 import { checkSeparate } from '../memory/overlap';
 import { copyOf } from '../memory/zeros';
 import { makeVelocities, Slot } from '../state/slots';
+import type { State } from '../state/state';
 import { checkAlike } from '../tree/compare';
 import { type CheckedLeaf, checkLeaf, looksLikeLeaf, notALeaf } from '../tree/leaf';
 import type { Leaf } from '../tree/types';
-import { prepare, type Runner, stepOnce, withVelocities } from './plan';
+import { prepare, withVelocities } from './plan';
+import type { Runner } from './runner';
 
 type SingleState = { v?: Leaf };
 
 /** Gives `state` a zero velocity like `parameter`, unless steps use none. */
-export function initSingle(parameter: unknown, state: SingleState, usesVelocity: boolean): void {
+export function initSingle(parameter: unknown, state: SingleState, { usesVelocity }: State): void {
   const slot = new Slot(undefined, checkSingle(parameter, 'parameter'));
   checkState(state);
   if (!usesVelocity) return;
@@ -20,32 +21,31 @@ export function initSingle(parameter: unknown, state: SingleState, usesVelocity:
   state.v = slot.v?.leaf as Leaf;
 }
 
-/** How a leaf is stepped. */
-export interface SingleStep extends Runner {
-  readonly learningRate: number;
-  readonly usesVelocity: boolean;
-}
-
 /** The stepped copy of `parameter`; writes the velocity of `state` in place. */
-export function applySingle(gradient: unknown, parameter: unknown, state: SingleState, how: SingleStep): object {
+export function applySingle(
+  gradient: unknown,
+  parameter: unknown,
+  state: SingleState,
+  { usesVelocity, progress }: State,
+  runner: Runner,
+): object {
   const given = checkSingle(parameter, 'parameter');
   const read = checkSingle(gradient, 'gradient');
   checkAlike(read, given);
   checkState(state);
   const { v } = state;
   const slot = new Slot(undefined, given);
-  if (how.usesVelocity && v !== undefined) {
+  if (usesVelocity && v !== undefined) {
     slot.v = checkSingle(v, 'state.v');
     checkAlike(slot.v, given);
     checkSeparate([slot.v], [read, given]);
   }
   const result = copyOf(given);
   const stepped = [{ parameter: checkLeaf(result, 'parameter'), gradient: read, slot }];
-  const prepared = prepare(withVelocities(stepped, how.usesVelocity), how);
+  const prepared = prepare(withVelocities(stepped, usesVelocity), runner);
   // Before the step: a state that can't take it throws, and then nothing has changed.
   if (slot.v && v === undefined) state.v = slot.v.leaf as Leaf;
-  how.settings[SETTINGS.learningRate] = how.learningRate;
-  stepOnce(prepared);
+  runner.stepSingle(prepared, progress.learningRate);
   return result;
 }
 

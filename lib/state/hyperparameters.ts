@@ -1,6 +1,6 @@
 // The hyperparameters of a step: one table, from which their types, checks and names in files derive.
 import { coded, rangeError, typeError } from '../errors';
-import type { Schedule } from '../tree/types';
+import type { Schedule } from './types';
 
 interface Row<T> {
   readonly byDefault: T;
@@ -61,11 +61,6 @@ export function withHyperparameter(all: Hyperparameters, name: HyperparameterNam
   const next = { ...all, [name]: HYPERPARAMETERS[name].check(name, value) };
   checkTogether(next);
   return next;
-}
-
-/** True if steps use velocities. */
-export function usesVelocity({ momentum }: Hyperparameters): boolean {
-  return momentum > 0;
 }
 
 /** MLX's one check of hyperparameters against each other, in its words. */

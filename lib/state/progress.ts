@@ -1,6 +1,6 @@
 // How far an optimizer is: its completed steps, and the learning rate.
 import { rangeError } from '../errors';
-import type { Schedule } from '../tree/types';
+import type { Schedule } from './types';
 import { checkLearningRate, learningRateAt } from './hyperparameters';
 
 /** Throws unless `value` can be a number of completed steps. */

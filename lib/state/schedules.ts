@@ -1,7 +1,7 @@
 // MLX's learning rate schedules: pure functions of the number of completed steps.
 // Source: mlx.optimizers.schedulers (MLX 0.32.4), which computes in float32; these compute in double.
 import { coded, rangeError, typeError } from '../errors';
-import type { Schedule } from '../tree/types';
+import type { Schedule } from './types';
 
 function checkNumbers(numbers: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(numbers)) {

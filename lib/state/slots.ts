@@ -17,7 +17,7 @@ import {
   type Reader,
   readTree,
 } from '../tree/tree';
-import type { StateTree } from '../tree/types';
+import type { StateTree } from './types';
 
 /** What is kept for one parameter. */
 export class Slot {

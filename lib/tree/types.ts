@@ -90,19 +90,3 @@ export type Zeros<S, D extends Dtype = 'float32'> = S extends number | readonly 
   : S extends object
     ? { -readonly [K in keyof S]: Zeros<S[K], D> }
     : never;
-
-/** The tree of states of a tree of parameters: `{ v }` in the place of each leaf that has a velocity, else `{}`. */
-export type StateTree = { v?: Leaf } | StateTree[] | { [key: string]: StateTree };
-
-/** A learning rate as a function of the number of completed steps. */
-export type Schedule = (step: number) => number;
-
-/** What an optimizer remembers. */
-export interface OptimizerState {
-  /** Completed steps. */
-  step: number;
-  /** Learning rate of the last step, or of the first before that. */
-  learningRate: number;
-  /** Velocities, in the structure of the parameters. */
-  parameters: StateTree;
-}

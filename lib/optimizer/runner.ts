@@ -1,0 +1,79 @@
+// How the steps of an optimizer run: the device, and the row of numbers that the addon reads and writes.
+import { native, type PreparedTree, SETTINGS, type TARGETS } from '../addon/native';
+import { asMetalError } from '../errors';
+import type { Hyperparameters } from '../state/hyperparameters';
+import { type DeviceChoice, type LastRun, lastRunOf, policyFor, type RunPolicy } from './device';
+import type { Plan } from './plan';
+
+/** Runs the steps of one optimizer. */
+export class Runner {
+  /** As asked for. */
+  readonly device: DeviceChoice;
+  readonly settings = new Float64Array(Object.keys(SETTINGS).length);
+  readonly #policy: RunPolicy;
+  #hasRun = false;
+
+  constructor(device: DeviceChoice, hyperparameters: Hyperparameters) {
+    this.device = device;
+    this.#policy = policyFor(device);
+    this.settings[SETTINGS.flushSubnormals] = Number(this.#policy.flushSubnormals);
+    this.configure(hyperparameters);
+  }
+
+  get target(): (typeof TARGETS)[number] {
+    return this.#policy.target;
+  }
+
+  /** Hands the hyperparameters to the addon. */
+  configure(hyperparameters: Hyperparameters): void {
+    for (const [name, value] of Object.entries(hyperparameters) as [keyof Hyperparameters, number | boolean][]) {
+      this.settings[SETTINGS[name]] = Number(value);
+    }
+  }
+
+  /** Takes one step in place. */
+  step({ prepared }: Plan, learningRate: number): void {
+    this.#stepNow(prepared, learningRate);
+    this.#hasRun = true;
+  }
+
+  /** Takes one step in place, off this thread. */
+  async stepAsync(plan: Plan, learningRate: number): Promise<void> {
+    this.settings[SETTINGS.learningRate] = learningRate;
+    try {
+      await native().stepAsync(plan.prepared, plan);
+    } catch (error) {
+      throw asMetalError(error);
+    }
+    this.#hasRun = true;
+  }
+
+  /** Takes one step in place of leaves that won't come back as they are. */
+  stepOnce(prepared: PreparedTree, learningRate: number): void {
+    this.stepSingle(prepared, learningRate);
+    this.#hasRun = true;
+  }
+
+  /** The same for one leaf, which is no step of the optimizer. */
+  stepSingle(prepared: PreparedTree, learningRate: number): void {
+    try {
+      this.#stepNow(prepared, learningRate);
+    } finally {
+      native().release(prepared);
+    }
+  }
+
+  #stepNow(prepared: PreparedTree, learningRate: number): void {
+    this.settings[SETTINGS.learningRate] = learningRate;
+    try {
+      native().step(prepared);
+    } catch (error) {
+      throw asMetalError(error);
+    }
+  }
+
+  /** Where the last step ran; `undefined` before the first. */
+  get lastRun(): LastRun | undefined {
+    return this.#hasRun ? lastRunOf(this.#policy, this.settings) : undefined;
+  }
+}

@@ -1,4 +1,4 @@
-// node:crypto, loaded at its first use: importing the package would take half as long again with it.
+// node:crypto, loaded at its first use: it would make importing the package half as long again.
 import type * as Crypto from 'node:crypto';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- the one way to load lazily without waiting

@@ -1,7 +1,7 @@
 // Errors of the package, each with a stable `code`. Types and ranges have one shape ("what: expected E, received R");
 // errors about state say what happened and what to do.
 
-/** Stable codes of the errors that arguments and the order of calls cause. */
+/** Stable codes of errors about arguments and the order of calls. */
 export type ErrorCode =
   | 'aborted'
   | 'addon'
@@ -39,13 +39,13 @@ const METAL_CODES = [
   'timeout',
 ] as const;
 
-/** Codes of the failures of a GPU. */
+/** Codes of GPU failures. */
 export type MetalErrorCode = (typeof METAL_CODES)[number];
 
-/** A failure of the GPU or its driver; arguments were right. `message` says what may be partly written. */
+/** A failure of the GPU or its driver. `message` says what may be partly written. */
 export class MetalError extends Error {
   override readonly name = 'MetalError';
-  /** Which failure, stable across versions. */
+  /** The failure; stable across versions. */
   readonly code: MetalErrorCode;
 
   constructor(code: MetalErrorCode, message: string, options?: ErrorOptions) {
@@ -54,7 +54,7 @@ export class MetalError extends Error {
   }
 }
 
-/** An error of the addon as a `MetalError`, if it carries one of its codes; else itself. */
+/** Turns an error of the addon with a Metal code into a `MetalError`; returns any other as it is. */
 export function asMetalError(error: unknown): unknown {
   const { code, message } = error as { code?: unknown; message?: unknown };
   const known = METAL_CODES.find((one) => one === code);
@@ -79,12 +79,12 @@ export function rangeError(code: ErrorCode, what: string, expected: string, rece
   return coded(RangeError, code, `${what}: expected ${expected}, received ${show(received)}`);
 }
 
-/** Text that stands for itself in a message, unquoted. */
+/** Text that a message shows unquoted. */
 export class Verbatim {
   constructor(readonly text: string) {}
 }
 
-/** A value as an error message shows it: short, and never running the value's own code. */
+/** A value as an error message shows it: short, without running the value's own code. */
 export function show(value: unknown): string {
   if (value instanceof Verbatim) return value.text;
   switch (typeof value) {

@@ -7,7 +7,7 @@ import { type Path, withoutPrefix } from '../tree/paths';
 import { checkNumber, HYPERPARAMETER_NAMES, HYPERPARAMETERS } from '../state/hyperparameters';
 import { type Contents, type Entry } from '../safetensors/header';
 
-/** Whose state a file holds, where it isn't ours or MLX's: what `torchState` and `nodeMlxState` return. */
+/** Another program's format: what `torchState` and `nodeMlxState` return. */
 export interface StateFormat {
   readonly format: 'torch' | 'node-mlx';
   readonly step?: number;
@@ -15,13 +15,13 @@ export interface StateFormat {
   readonly prefix?: string;
 }
 
-/** What PyTorch's momentum buffers do not tell. */
+/** What PyTorch's momentum buffers do not hold. */
 export interface TorchStateOptions {
-  /** Completed steps: a schedule goes on from there. */
+  /** Completed steps; a schedule continues from there. */
   step: number;
   /** Default: the optimizer's own. */
   learningRate?: number | undefined;
-  /** Path below which the names begin: `'state'` for those of a flattened optimizer state dict. */
+  /** Path above the names: `'state'` in a flattened optimizer state dict. */
   prefix?: string | undefined;
 }
 
@@ -50,17 +50,17 @@ export function nodeMlxState(): StateFormat {
   return { format: 'node-mlx' };
 }
 
-/** A file's tensors, sorted. */
+/** A file's tensors by their role. */
 export interface StateEntries {
   readonly step: Entry | undefined;
   readonly learningRate: Entry | undefined;
   readonly velocities: readonly Found[];
   readonly parameters: readonly Found[];
-  /** Names of what is none of these. */
+  /** Names of all other tensors. */
   readonly others: readonly string[];
 }
 
-/** Tells an optimizer's tensors apart. `hasParameters`: names below `parameters` are parameters. */
+/** Sorts an optimizer's tensors. `hasParameters`: names below `parameters` are parameters. */
 export function sortEntries(
   contents: Contents,
   isOurs: boolean,
@@ -96,7 +96,7 @@ function velocityPath(name: string, from: StateFormat | undefined): { path: Path
   return { path: inside.slice(0, -last.length - 1) };
 }
 
-/** The hyperparameters with which a file of ours was saved. */
+/** The hyperparameters that one of our files was saved with. */
 export interface SavedHyperparameters {
   readonly momentum: number;
   readonly weightDecay: number;

@@ -16,23 +16,23 @@ import { type SavedHyperparameters, savedHyperparameters, sortEntries, type Stat
 import { StateNumbers } from './numbers';
 import { matchSlots, newSlots } from './slots';
 
-/** How to load a state. */
+/** Options of `load`. */
 export interface LoadOptions<P = unknown> {
-  /** Parameters whose arrays are filled from the same file. */
+  /** Parameters to fill from the same file, in place. */
   parameters?: (P & Tree<P>) | undefined;
-  /** Default true: a file that differs from the optimizer or the parameters in any way is refused. False: what fits is taken. */
+  /** Default true: throws if the file differs from the optimizer or the parameters. False: loads what fits. */
   strict?: boolean | undefined;
-  /** Whose file it is, where it isn't ours or MLX's: `torchState(...)` or `nodeMlxState()`. */
+  /** The format of another program's file: `torchState(...)` or `nodeMlxState()`. Default: ours or MLX's. */
   from?: StateFormat | undefined;
 }
 
-/** What was loaded. */
+/** The result of `load`. */
 export interface LoadedState {
-  /** What was not taken; empty when `strict`. */
+  /** What was not loaded; empty when `strict`. */
   readonly differences: readonly Difference[];
   /** The strings that were saved with the state. */
   readonly metadata: Metadata;
-  /** With which the file was saved. The optimizer keeps its own. `undefined` for other programs' files. */
+  /** Those the file was saved with; the optimizer keeps its own. `undefined` for other programs' files. */
   readonly hyperparameters: SavedHyperparameters | undefined;
 }
 

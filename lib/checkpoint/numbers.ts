@@ -1,4 +1,4 @@
-// Step and learning rate in a file: small tensors, read first, since what they say decides whether the rest is taken.
+// Step and learning rate in a file: small tensors, read first, since they decide whether the rest is loaded.
 import type { StateEntries, StateFormat } from './formats';
 import { noteIn } from '../safetensors/metadata';
 import type { Read } from '../safetensors/read';
@@ -20,7 +20,7 @@ const RATES: Readonly<Record<string, Decode>> = {
   F64: (bytes) => bytes.readDoubleLE(),
 };
 
-/** A tensor that holds one number, and where it is read to. */
+/** A tensor of one number, and the bytes it is read into. */
 interface NumberRead {
   readonly entry: Entry;
   readonly decode: Decode;
@@ -33,7 +33,7 @@ export class StateNumbers {
   step: number | undefined;
   learningRate: number | undefined;
   readonly #file: string;
-  /** As the optimizer had it, before float32. */
+  /** The learning rate before it was rounded to float32. */
   readonly #exactRate: number;
   readonly #step: NumberRead | undefined;
   readonly #rate: NumberRead | undefined;
@@ -66,7 +66,7 @@ export class StateNumbers {
     );
   }
 
-  /** Once they are read. Throws if an optimizer can't have them. */
+  /** Decodes the numbers once they are read. Throws if no optimizer can have them. */
   check(): void {
     if (this.#step) {
       this.step = Number(this.#step.decode(this.#step.bytes));
@@ -75,7 +75,7 @@ export class StateNumbers {
     if (this.#rate) {
       const rate = Number(this.#rate.decode(this.#rate.bytes));
       if (!Number.isFinite(Math.fround(rate))) this.#refuse(this.#rate, 'a finite number');
-      // Another program may have changed the tensor and kept the note.
+      // Another program may have changed the tensor and kept the metadata.
       this.learningRate = Object.is(Math.fround(this.#exactRate), rate) ? this.#exactRate : rate;
     }
   }

@@ -15,29 +15,29 @@ import { type Path, pathIn, prefixed } from '../tree/paths';
 import { leavesOf, readTree } from '../tree/tree';
 import type { FileUrl, Tree } from '../tree/types';
 
-/** What to save besides the state. */
+/** Options of `save`. */
 export interface SaveOptions<P = unknown> {
-  /** Parameters, to be saved in the same file. */
+  /** Parameters to save in the same file. */
   parameters?: (P & Tree<P>) | undefined;
-  /** Strings to be saved with them. */
+  /** Strings to save in the same file. */
   metadata?: Metadata | undefined;
   /**
-   * True copies all arrays first, and the optimizer goes on while the copy is written. Default false: nothing is copied,
+   * True: copies all arrays first, and the optimizer continues while the copy is written. Default false: copies nothing,
    * and the steps of `updateAsync` wait until the file is whole.
    */
   snapshot?: boolean | undefined;
 }
 
-/** A path, or what gives it for the number of completed steps. */
+/** A path, or a function of the number of completed steps that returns one. */
 export type SavePath = string | FileUrl | ((step: number) => string | FileUrl);
 
-/** A leaf and the name that it gets in the file. */
+/** A leaf and its name in the file. */
 interface Named {
   readonly name: string;
   readonly leaf: CheckedLeaf;
 }
 
-/** A saving whose arguments have been checked. */
+/** A save whose arguments have been checked. */
 export class Save {
   readonly isSnapshot: boolean;
   readonly #named: readonly Named[];
@@ -67,7 +67,7 @@ export class Save {
     };
   }
 
-  /** Writes the file, once `turn` has come. What is to be copied is copied before this returns. */
+  /** Writes the file once `turn` has come. A snapshot is copied before this returns. */
   async write(turn: Promise<unknown>): Promise<string> {
     const path = checkPath(this.#path(this.#state.progress.step));
     const pieces = this.#pieces();
@@ -81,7 +81,7 @@ export class Save {
     return joinPieces(this.#pieces());
   }
 
-  /** The file in pieces. With a snapshot they are copies, else the arrays themselves. */
+  /** The file in pieces: copies for a snapshot, else the arrays themselves. */
   #pieces(): Piece[] {
     const { progress, hyperparameters } = this.#state;
     const leaves = this.#named.map(({ leaf }) => leaf);
@@ -93,7 +93,7 @@ export class Save {
   }
 }
 
-/** As MLX keeps them. */
+/** Step and learning rate as MLX stores them. */
 function numberItems({ step, learningRate }: Progress): Item[] {
   const steps = Buffer.alloc(8);
   steps.writeBigUInt64LE(BigInt(step));

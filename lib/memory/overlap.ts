@@ -1,4 +1,4 @@
-// Which leaves share memory that they must not share.
+// Finds leaves that overlap in memory and must not.
 import { coded } from '../errors';
 import { byteLengthOf, type CheckedLeaf } from '../tree/leaf';
 import { native } from '../addon/native';
@@ -11,8 +11,8 @@ interface Extent {
 }
 
 /**
- * Throws if a written leaf shares a byte with any other leaf. Read ones may share among themselves.
- * Addresses count, not buffers: one piece of memory can be seen through several SharedArrayBuffers.
+ * Throws if a written leaf shares a byte with any other leaf. Leaves that are only read may share memory.
+ * Compares addresses, since several SharedArrayBuffers can show the same memory.
  */
 export function checkSeparate(written: readonly CheckedLeaf[], read: readonly CheckedLeaf[]): void {
   const leaves = [...written, ...read];

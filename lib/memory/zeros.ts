@@ -31,12 +31,12 @@ const shapeReader: Reader<Shape> = {
 };
 
 /**
- * A tensor of zeros, or a tree of them, in one new piece of shared memory (an arena) that is laid out so that a GPU can
- * use it without a copy and step it in one dispatch.
+ * Makes a tensor of zeros, or a tree of them, in one new piece of shared memory (an arena). A GPU can use an arena without
+ * a copy and step it in one dispatch.
  *
  * @param shapeOrTree A shape (`10`, `[784, 128]`; `[]` is a scalar), or an object or array of shapes to any depth.
  * @param dtype Of all leaves; default `'float32'`. 16-bit dtypes are stored as words in a `Uint16Array`.
- * @returns `Tensor`s in the structure that was asked for.
+ * @returns `Tensor`s in the structure of `shapeOrTree`.
  * @throws TypeError or RangeError (code `invalid-shape`, `invalid-option`, `invalid-tree`) that names the path.
  */
 export function zeros<const S, D extends Dtype = 'float32'>(shapeOrTree: S, dtype?: D): Zeros<S, D>;
@@ -52,7 +52,7 @@ export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32'): unknown
 }
 
 /**
- * A tree of zeros with the structure, kinds of leaves, shapes and dtypes of `tree`, in one new arena.
+ * Makes a tree of zeros with the structure, kinds of leaves, shapes and dtypes of `tree`, in one new arena.
  *
  * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path.
  */
@@ -62,8 +62,8 @@ export function zerosLike<P>(tree: P & Tree<P>): P {
 }
 
 /**
- * A copy of a tree in one new arena. Takes an optimizer's `state` too, whose numbers it copies as they are.
- * (`structuredClone` of shared memory does not copy it.)
+ * Copies a tree into one new arena. Also copies an optimizer's `state`, numbers included. (`structuredClone` of shared
+ * memory does not copy it.)
  *
  * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path.
  */
@@ -81,13 +81,13 @@ const cloneReader: Reader<CheckedLeaf | number> = {
   refuse: notALeaf,
 };
 
-/** Leaves like the given ones, all zero, in one new arena. */
+/** Zeros like the given leaves, in one new arena. */
 export function zerosFor(leaves: readonly CheckedLeaf[]): object[] {
   const data = allocate(leaves.map(({ dtype, shape, length }): LeafSpec => ({ dtype, shape: shape ?? [length] })));
   return leaves.map((leaf, i) => leafWith(leaf, data[i]));
 }
 
-/** Leaves with the elements of the given ones, in one new arena. */
+/** Copies of the given leaves, in one new arena. */
 export function copiesOf(leaves: readonly CheckedLeaf[]): object[] {
   const copies = zerosFor(leaves);
   copies.forEach((copy, i) => {
@@ -96,7 +96,7 @@ export function copiesOf(leaves: readonly CheckedLeaf[]): object[] {
   return copies;
 }
 
-/** A leaf with the elements of `leaf`: in an arena if `leaf` is shared, else in an ordinary array. */
+/** A copy of `leaf`: in an arena if `leaf` is shared, else in an ordinary array. */
 export function copyOf(leaf: CheckedLeaf): object {
   return copiesLike([leaf])[0];
 }
@@ -108,7 +108,7 @@ export function copiesLike(leaves: readonly CheckedLeaf[]): object[] {
   return leaves.map((leaf) => (isShared(leaf.data) ? shared[next++] : plainCopyOf(leaf)));
 }
 
-/** In an ordinary array. Not by `slice`, which would run the code of a subclass. */
+/** A copy in an ordinary array. `slice` would run the code of a subclass. */
 function plainCopyOf(leaf: CheckedLeaf): object {
   const data = viewOf(leaf.dtype, new ArrayBuffer(byteLengthOf(leaf)), 0, leaf.length);
   const copy = leafWith(leaf, data);
@@ -116,7 +116,7 @@ function plainCopyOf(leaf: CheckedLeaf): object {
   return copy;
 }
 
-/** Copies bits, of leaves that are alike; a NaN keeps its payload. */
+/** Copies the bits of one leaf to another like it; a NaN keeps its payload. */
 export function copyElements(from: CheckedLeaf, to: CheckedLeaf): void {
   const bytes = (leaf: CheckedLeaf): Uint8Array =>
     new Uint8Array(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));

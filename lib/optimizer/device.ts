@@ -1,8 +1,8 @@
-// Where steps run, and what there is to run them on.
+// The devices of this machine, and the choice between them.
 import { coded, rangeError } from '../errors';
 import { type Gpu, native, RAN, SETTINGS, type TARGETS } from '../addon/native';
 
-/** Where steps run: `'auto'` picks per step, `'gpu'` throws where there is none, `'cpu'` never touches Metal. */
+/** Where steps run: `'auto'` picks the faster device for each step, `'gpu'` throws without a GPU, `'cpu'` never uses Metal. */
 export type DeviceChoice = 'auto' | 'gpu' | 'cpu';
 
 const DEVICES: readonly DeviceChoice[] = ['auto', 'gpu', 'cpu'];
@@ -17,11 +17,11 @@ export function checkDevice(name: string, value: unknown): DeviceChoice {
 /** Where the last step ran. */
 export interface LastRun {
   readonly device: 'cpu' | 'gpu';
-  /** Why there. */
+  /** Why it ran there. */
   readonly reason: string;
-  /** Bytes copied to make the step possible; 0 for arrays that `zeros` made. */
+  /** Bytes copied to and from the GPU; 0 for arrays that `zeros` made. */
   readonly copiedBytes: number;
-  /** Seconds that its command buffers took on the GPU, by the GPU's own clock; 0 on the CPU. */
+  /** Seconds on the GPU, by the GPU's own clock; 0 on the CPU. */
   readonly gpuSeconds: number;
 }
 
@@ -31,7 +31,7 @@ export type Device =
   | ({ readonly type: 'gpu' } & Readonly<Gpu>);
 
 /**
- * The devices of this machine: GPUs, the one that steps run on first, and the CPU, which is always there.
+ * The devices of this machine: the GPU that steps run on, other GPUs, and the CPU.
  *
  * @throws Error with code `addon` if the native addon can't be loaded.
  */
@@ -41,12 +41,12 @@ export function devices(): Device[] {
   return [...gpus.map((gpu): Device => ({ type: 'gpu', ...gpu })), cpu];
 }
 
-/** How an optimizer that asked for a device runs. */
+/** What a choice of device means on this machine. */
 export interface RunPolicy {
   readonly target: (typeof TARGETS)[number];
-  /** Where a GPU could take the next step, the CPU must flush float32 subnormals as it does. */
+  /** Where a GPU may take the next step, the CPU must flush float32 subnormals as the GPU does. */
   readonly flushSubnormals: boolean;
-  /** Why steps run on the CPU, where no step will ever be asked. */
+  /** Reason reported in `lastRun` when every step runs on the CPU. */
   readonly cpuReason: string;
 }
 
@@ -67,7 +67,7 @@ export function policyFor(choice: DeviceChoice): RunPolicy {
   );
 }
 
-/** What the addon wrote of the last step, in words. */
+/** The addon's report of the last step, in words. */
 export function lastRunOf({ cpuReason }: RunPolicy, settings: Float64Array): LastRun {
   const ran = RAN[settings[SETTINGS.ran]];
   const reasons: Record<(typeof RAN)[number], string> = {

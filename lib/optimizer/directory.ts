@@ -1,4 +1,4 @@
-// A folder of checkpoints of one run: the newest few are kept, and the newest whole one is found.
+// A folder with the checkpoints of one run: keeps the newest few, and finds the newest whole one.
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoadedState, LoadOptions } from '../checkpoint/load';
@@ -12,9 +12,9 @@ import type { SGD } from './sgd';
 import { systemError } from '../safetensors/errors';
 import type { FileUrl } from '../tree/types';
 
-/** Options of a folder. */
+/** Options of `CheckpointDirectory`. */
 export interface CheckpointDirectoryOptions {
-  /** How many checkpoints stay, the newest ones; default 3. */
+  /** Number of newest checkpoints to keep; default 3. */
   keep?: number | undefined;
 }
 
@@ -22,15 +22,15 @@ export interface CheckpointDirectoryOptions {
 const NAME = /^step-(\d{12,})\.safetensors$/;
 
 /**
- * A folder in which the checkpoints of one run lie, `step-000000001000.safetensors` and so on. The newest is the one of
- * the highest step. Use a folder of its own for each run.
+ * A folder with the checkpoints of one run: `step-000000001000.safetensors` and so on. The newest has the highest step.
+ * Use one folder for each run.
  */
 export class CheckpointDirectory {
-  /** Where the checkpoints lie. */
+  /** The folder. */
   readonly path: string;
   readonly #keep: number;
 
-  /** The folder is made when the first checkpoint is saved. */
+  /** The first save makes the folder. */
   constructor(path: string | FileUrl, options: CheckpointDirectoryOptions = {}) {
     const { keep = 3 } = checkKeys('options', options, ['keep']);
     if (typeof keep !== 'number' || !Number.isSafeInteger(keep) || keep < 1) {
@@ -41,7 +41,7 @@ export class CheckpointDirectory {
   }
 
   /**
-   * Saves the optimizer, as `SGD.save`, and then removes the oldest checkpoints and what killed processes left.
+   * Saves the optimizer, as `SGD.save` does, then removes the oldest checkpoints and the leftovers of killed processes.
    *
    * @returns The path of the new checkpoint.
    */
@@ -54,7 +54,7 @@ export class CheckpointDirectory {
     return path;
   }
 
-  /** The path of the newest checkpoint that is whole; `undefined` if there is none. */
+  /** The path of the newest whole checkpoint; `undefined` if there is none. */
   async newest(): Promise<string | undefined> {
     for (const path of await this.#paths()) {
       if (await isWhole(path)) return path;
@@ -63,7 +63,7 @@ export class CheckpointDirectory {
   }
 
   /**
-   * Loads the newest checkpoint that is whole, as `SGD.load`.
+   * Loads the newest whole checkpoint, as `SGD.load` does.
    *
    * @returns `undefined`, and changes nothing, if there is none.
    */
@@ -73,7 +73,7 @@ export class CheckpointDirectory {
     return path === undefined ? undefined : optimizer.load(path, options);
   }
 
-  /** Of all checkpoints, the newest first. */
+  /** The paths of all checkpoints, newest first. */
   async #paths(): Promise<string[]> {
     let names: string[];
     try {
@@ -94,7 +94,7 @@ function nameOf(step: number): string {
   return `step-${String(step).padStart(12, '0')}.safetensors`;
 }
 
-/** True if the file holds all that its header promises, and we wrote it. */
+/** True if we wrote the file and it is complete. */
 async function isWhole(path: string): Promise<boolean> {
   try {
     return isOurs(path, await readContents(path));

@@ -1,4 +1,4 @@
-// A plan: two trees checked, paired and handed to the addon once, for as long as the same arrays come back.
+// A plan: two trees that were checked, paired and handed to the addon once. It serves as long as the same arrays come back.
 import { arenaOf, leafIndex } from '../memory/arena';
 import { DTYPES } from '../tree/dtype';
 import { asMetalError, typeError, Verbatim } from '../errors';
@@ -8,7 +8,7 @@ import type { Runner } from './runner';
 import { type ReadTree, Snapshot } from './snapshot';
 import { makeVelocities, Slot } from '../state/slots';
 
-/** A parameter that a gradient steps, and where its velocity is kept. */
+/** A parameter, its gradient, and the slot of its velocity. */
 export interface Stepped {
   readonly parameter: CheckedLeaf;
   readonly gradient: CheckedLeaf;
@@ -19,7 +19,7 @@ export interface Stepped {
 export class Plan {
   readonly prepared: PreparedTree;
   readonly stepped: readonly Stepped[];
-  /** True if no array of it can be taken away. */
+  /** True if all arrays lie in shared memory, which nobody can detach. */
   readonly isShared: boolean;
   readonly #snapshot: Snapshot;
 
@@ -30,7 +30,7 @@ export class Plan {
     this.#snapshot = new Snapshot(parameters, gradients);
   }
 
-  /** Lets go of what the addon keeps for the plan, which is not used again. */
+  /** Releases what the addon keeps for the plan. The plan is not used again. */
   release(): void {
     native().release(this.prepared);
   }

@@ -1,16 +1,16 @@
-// What two trees looked like when they were read, so that the next step can tell in nanoseconds per leaf whether they
-// still do. Nothing here allocates. Objects that nothing else looks into are compared by Object.is, which compares
-// pointers: === is faster but reads what both are first, and with many leaves each such read is a cache miss.
+// Remembers two trees, so that the next step can tell in nanoseconds per leaf whether they have changed. Comparing
+// allocates nothing. Object.is compares pointers. === is faster, but first reads the type of both objects: with many leaves
+// each such read is a cache miss. So Object.is compares the objects that nothing else reads.
 import { type CheckedLeaf, bufferOf, isShared, lengthOf } from '../tree/leaf';
 import { keyAt, leavesOf, type Node } from '../tree/tree';
 
-/** A tree as the caller gave it, and as it was read. */
+/** The caller's tree, and its nodes. */
 export interface ReadTree {
   readonly given: unknown;
   readonly node: Node<CheckedLeaf>;
 }
 
-/** One branch: its keys in order (none for an array), and what stood at each. */
+/** One branch: its keys in order (none for an array), and the value at each. */
 interface BranchWatch {
   readonly container: object;
   readonly keys: readonly string[] | undefined;
@@ -25,7 +25,7 @@ export class Snapshot {
   readonly #gradients: unknown;
   readonly #branches: BranchWatch[] = [];
   readonly #tensors = new TensorWatch();
-  /** Leaves whose memory can go away or change its length. */
+  /** Leaves whose memory can be detached or change its length. */
   readonly #movable: CheckedLeaf[] = [];
 
   constructor(parameters: ReadTree, gradients: ReadTree) {
@@ -50,13 +50,13 @@ export class Snapshot {
     for (const child of node.children) this.#watchBranches(child);
   }
 
-  /** True if the same objects stand at the same keys, in the same order, and all memory is where it was. */
+  /** True if the same objects stand at the same keys, in the same order, and all memory is still there. */
   holdsFor(parameters: unknown, gradients: unknown): boolean {
     if (parameters !== this.#parameters || gradients !== this.#gradients) return false;
     for (const branch of this.#branches) {
       if (!isSameBranch(branch)) return false;
     }
-    // Memory last, since the getters of a tree could take it away. Looking at it runs no code but ours.
+    // Memory last: a getter of the tree could detach it. This check runs none of the caller's code.
     return this.#tensors.areSame() && this.#isMemorySame();
   }
 
@@ -68,7 +68,7 @@ export class Snapshot {
   }
 }
 
-/** Shared memory that can't grow stays as it is for good. */
+/** Shared memory that can't grow never changes. */
 function canMove({ data }: CheckedLeaf): boolean {
   const buffer = bufferOf(data) as SharedArrayBuffer;
   return !isShared(data) || (buffer.growable && buffer.byteLength !== buffer.maxByteLength);
@@ -80,7 +80,7 @@ function isSameBranch({ container, keys, values }: BranchWatch): boolean {
 
 function sameObject(container: object, keys: readonly string[], values: readonly unknown[]): boolean {
   let i = 0;
-  // for...in walks the keys of a plain object without making an array of them.
+  // for...in walks the keys of a plain object without an array of them.
   for (const key in container) {
     if (key !== keys[i] || (container as Record<string, unknown>)[key] !== values[i]) return false;
     i++;
@@ -96,12 +96,12 @@ function sameArray(items: readonly unknown[], values: readonly unknown[]): boole
   return true;
 }
 
-/** Stands for a shape that has to be looked into. */
+/** Marks a shape whose items have to be compared. */
 const CHANGEABLE = Symbol('changeable shape');
 
-/** Tensors and what they held, in one list: an object for each would cost as many cache misses as the tensor itself. */
+/** Tensors and their contents in one list: an object for each would double the cache misses. */
 class TensorWatch {
-  /** Of each tensor: itself, its dtype, its data, and its shape if that can't change. */
+  /** Four items for each tensor: itself, its dtype, its data, and its shape if that can't change. */
   readonly #held: unknown[] = [];
   readonly #shapes: (readonly number[])[] = [];
 

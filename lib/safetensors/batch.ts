@@ -1,14 +1,14 @@
-// Bytes on their way between a file and memory, gathered so that few calls of the system carry many arrays.
+// Gathers many arrays into few system calls, on their way to or from a file.
 import { types } from 'node:util';
 import { coded } from '../errors';
 
-/** Most that is asked of the system at once. */
+/** Limits of one system call. */
 const BATCH_BYTES = 64 * 2 ** 20;
 const BATCH_VIEWS = 512;
-/** Most that is held aside. */
+/** Limit of the bytes held aside. */
 const ASIDE_BYTES = 16 * 2 ** 20;
 
-/** Part of an array, and where it waits meanwhile. */
+/** Part of an array, and its copy. */
 interface Detour {
   readonly aside: Uint8Array;
   readonly target: Uint8Array;
@@ -16,8 +16,8 @@ interface Detour {
 }
 
 /**
- * Neighbouring bytes of a file, as the arrays that the system reads into or writes from: shared memory itself, but
- * ordinary memory, which can be taken away while the system works on it, by a detour.
+ * Adjacent bytes of a file, as arrays for one system call. The system works on shared memory directly. It works on a copy
+ * of ordinary memory, which can be transferred away meanwhile.
  */
 export class Batch {
   readonly #path: string;
@@ -44,7 +44,7 @@ export class Batch {
     return this.#bytes >= BATCH_BYTES || this.#views.length >= BATCH_VIEWS || this.#asideUsed >= ASIDE_BYTES;
   }
 
-  /** Takes up bytes of `target`, which has `length`, from `offset` on; tells how many. */
+  /** Adds bytes of `target` from `offset` on, and returns how many. `target` has `length` bytes. */
   add(target: Uint8Array, offset: number, length: number): number {
     this.#checkThere(target, length);
     const room = Math.min(length - offset, BATCH_BYTES - this.#bytes);
@@ -63,7 +63,7 @@ export class Batch {
     return count;
   }
 
-  /** Before writing. */
+  /** Fills the copies, before writing. */
   collect(): void {
     for (const { aside, target, offset } of this.#detours) {
       this.#checkThere(target, offset + aside.length);
@@ -71,7 +71,7 @@ export class Batch {
     }
   }
 
-  /** After reading. */
+  /** Empties the copies into their arrays, after reading. */
   deliver(): void {
     for (const { aside, target, offset } of this.#detours) {
       this.#checkThere(target, offset + aside.length);
@@ -79,7 +79,7 @@ export class Batch {
     }
   }
 
-  /** Empties it, for the next ones. */
+  /** Starts over, empty. */
   restart(): void {
     this.#views = [];
     this.#bytes = 0;
@@ -97,7 +97,7 @@ export class Batch {
   }
 }
 
-/** What is left of the views after their first `count` bytes. */
+/** The views without their first `count` bytes. */
 export function without(views: readonly Uint8Array[], count: number): readonly Uint8Array[] {
   let skip = count;
   return views.flatMap((view) => {

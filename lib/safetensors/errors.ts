@@ -1,8 +1,8 @@
-// Failures of the file system: Node's error and code, and always the file's name.
+// Errors of the file system: Node's own, and always with the file's name.
 
 import { types } from 'node:util';
 
-/** The error as it is if it names the file, else one of the same `code` that does. */
+/** The error itself if it names the file; else one with the same `code` that does. */
 export function systemError(path: string, error: unknown): unknown {
   if (!types.isNativeError(error) || error.message.includes(path)) return error;
   const { code, errno, syscall } = error as NodeJS.ErrnoException;

@@ -1,23 +1,23 @@
-// The safetensors format: the header, written and read. Reading trusts nothing: whatever it returns lies in the file, and
+// The safetensors format: writes and reads the header. Reading trusts nothing: whatever it returns lies in the file, and
 // neither overlaps nor leaves a hole. https://huggingface.co/docs/safetensors
 import { type Dtype, DTYPES } from '../tree/dtype';
 import { coded, rangeError } from '../errors';
 import { type Json, JsonError, parseJson } from './json';
 import { sizeOf } from '../tree/leaf';
 
-/** What stands where a tensor's name would: strings for people and programs. */
+/** The key of the metadata: strings for people and programs. */
 export const METADATA = '__metadata__';
 
-/** Bytes that say how long the header is. */
+/** Bytes of the header's length. */
 export const LENGTH_BYTES = 8;
 
-/** As in the reference implementation. */
+/** The limit of the reference implementation, in bytes. */
 const MAX_HEADER = 100_000_000;
 
-/** The file, the header, a tensor, its shape. */
+/** Levels of JSON: the file, the header, a tensor, its shape. */
 const MAX_DEPTH = 3;
 
-/** Bits of one element of every dtype of the format. */
+/** Bits of one element, for every dtype of the format. */
 const BITS: Readonly<Record<string, number>> = {
   ...{ BOOL: 8, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, U16: 16, I16: 16, F16: 16, BF16: 16 },
   ...{ U32: 32, I32: 32, F32: 32, U64: 64, I64: 64, F64: 64, C64: 64 },
@@ -25,13 +25,13 @@ const BITS: Readonly<Record<string, number>> = {
 
 const NAMES: Readonly<Record<Dtype, string>> = { float32: 'F32', float64: 'F64', float16: 'F16', bfloat16: 'BF16' };
 
-/** A tensor as the header tells it. */
+/** A tensor as the header describes it. */
 export interface Entry {
   readonly name: string;
-  /** As the format calls it: 'F32'. */
+  /** The format's name: 'F32'. */
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Byte of the file at which the elements begin. */
+  /** Byte offset of the elements in the file. */
   readonly start: number;
   readonly end: number;
 }
@@ -42,7 +42,7 @@ export interface Contents {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-/** A tensor that is to be written. */
+/** A tensor to write. */
 export interface Item {
   readonly name: string;
   readonly dtype: string;
@@ -50,7 +50,7 @@ export interface Item {
   readonly bytes: Uint8Array;
 }
 
-/** Bytes to be written, and how many they were when it was decided where: ordinary memory can be taken away. */
+/** Bytes to write, and their count when the file was laid out: ordinary memory can be transferred away since. */
 export interface Piece {
   readonly bytes: Uint8Array;
   readonly length: number;
@@ -61,7 +61,7 @@ export function formatName(dtype: Dtype): string {
   return NAMES[dtype];
 }
 
-/** The dtype of a leaf that can hold the tensor, if there is one. */
+/** The dtype of a leaf that can hold such a tensor, if there is one. */
 export function leafDtype(name: string): Dtype | undefined {
   return DTYPES.find((dtype) => NAMES[dtype] === name);
 }
@@ -69,8 +69,8 @@ export function leafDtype(name: string): Dtype | undefined {
 const bitsOf = (dtype: string): number => (Object.hasOwn(BITS, dtype) ? BITS[dtype] : 0);
 
 /**
- * Header and data of a file in the order in which they are to be written. Names keep their order in the header; the
- * elements of larger dtypes come first, so that each tensor is aligned.
+ * Lays out header and data in the order of writing. Names keep their order in the header. Elements of larger dtypes come
+ * first, so that each tensor is aligned.
  */
 export function layOut(items: readonly Item[], metadata: Readonly<Record<string, string>>): Piece[] {
   const order = [...items].sort((a, b) => bitsOf(b.dtype) - bitsOf(a.dtype));
@@ -81,7 +81,7 @@ export function layOut(items: readonly Item[], metadata: Readonly<Record<string,
     const { name, dtype, shape } = item;
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: offsets.get(item) })}`;
   });
-  // By hand: an object would sort names like '0' to the front, and lose '__proto__'.
+  // By hand: an object would sort names like '0' to the front and lose '__proto__'.
   const text = Buffer.from(`{${[`"${METADATA}":${JSON.stringify(metadata)}`, ...members].join(',')}}`);
   const length = Math.ceil(text.length / 8) * 8;
   if (length > MAX_HEADER) {
@@ -93,12 +93,12 @@ export function layOut(items: readonly Item[], metadata: Readonly<Record<string,
   return [header, ...order.map(({ bytes }) => bytes)].map((bytes) => ({ bytes, length: bytes.length }));
 }
 
-/** An error about what a file holds: the file, then the tensor or the byte. */
+/** An error about the contents of a file. `where` is a tensor or a byte. */
 export function fileError(file: string, where: string, expected: string, received: string): Error {
   return coded(RangeError, 'invalid-file', `${file}: ${where}: expected ${expected}, received ${received}`);
 }
 
-/** Length of the header that the first 8 bytes announce, for a file of `fileBytes`. */
+/** The header's length in bytes, from the first 8 bytes of a file of `fileBytes`. */
 export function headerLength(file: string, first: Uint8Array, fileBytes: number): number {
   if (first.length < LENGTH_BYTES) {
     throw fileError(file, 'byte 0', 'the 8 bytes of the header length', `a file of ${String(fileBytes)} bytes`);
@@ -142,7 +142,7 @@ function parseHeader(file: string, header: Uint8Array): ReadonlyMap<string, Json
   throw fileError(file, `byte ${String(LENGTH_BYTES)}`, 'a JSON object', JSON.stringify(text.slice(0, 20)));
 }
 
-/** MLX writes null where there is none. */
+/** MLX writes null instead of no metadata. */
 function readMetadata(file: string, value: Json): ReadonlyMap<string, string> {
   if (value === null) return new Map();
   if (!isMap(value)) throw fileError(file, METADATA, 'an object or null', describe(value));

@@ -1,10 +1,10 @@
-// JSON from a stranger: depth is limited, a key may stand once in an object, numbers are whole
-// and not negative. Objects become maps, so that no key means anything to JavaScript.
+// Reads JSON from a stranger: depth is limited, an object has a key at most once, numbers are whole and not negative.
+// Objects become maps, so that no key means anything to JavaScript.
 
-/** What a text may hold. */
+/** The values that a text may hold. */
 export type Json = null | boolean | number | string | readonly Json[] | ReadonlyMap<string, Json>;
 
-/** What is wrong with a text, and where in it. */
+/** A mistake in a text, and its offset. */
 export class JsonError extends Error {
   constructor(
     readonly at: number,
@@ -15,7 +15,7 @@ export class JsonError extends Error {
   }
 }
 
-// Each is bounded or looks for one character: a repetition over a long text could end the stack.
+// Each is bounded or looks for one character: a repetition over a long text could overflow the stack.
 const END_OF_PLAIN = /["\\\u0000-\u001f]/g; // eslint-disable-line no-control-regex -- JSON's rule
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 const NUMBER = /(?:0|[1-9][0-9]{0,15})(?![0-9.eE])/y;
@@ -138,7 +138,7 @@ class Parser {
     this.#at = this.#find(NOT_SPACE);
   }
 
-  /** Where the next such character stands; the end of the text if there is none. */
+  /** The offset of the next such character; the end of the text if there is none. */
   #find(pattern: RegExp): number {
     pattern.lastIndex = this.#at;
     return pattern.exec(this.#text)?.index ?? this.#text.length;
@@ -150,7 +150,7 @@ class Parser {
   }
 }
 
-/** True if the text is Unicode: no half of a surrogate pair stands alone. */
+/** True if the text is Unicode: it has no lone surrogate. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }

@@ -1,20 +1,20 @@
-// What our files say of themselves in `__metadata__`, where MLX and others look for nothing: strings by name.
+// Our own entries in `__metadata__`: strings by name, which MLX and others ignore.
 import { DTYPES } from '../tree/dtype';
 import { rangeError, typeError } from '../errors';
 import { isWellFormed } from './json';
 import { type CheckedLeaf } from '../tree/leaf';
 import { type Contents, fileError, METADATA } from './header';
 
-/** All names of ours begin so. */
+/** Prefix of our names. */
 const OURS = 'metal-sgd.';
 
-/** The version of the format that this code writes, and the latest that it reads. */
+/** Version of our entries: the one we write, and the latest we read. */
 const VERSION = 1;
 
-/** What users may say in a file, besides its tensors. */
+/** A user's own strings in a file. */
 export type Metadata = Readonly<Record<string, string>>;
 
-/** Users' metadata, checked. */
+/** Checks a user's strings. */
 export function checkMetadata(metadata: unknown): Metadata {
   if (metadata === undefined) return {};
   if (typeof metadata !== 'object' || metadata === null) {
@@ -29,7 +29,7 @@ export function checkMetadata(metadata: unknown): Metadata {
   return Object.fromEntries(Object.entries(metadata as Metadata));
 }
 
-/** Metadata of a file of ours. `format` is what Hugging Face's tools look for; it may be replaced. */
+/** All metadata of a file. Hugging Face's tools look for `format`; the user may replace it. */
 export function metadataOf(
   notes: Readonly<Record<string, string | number | boolean | undefined>>,
   leaves: readonly CheckedLeaf[],
@@ -43,10 +43,10 @@ export function metadataOf(
   return Object.fromEntries([['format', 'mlx'], ...ours, ...Object.entries(users)]);
 }
 
-/** Numbers come back as they were, -0 too. */
+/** Numbers read back as they were, -0 included. */
 const textOf = (value: string | number | boolean): string => (Object.is(value, -0) ? '-0' : String(value));
 
-/** True if this package wrote the file. Throws if a later version of it did. */
+/** True if this package wrote the file. Throws if a later version did. */
 export function isOurs(file: string, { metadata }: Contents): boolean {
   const version = metadata.get(`${OURS}version`);
   if (version === undefined) return false;
@@ -54,12 +54,12 @@ export function isOurs(file: string, { metadata }: Contents): boolean {
   throw fileError(file, METADATA, `${OURS}version ${String(VERSION)}`, JSON.stringify(version));
 }
 
-/** One of our notes. */
+/** The text of one of our entries. */
 export function noteIn({ metadata }: Contents, name: string): string | undefined {
   return metadata.get(OURS + name);
 }
 
-/** What is not ours. */
+/** The user's strings. */
 export function usersMetadata({ metadata }: Contents): Metadata {
   return Object.fromEntries([...metadata].filter(([key]) => !key.startsWith(OURS)));
 }

@@ -1,7 +1,7 @@
-// Names of tensors in a file: dotted paths as MLX flattens trees, and the way back to a tree.
+// Names of tensors in a file: dotted paths, as MLX flattens trees, and the way back to a tree.
 //
-// Where a tree can't be told from its paths alone (a key holds a dot, an object's keys are numbers, a branch is empty, a
-// leaf is bare), a note in the metadata tells its structure, as JSON with a number for each leaf.
+// Paths alone do not determine every tree: a key may hold a dot, an object's keys may be numbers, a branch may be empty,
+// a leaf may be bare. A note in the metadata then holds the structure, as JSON with a number for each leaf.
 import { rangeError } from '../errors';
 import { isWellFormed, type Json, JsonError, parseJson } from './json';
 import { fileError, METADATA } from './header';
@@ -11,35 +11,35 @@ import { MAX_DEPTH, type Node } from '../tree/tree';
 /** The numbers of a note. */
 export const KINDS = { tensor: 0, bare: 1 } as const;
 
-/** Items that lists of a file may lack: MLX fills them with `{}`. More would let a small file ask for much memory. */
+/** Most items that a file's lists may lack; MLX fills them with `{}`. More would let a small file take much memory. */
 const MAX_GAPS = 4096;
 
-/** Puts one more '_' behind a first key that MLX keeps for numbers beside the velocities, or we for parameters. */
+/** Appends '_' to a first key that would collide with MLX's numbers beside the velocities, or with our parameters. */
 export function escapeKey(path: string): string {
   return path.replace(/^((?:step|learning_rate|parameters)_*)(?=\.|$)/, '$1_');
 }
 
-/** What `escapeKey` was given. */
+/** Undoes `escapeKey`. */
 export function unescapeKey(path: string): string {
   return path.replace(/^((?:step|learning_rate|parameters)_*)_(?=\.|$)/, '$1');
 }
 
-/** The same for a name that would stand for the metadata. */
+/** Appends '_' to a name that would collide with the metadata. */
 export function escapeName(name: string): string {
   return /^__metadata___*$/.test(name) ? `${name}_` : name;
 }
 
-/** What `escapeName` was given. */
+/** Undoes `escapeName`. */
 export function unescapeName(name: string): string {
   return /^__metadata___+$/.test(name) ? name.slice(0, -1) : name;
 }
 
-/** The name under which the structure of the tree below a prefix is noted. */
+/** The name of the note of the tree below a prefix. */
 export function noteName(prefix: Path): string {
   return prefix === undefined ? 'tree' : `tree.${prefix}`;
 }
 
-/** The structure of a tree, as text. */
+/** The note of a tree: its structure as text. */
 export function noteOf<L>(node: Node<L>, kindOf: (leaf: L) => number): string {
   if ('leaf' in node) return String(kindOf(node.leaf));
   const children = node.children.map((child) => noteOf(child, kindOf));
@@ -53,10 +53,10 @@ function quote(key: string): string {
   throw rangeError('invalid-tree', 'a key', 'Unicode, since it is to be saved', key);
 }
 
-/** A leaf by its path, with the number that a note gives it. Throws if there is none, or for the second time. */
+/** Gives the leaf of a path with its number in the note. Throws if there is none, or if it was taken already. */
 export type TakeLeaf<L> = (path: Path, kind: number) => L;
 
-/** The tree of a note. Throws if it is no note, or refuses what a tree in memory may not have. */
+/** The tree of a note. Throws if the text is no note, or if no tree in memory may have that structure. */
 export function fromNote<L>(file: string, note: string, take: TakeLeaf<L>): Node<L> {
   const build = (json: Json, path: Path): Node<L> => {
     if (typeof json === 'number') return { leaf: take(path, json) };
@@ -83,7 +83,7 @@ function checkKey(file: string, key: string): string {
 
 type Twigs<L> = Map<string, Twigs<L> | { readonly leaf: L }>;
 
-/** The tree of dotted paths, as MLX's `tree_unflatten` builds it: a branch whose keys all are numbers is a list. */
+/** The tree of dotted paths, as MLX's `tree_unflatten` builds it: a branch with only numbers as keys is a list. */
 export function fromPaths<L>(file: string, leaves: readonly { path: Path; leaf: L }[], gap: Node<L>): Node<L> {
   const [only] = leaves;
   if (leaves.length === 1 && !only.path) return { leaf: only.leaf };

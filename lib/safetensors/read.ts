@@ -1,10 +1,10 @@
-// Reading a safetensors file: the header first, then elements straight into the arrays that want them.
+// Reads a safetensors file: the header first, then the elements straight into their arrays.
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { Batch, without } from './batch';
 import { type Contents, fileError, headerLength, LENGTH_BYTES, readHeader } from './header';
 import { systemError } from './errors';
 
-/** Bytes of a file, and where they go. */
+/** A range of bytes in a file, and their target. */
 export interface Read {
   readonly start: number;
   readonly end: number;
@@ -12,8 +12,8 @@ export interface Read {
 }
 
 /**
- * A loading in progress: yields what to read next, and is resumed once that is there. It checks all it can before its last
- * yield, and changes nothing before it returns.
+ * A load in progress. It yields the next reads, and resumes once they are done. It checks everything before it yields
+ * reads into the caller's arrays, and commits after the last.
  */
 export type Loading<R> = Generator<readonly Read[], R, undefined>;
 
@@ -29,7 +29,7 @@ export function loadBytes<R>(name: string, bytes: Uint8Array, load: (contents: C
   return next.value;
 }
 
-/** Loads from a file, which stays open meanwhile: if another file takes its name, the old one is read to its end. */
+/** Loads from a file. It stays open: if another file takes its name meanwhile, the old one is read to its end. */
 export async function loadFile<R>(path: string, load: (contents: Contents) => Loading<R>): Promise<R> {
   const file = await OpenFile.open(path);
   try {
@@ -45,7 +45,7 @@ export async function loadFile<R>(path: string, load: (contents: Contents) => Lo
   }
 }
 
-/** The header of a file, after checking that all of the file is there. */
+/** The contents of a file by its header, after a check that the file is complete. */
 export async function readContents(path: string): Promise<Contents> {
   const file = await OpenFile.open(path);
   try {
@@ -69,7 +69,7 @@ class OpenFile {
   }
 
   static async open(path: string): Promise<OpenFile> {
-    // Not blocking: a pipe would wait for a writer.
+    // Non-blocking: a pipe would wait for a writer.
     const nonBlocking = (constants as { O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
     const handle = await orNamed(path, open(path, constants.O_RDONLY | nonBlocking));
     try {
@@ -105,7 +105,7 @@ class OpenFile {
     await this.#readBatch(batch, next);
   }
 
-  /** The batch's bytes are those before `end`. */
+  /** Reads the batch's bytes, which end at `end`. */
   async #readBatch(batch: Batch, end: number): Promise<void> {
     await this.#readAll(end - batch.bytes, batch.views);
     batch.deliver();

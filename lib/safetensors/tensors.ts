@@ -1,4 +1,4 @@
-// Trees in safetensors files, and in such bytes in memory.
+// Saves trees to safetensors files and loads them; does the same with bytes in memory.
 import { checkFlag, checkKeys, typeError } from '../errors';
 import { checkSeparate } from '../memory/overlap';
 import type { Difference } from '../tree/compare';
@@ -25,35 +25,34 @@ import {
 } from './trees';
 import { joinPieces, writeWhole } from './write';
 
-/** What a file without a tree to fill is loaded into. */
+/** The tree that a file is loaded into if there is none to fill. */
 export type TensorTree = Leaf | TensorTree[] | { [key: string]: TensorTree };
 
-/** How to load tensors. */
+/** Options of `loadTensors`. */
 export interface LoadTensorsOptions<P = TensorTree> {
-  /** A tree whose arrays are filled in place. Without it, new ones are made, in one arena. */
+  /** A tree whose arrays are filled in place. Default: new arrays, in one arena. */
   into?: (P & Tree<P>) | undefined;
-  /** Default true: a file that differs from `into` in any way is refused. False: what fits is taken. */
+  /** Default true: throws if the file differs from `into` in any way. False: loads what fits. */
   strict?: boolean | undefined;
-  /** Takes the tensors below this path alone: `'parameters'` for those of a checkpoint. */
+  /** Loads only the tensors below this path: `'parameters'` for those of a checkpoint. */
   prefix?: string | undefined;
 }
 
-/** What was loaded. */
+/** The result of `loadTensors`. */
 export interface LoadedTensors<P = TensorTree> {
   /** `into`, or the new tree. */
   readonly tree: P;
-  /** What was not taken; empty when `strict`. */
+  /** What was not loaded; empty when `strict`. */
   readonly differences: readonly Difference[];
   /** The strings that were saved with the tensors. */
   readonly metadata: Metadata;
 }
 
 /**
- * Saves a tree of leaves to a safetensors file, with MLX's flattened names. The file is written beside, synced and
- * renamed: at any moment its name stands for a whole one, the old or the new. The arrays belong to the call until it
- * settles.
+ * Saves a tree of leaves to a safetensors file, with MLX's flattened names. The new file replaces an old one atomically:
+ * the name always stands for a whole file. The arrays belong to the call until it settles.
  *
- * @param metadata Strings to be saved with the tensors.
+ * @param metadata Strings to save with the tensors.
  */
 export async function saveTensors<P>(path: string | FileUrl, tree: P & Tree<P>, metadata?: Metadata): Promise<void> {
   await writeWhole(checkPath(path), piecesOf(tree, metadata));
@@ -65,11 +64,11 @@ export function toBytes<P>(tree: P & Tree<P>, metadata?: Metadata): Uint8Array {
 }
 
 /**
- * Loads a tree from a safetensors file: into the arrays of `into`, or into new ones. Everything but the elements is
- * checked before anything is written.
+ * Loads a tree from a safetensors file: into the arrays of `into`, or into new ones. Checks everything but the elements
+ * before it writes anything.
  *
- * @throws RangeError of code `invalid-file` for a file that is not right, of code `file-mismatch` for one that is not of
- *   this tree (its `differences` lists all of them); Node's own error if it can't be read.
+ * @throws RangeError of code `invalid-file` if the file is damaged; of code `file-mismatch` if it differs from `into` (its
+ *   `differences` lists every difference); Node's own error if it can't be read.
  */
 export async function loadTensors<P = TensorTree>(
   path: string | FileUrl,
@@ -111,7 +110,7 @@ function checkRequest(options: unknown): Request {
   return { into, target, isStrict, prefix };
 }
 
-/** Checks the options at once, and gives what loads a file by them. */
+/** Checks the options now; returns the function that loads a file by them. */
 function loadTree<P>(file: string, options: unknown): (contents: Contents) => Loading<LoadedTensors<P>> {
   const { into, target, isStrict, prefix } = checkRequest(options);
   return function* (contents) {
@@ -134,7 +133,7 @@ function tensorsIn(file: string, contents: Contents, prefix: Path): Found[] {
   });
 }
 
-/** What a file differs in, and, once it is accepted, where its tensors go. */
+/** The differences of a file, and, once it is accepted, the targets of its tensors. */
 interface Placement {
   readonly differences: readonly Difference[];
   readonly place: () => { readonly reads: readonly Read[]; readonly tree: unknown };

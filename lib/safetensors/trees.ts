@@ -1,4 +1,4 @@
-// Trees and files: what a tree puts into a file, which arrays of a tree a file fills, and new trees for a file.
+// Between trees and files: the tensors of a tree, the arrays that a file fills, and new trees for a file.
 import { allocate } from '../memory/arena';
 import type { Read } from './read';
 import { fromNote, fromPaths, KINDS, noteOf, type TakeLeaf } from './names';
@@ -31,30 +31,30 @@ export function bytesOf(leaf: CheckedLeaf): Uint8Array {
   return new Uint8Array(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));
 }
 
-/** A leaf as it is to be written. */
+/** The tensor that a leaf becomes in a file. */
 export function itemOf(name: string, leaf: CheckedLeaf): Item {
   const { dtype, shape, length } = leaf;
   return { name, dtype: formatName(dtype), shape: shape ?? [length], bytes: bytesOf(leaf) };
 }
 
-/** Where the elements of a tensor go. */
+/** The read of a tensor's elements into a leaf. */
 export function readInto({ start, end }: Entry, leaf: CheckedLeaf): Read {
   return { start, end, bytes: bytesOf(leaf) };
 }
 
-/** A tensor as leaves are compared. */
+/** The layout of a tensor, to compare with a leaf's. */
 function layoutOf({ dtype, shape }: Entry): LeafLayout {
   return { dtype: leafDtype(dtype) ?? dtype, shape, length: sizeOf(shape) };
 }
 
-/** Throws if there are differences, with all of them as text and as the property `differences`. */
+/** Throws if there are differences. The error lists all of them, as text and as `differences`. */
 export function refuseDifferences(file: string, differences: readonly Difference[]): void {
   if (differences.length === 0) return;
   const message = `${file}: expected the same tree, received one with differences:\n${listDifferences(differences)}`;
   throw Object.assign(coded(RangeError, 'file-mismatch', message), { differences });
 }
 
-/** The note that a tree needs, or undefined if its paths alone tell it. */
+/** The note of a tree; undefined if its paths alone determine it. */
 export function noteFor(node: Node<CheckedLeaf>, pathOf: (leaf: CheckedLeaf) => Path): string | undefined {
   const note = noteOf(node, ({ shape }) => (shape ? KINDS.tensor : KINDS.bare));
   const leaves = leavesOf(node).map((leaf) => ({ path: pathOf(leaf), leaf }));
@@ -66,18 +66,18 @@ export function noteFor(node: Node<CheckedLeaf>, pathOf: (leaf: CheckedLeaf) => 
   }
 }
 
-/** A leaf that wants the tensor of its path. */
+/** A leaf to be filled from the tensor of its path. */
 export interface Target {
   readonly path: Path;
-  /** In differences. */
+  /** Its name in differences. */
   readonly name: string;
-  /** Whose dtype and shape the tensor must have. */
+  /** The tensor must have this dtype and shape. */
   readonly model: LeafLayout;
   /** True if a file may lack the tensor. */
   readonly isOptional: boolean;
 }
 
-/** Gives each target the tensor of its path. `nameOf` names the tensors that no target wants. */
+/** Finds the tensor of each target. `nameOf` names tensors without a target. */
 export function matchTensors<T extends Target>(
   entries: ReadonlyMap<string, Entry>,
   targets: readonly T[],
@@ -98,7 +98,7 @@ export function matchTensors<T extends Target>(
   return { fits, differences };
 }
 
-/** What a file does to leaves that are there. */
+/** The reads that fill existing leaves, and the differences that prevent others. */
 export interface Filling {
   readonly reads: readonly Read[];
   readonly differences: readonly Difference[];
@@ -113,7 +113,7 @@ export function fill(entries: ReadonlyMap<string, Entry>, leaves: readonly Check
   return { reads: fits.map(({ target, entry }) => readInto(entry, target.model)), differences };
 }
 
-/** Tensors that no leaf can hold, apart from those that one can. */
+/** Splits tensors by whether a leaf can hold them. */
 export function splitFloats(found: readonly Found[], root: string): { floats: Found[]; differences: Difference[] } {
   const floats = found.filter(({ entry }) => leafDtype(entry.dtype));
   const others = found.filter(({ entry }) => !leafDtype(entry.dtype));
@@ -127,13 +127,13 @@ export function splitFloats(found: readonly Found[], root: string): { floats: Fo
   return { floats, differences };
 }
 
-/** A tensor that is to become a leaf. */
+/** A tensor that becomes a leaf. */
 export interface Found {
   readonly path: Path;
   readonly entry: Entry;
 }
 
-/** A leaf of a tree that a note or the paths of a file tell. */
+/** A leaf of a tree that a file describes. */
 export interface Placed {
   readonly entry: Entry;
   readonly isBare: boolean;
@@ -151,7 +151,7 @@ export function byPath(file: string, found: readonly Found[]): Map<string, Entry
   return entries;
 }
 
-/** The tree in which tensors belong. */
+/** The tree that the tensors belong to: by the note, or by their paths. */
 export function placeAll(file: string, found: readonly Found[], note: string | undefined): Node<Placed> {
   if (note === undefined) {
     const leaves = found.map(({ path, entry }) => ({ path, leaf: { entry, isBare: false } }));
@@ -174,13 +174,13 @@ export function placeAll(file: string, found: readonly Found[], note: string | u
 
 type Float16 = new (buffer: ArrayBufferLike, offset: number, length: number) => object;
 
-/** A leaf that was made for a tensor. */
+/** A new leaf for a tensor. */
 export interface Made {
   readonly entry: Entry;
   readonly leaf: CheckedLeaf;
 }
 
-/** New leaves for all that is placed, in one arena. `root` is for messages. */
+/** Makes all leaves, in one arena. `root` is for messages. */
 export function makeLeaves(node: Node<Placed>, root: string): Node<Made> {
   const placed = leavesOf(node);
   const data = allocate(placed.map(({ entry: { dtype, shape } }) => ({ dtype: leafDtype(dtype) as Dtype, shape })));
@@ -193,7 +193,7 @@ export function makeLeaves(node: Node<Placed>, root: string): Node<Made> {
   return nodeWith(node, made);
 }
 
-/** The typed array that is a leaf by itself, where the runtime has one for the dtype. */
+/** The bare typed array of a dtype, if the runtime has one. */
 function bareArray(dtype: Dtype, elements: LeafData): object | undefined {
   if (dtype === 'float32' || dtype === 'float64') return elements;
   const Float16 = (globalThis as { Float16Array?: Float16 }).Float16Array;

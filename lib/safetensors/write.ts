@@ -1,4 +1,4 @@
-// Writing a file so that its name always stands for a whole one: written beside, synced, renamed, the folder synced.
+// Writes a file so that its name always stands for a whole one: writes beside it, syncs, renames, syncs the folder.
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -8,8 +8,8 @@ import type { Piece } from './header';
 import { systemError } from './errors';
 
 /**
- * Writes `pieces`, one after another, to a file that takes the place of `path` once it is whole and on the disk. If that
- * fails, or the process ends, the old file is as it was.
+ * Writes `pieces` in order to a new file, which replaces `path` once it is complete and on disk. If writing fails or the
+ * process ends, the old file stays as it was.
  */
 export async function writeWhole(path: string, pieces: readonly Piece[]): Promise<void> {
   const folder = dirname(path);
@@ -62,7 +62,7 @@ async function writeBatch(handle: FileHandle, batch: Batch): Promise<void> {
   batch.restart();
 }
 
-/** Without it a crash of the machine could undo the renaming. Windows can't, and needn't. */
+/** Without this, a crash of the machine could undo the rename. Windows neither offers nor needs it. */
 async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
@@ -73,21 +73,21 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-// '.NAME.metal-sgd-HOST-PID-RANDOM.tmp': says who writes it, so that what a killed process left can be told.
+// '.NAME.metal-sgd-HOST-PID-RANDOM.tmp' names the writer, so that the leftovers of a killed process can be recognised.
 const TEMPORARY = /^\..+\.metal-sgd-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{12}\.tmp$/;
 
 const thisHost = (): string => crypto().createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
 function temporaryName(name: string): string {
-  // Names end at 255 bytes.
+  // File names have at most 255 bytes.
   const random = crypto().randomBytes(6).toString('hex');
   return `.${name.slice(0, 60)}.metal-sgd-${thisHost()}-${String(process.pid)}-${random}.tmp`;
 }
 
-/** Nobody writes at one file for longer without its time changing. */
+/** A file whose time has not changed for this long has no writer any more. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 
-/** Removes what killed processes left half-written in the folder. Never fails: such files do no harm. */
+/** Removes the half-written files of killed processes. Never fails: such files do no harm. */
 export async function removeStale(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   await Promise.all(
@@ -101,15 +101,15 @@ export async function removeStale(folder: string): Promise<void> {
         const isOurs = writerHost === thisHost();
         if (mtimeMs < Date.now() - ABANDONED_MS || (isOurs && isGone(Number(pid), mtimeMs))) await rm(path);
       } catch {
-        // Somebody else was faster, or the folder can't be written.
+        // Another process removed it, or the folder is read-only.
       }
     }),
   );
 }
 
-/** True if the process that wrote a file at `mtimeMs` runs no longer on this machine. */
+/** True if the process that wrote a file at `mtimeMs` no longer runs on this machine. */
 function isGone(pid: number, mtimeMs: number): boolean {
-  // An earlier process may have had our number, in a container above all.
+  // An earlier process may have had our number, above all in a container.
   if (pid === process.pid) return mtimeMs < Date.now() - process.uptime() * 1000 - 2000;
   try {
     process.kill(pid, 0);

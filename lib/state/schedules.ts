@@ -1,5 +1,5 @@
 // MLX's learning rate schedules: pure functions of the number of completed steps.
-// Source: mlx.optimizers.schedulers (MLX 0.32.4), which computes in float32; these compute in double.
+// Source: mlx.optimizers.schedulers (MLX 0.32.4). MLX computes in float32; these compute in double.
 import { coded, rangeError, typeError } from '../errors';
 import type { Schedule } from './types';
 

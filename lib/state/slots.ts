@@ -1,5 +1,4 @@
-// What an optimizer keeps for each parameter, in the structure of the parameters: never by position, never by a joined
-// string.
+// Keeps a slot for each parameter, in the structure of the parameters: never by position, never by a joined string.
 import { coded, typeError } from '../errors';
 import { copiesOf, copyElements, zerosFor } from '../memory/zeros';
 import { checkAlike, compareTrees, type Difference, leafDifference, listDifferences } from '../tree/compare';
@@ -19,7 +18,7 @@ import {
 } from '../tree/tree';
 import type { StateTree } from './types';
 
-/** What is kept for one parameter. */
+/** The state of one parameter. */
 export class Slot {
   readonly path: Path;
   /** The parameter when the slot was made: its dtype and shape stay. */
@@ -43,7 +42,7 @@ export function velocityName(path: Path): string {
   return `${prefixed('state.parameters', path) as string}.v`;
 }
 
-/** A slot, or `undefined` for an item of a list that has no state: it keeps the place. */
+/** A slot; `undefined` keeps the place of a list item without state. */
 type Place = Slot | undefined;
 
 const BLANK: Node<Place> = { leaf: undefined };
@@ -85,7 +84,7 @@ export class Slots {
     return velocitiesOf(this.#root);
   }
 
-  /** Takes over arrays as velocities, each in the place of its parameter, for an optimizer that has no slot. */
+  /** Makes all slots from velocities that stand in the places of their parameters. The optimizer has no slot yet. */
   adopt(velocities: Node<CheckedLeaf>): void {
     this.#root = slotsOver(velocities, undefined);
   }

@@ -1,13 +1,13 @@
-// Public types of what an optimizer remembers.
+// Public types of an optimizer's state.
 import type { Leaf } from '../tree/types';
 
-/** The tree of states of a tree of parameters: `{ v }` in the place of each leaf that has a velocity, else `{}`. */
+/** The tree of parameters with `{ v }` in place of each leaf that has a velocity, and `{}` in place of the others. */
 export type StateTree = { v?: Leaf } | StateTree[] | { [key: string]: StateTree };
 
 /** A learning rate as a function of the number of completed steps. */
 export type Schedule = (step: number) => number;
 
-/** What an optimizer remembers. */
+/** The state of an optimizer. */
 export interface OptimizerState {
   /** Completed steps. */
   step: number;

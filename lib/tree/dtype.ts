@@ -1,4 +1,4 @@
-// The four dtypes, and what the rest of the library must know of each.
+// The four dtypes: their sizes, and the typed arrays that hold them.
 import { types } from 'node:util';
 
 /** Dtype of a leaf. `float16` and `bfloat16` are stored as 16-bit words. */

@@ -1,4 +1,4 @@
-// Leaves: what they are, and the checks of one leaf by itself and of one against another.
+// Leaves: how they are recognised, read and checked.
 import { types } from 'node:util';
 import { arrayName, type Dtype, DTYPES, holds, itemSize, type LeafData } from './dtype';
 import { coded, rangeError, show, typeError, Verbatim } from '../errors';
@@ -8,7 +8,7 @@ import type { Reader } from './tree';
 export interface CheckedLeaf {
   /** The object that stands in the tree. */
   readonly leaf: object;
-  /** Its elements; a Float16Array appears as itself, which the addon takes for words. */
+  /** Its elements. A Float16Array stands for itself; the addon reads it as words. */
   readonly data: LeafData;
   readonly dtype: Dtype;
   /** `undefined` for a bare typed array. */
@@ -34,17 +34,17 @@ const bufferGetter = getterOf('buffer');
 const offsetGetter = getterOf('byteOffset');
 const at = Reflect.get(typedArrayPrototype, 'at') as (this: unknown, index: number) => unknown;
 
-/** `array.length`, whatever the object says of itself; 0 when it is detached or out of bounds. */
+/** The true `array.length`, even if the object overrides it; 0 when it is detached or out of bounds. */
 export function lengthOf(array: LeafData): number {
   return lengthGetter.call(array) as number;
 }
 
-/** `array.buffer`, whatever the object says of itself. */
+/** The true `array.buffer`, even if the object overrides it. */
 export function bufferOf(array: LeafData): ArrayBufferLike {
   return bufferGetter.call(array) as ArrayBufferLike;
 }
 
-/** `array.byteOffset`, whatever the object says of itself. */
+/** The true `array.byteOffset`, even if the object overrides it. */
 export function offsetOf(array: LeafData): number {
   return offsetGetter.call(array) as number;
 }
@@ -71,7 +71,7 @@ function bareDtype(value: unknown): Dtype | undefined {
   return isFloat16Array(value) ? 'float16' : undefined;
 }
 
-/** True if `value` is to be read as a leaf, right or wrong, and not as a tree of others. */
+/** True if `value` is meant as a leaf, valid or not, rather than as a branch. */
 export function looksLikeLeaf(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   if (ArrayBuffer.isView(value)) return true;
@@ -84,7 +84,7 @@ export function looksLikeLeaf(value: unknown): value is object {
 
 const LEAF = new Verbatim('a Float32Array, a Float64Array, a Float16Array or a Tensor { data, shape, dtype }');
 
-/** What stands where a leaf or a tree should, as an error. */
+/** The error for a value that is neither a leaf nor a branch. */
 export function notALeaf(value: unknown, name: string): Error {
   return typeError('invalid-leaf', name, `${LEAF.text}, or an object or array of them`, value);
 }
@@ -139,7 +139,7 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((size, axis) => size * axis, 1);
 }
 
-/** A copy of `shape`, checked: whole numbers from 0, whose product can be indexed. */
+/** A checked copy of `shape`: whole numbers from 0, with a product below 2^53. */
 export function checkShape(shape: unknown, name: string): readonly number[] {
   const expected = 'an array of whole numbers from 0';
   if (!Array.isArray(shape)) throw typeError('invalid-shape', name, expected, shape);

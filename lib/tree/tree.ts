@@ -1,4 +1,4 @@
-// Trees: reading one into nodes once, with every check of structure, and building another like it.
+// Trees: reads one into nodes, with every check of its structure, and builds others like it.
 import { coded, rangeError, typeError, Verbatim } from '../errors';
 
 /** A branch: `keys` of an object, or `undefined` for an array. */
@@ -8,10 +8,10 @@ export interface Branch<L> {
   readonly children: readonly Node<L>[];
 }
 
-/** A tree that has been read: `L` is what stands for a leaf. */
+/** A tree that has been read. `L` stands for a leaf. */
 export type Node<L> = Branch<L> | { readonly leaf: L };
 
-/** How a kind of tree tells its leaves. */
+/** How a kind of tree recognises and reads its leaves. */
 export interface Reader<L> {
   isLeaf(value: unknown): boolean;
   /** Reads one leaf; `name` is its path, with the root's name in front. */
@@ -22,18 +22,18 @@ export interface Reader<L> {
   readonly maxDepth?: number;
 }
 
-/** Deeper trees are refused, in memory and in files, long before the stack would end. */
+/** Deeper trees are refused, in memory and in files, long before the stack overflows. */
 export const MAX_DEPTH = 1000;
 
 interface Walk<L> {
   readonly reader: Reader<L>;
   readonly ancestors: Set<object>;
-  /** Names of leaves, from the moment that a key holds a dot: only then can two be equal. */
+  /** Names of leaves. Two can be equal only if some key holds a dot. */
   readonly names: Set<string>;
   dotted: boolean;
 }
 
-/** Reads a whole tree. Throws what is wrong with it: cycles, holes, symbol keys, ... */
+/** Reads a whole tree. Throws for cycles, holes, symbol keys and whatever else is no tree. */
 export function readTree<L>(tree: unknown, name: string, reader: Reader<L>): Node<L> {
   const walk: Walk<L> = { reader, ancestors: new Set(), names: new Set(), dotted: false };
   const node = readNode(tree, name, walk);
@@ -75,7 +75,7 @@ function shorten(name: string): string {
   return name.length > 120 ? `${name.slice(0, 120)}...` : name;
 }
 
-/** Plain in any realm: no prototype, or one that has none itself. */
+/** True for a plain object of any realm: it has no prototype, or one without a prototype of its own. */
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null;
   return prototype === null || Object.getPrototypeOf(prototype) === null;
@@ -159,7 +159,7 @@ export function leavesOf<L>(node: Node<L>, into: L[] = []): L[] {
   return into;
 }
 
-/** A new tree of the same structure, each leaf replaced by what `make` returns for it. */
+/** A new tree of the same structure. `make` returns each of its leaves. */
 export function buildTree<L>(node: Node<L>, make: (leaf: L) => unknown): unknown {
   if ('leaf' in node) return make(node.leaf);
   const values = node.children.map((child) => buildTree(child, make));
@@ -167,7 +167,7 @@ export function buildTree<L>(node: Node<L>, make: (leaf: L) => unknown): unknown
   return keys ? Object.fromEntries(keys.map((key, i) => [key, values[i]])) : values;
 }
 
-/** What a node is, for messages. */
+/** The kind of a node, for messages. */
 export function kindOf(node: Node<unknown>): string {
   return 'leaf' in node ? 'a leaf' : node.keys ? 'an object' : 'an array';
 }
@@ -189,5 +189,5 @@ export function treeWith(node: Node<unknown>, leaves: readonly unknown[]): unkno
   return buildTree(nodeWith(node, leaves), (leaf) => leaf);
 }
 
-/** `{}`: no leaf, in a place that is kept. */
+/** `{}`: keeps the place of a leaf that is missing. */
 export const EMPTY: Branch<never> = { container: {}, keys: [], children: [] };

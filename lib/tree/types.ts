@@ -1,7 +1,7 @@
 // Public types of leaves and trees. They need no library beyond ES2022.
 import type { Dtype } from './dtype';
 
-/** A `Float16Array`, for runtimes that have one, without needing its declaration. */
+/** A `Float16Array`, typed structurally: projects need not declare it. */
 export interface Float16ArrayLike {
   readonly [Symbol.toStringTag]: 'Float16Array';
   readonly BYTES_PER_ELEMENT: number;
@@ -12,7 +12,7 @@ export interface Float16ArrayLike {
   [index: number]: number;
 }
 
-/** A file `URL`, for projects that don't have its declaration. */
+/** A file `URL`, typed structurally: projects need not declare it. */
 export interface FileUrl {
   readonly href: string;
   readonly protocol: string;
@@ -33,9 +33,9 @@ export type DataOf<D extends Dtype> = D extends 'float32'
  * `data.length` is the product of `shape` (1 for the scalar shape `[]`).
  */
 export interface Tensor<D extends Dtype = Dtype> {
-  /** Elements in row-major order; 16-bit dtypes as words of bits. */
+  /** Elements in row-major order; 16-bit dtypes as words. */
   readonly data: DataOf<D>;
-  /** Length of each axis. Those that this package makes are frozen: steps then needn't look into them. */
+  /** Length of each axis. This package freezes the shapes it makes, so that steps need not compare them. */
   readonly shape: readonly number[];
   readonly dtype: D;
 }
@@ -43,7 +43,7 @@ export interface Tensor<D extends Dtype = Dtype> {
 /** One parameter, gradient or velocity. A bare typed array has a length and a dtype but no shape. */
 export type Leaf = Float32Array | Float64Array | Float16ArrayLike | Tensor;
 
-/** `P` where every leaf is a `Leaf`; `never` in the place of what is none. Accepts interfaces, `readonly` and literals. */
+/** `P` where every leaf is a `Leaf`; `never` for anything that is not a leaf. Accepts interfaces, `readonly`, literals. */
 export type Tree<P> = P extends Leaf
   ? P
   : P extends (...args: never) => unknown
@@ -63,7 +63,7 @@ export type LeafLike<L> = L extends Float32Array | Tensor<'float32'>
         ? Tensor<L['dtype']>
         : never;
 
-/** The structure of `P`, of which any part may be missing: gradients for some of the parameters. */
+/** The structure of `P`, any part of which may be missing: gradients for some of the parameters. */
 export type DeepPartial<P> = P extends Leaf
   ? LeafLike<P>
   : P extends readonly (infer Item)[]
@@ -75,7 +75,7 @@ export type DeepPartial<P> = P extends Leaf
 /** The whole structure of `P`: a gradient for every parameter. */
 export type Gradients<P> = P extends Leaf ? LeafLike<P> : { readonly [K in keyof P]: Gradients<P[K]> };
 
-/** What is left of `P` where only some of the parameters have a gradient. */
+/** The part of `P` that has gradients. */
 export type PartialTree<P> = P extends Leaf
   ? P
   : P extends readonly (infer Item)[]

@@ -22,6 +22,8 @@ export class Plan {
   /** True if all arrays lie in shared memory, which nobody can detach. */
   readonly isShared: boolean;
   readonly #snapshot: Snapshot;
+  #held = 0;
+  #isRetired = false;
 
   constructor(parameters: ReadTree, gradients: ReadTree, stepped: readonly Stepped[], runner: Runner) {
     this.prepared = prepare(stepped, runner);
@@ -30,9 +32,25 @@ export class Plan {
     this.#snapshot = new Snapshot(parameters, gradients);
   }
 
-  /** Releases what the addon keeps for the plan. The plan is not used again. */
-  release(): void {
-    native().release(this.prepared);
+  /** A pending step will use the plan. */
+  hold(): void {
+    this.#held++;
+  }
+
+  /** Such a step is over. */
+  drop(): void {
+    this.#held--;
+    this.#releaseUnused();
+  }
+
+  /** No later step uses the plan: the addon lets go of it, once pending steps are over. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#releaseUnused();
+  }
+
+  #releaseUnused(): void {
+    if (this.#isRetired && this.#held === 0) native().release(this.prepared);
   }
 
   /** True if the plan still holds for these two trees. Allocates nothing. */

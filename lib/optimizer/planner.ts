@@ -27,14 +27,11 @@ interface Matched {
 export class Planner {
   readonly #state: State;
   readonly #runner: Runner;
-  readonly #isAwaited: (plan: Plan) => boolean;
   #last: Plan | undefined;
 
-  /** `isAwaited` tells whether a pending step will use a plan. */
-  constructor(state: State, runner: Runner, isAwaited: (plan: Plan) => boolean) {
+  constructor(state: State, runner: Runner) {
     this.#state = state;
     this.#runner = runner;
-    this.#isAwaited = isAwaited;
   }
 
   /**
@@ -70,11 +67,10 @@ export class Planner {
     this.#replace(undefined);
   }
 
-  /** The addon lets go of the former plan at once, unless a pending step will use it. */
   #replace(plan: Plan | undefined): void {
     const former = this.#last;
     this.#last = plan;
-    if (former && !this.#isAwaited(former)) former.release();
+    former?.retire();
   }
 
   #match({ parameters, gradients }: Trees): Matched {

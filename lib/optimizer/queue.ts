@@ -10,12 +10,15 @@ interface Entry {
   readonly plan?: Plan;
   readonly start: () => void;
   readonly reject: (reason: unknown) => void;
+  next?: Entry;
 }
 
 /** Asynchronous work of one optimizer. */
 export class Queue {
-  /** The first one runs. */
-  #entries: Entry[] = [];
+  /** A linked list, so that each call costs the same however many are pending. The first entry runs. */
+  #first: Entry | undefined;
+  #last: Entry | undefined;
+  #steps = 0;
   #isLoading = false;
   /** Files are written one after another, so that the last one called for stays. */
   #lastWrite: Promise<unknown> = Promise.resolve();
@@ -23,7 +26,7 @@ export class Queue {
   /** Throws with code `busy` while anything is pending; `what` is the caller's name. */
   assertIdle(what: string): void {
     this.assertNotLoading(what);
-    if (this.#entries.length > 0) throw this.#busy(what);
+    if (this.#first) throw this.#busy(what);
   }
 
   /** Throws with code `busy` while a load runs. */
@@ -32,7 +35,7 @@ export class Queue {
   }
 
   #busy(what: string): Error {
-    const { steps } = this;
+    const steps = this.#steps;
     if (steps === 0) return coded(Error, 'busy', `${what}: a save is still being written; await it first`);
     const text = steps === 1 ? '1 asynchronous step is' : `${String(steps)} asynchronous steps are`;
     return coded(Error, 'busy', `${what}: ${text} still pending; await ${steps === 1 ? 'it' : 'them'} first`);
@@ -40,12 +43,7 @@ export class Queue {
 
   /** Steps that are pending. */
   get steps(): number {
-    return this.#entries.filter(({ plan }) => plan).length;
-  }
-
-  /** True if a pending step will use the plan. */
-  uses(plan: Plan): boolean {
-    return this.#entries.some((entry) => entry.plan === plan);
+    return this.#steps;
   }
 
   /** Takes on a step. `run` starts it; `completed` is called when it is over, before any later work starts. */
@@ -54,7 +52,7 @@ export class Queue {
       const start = (): void => {
         run().then(
           () => {
-            this.#entries.shift();
+            this.#leave();
             completed();
             resolve();
             this.#startNext();
@@ -72,7 +70,7 @@ export class Queue {
   save(write: (turn: Promise<unknown>) => Promise<string>, holds: boolean): Promise<string> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
-        this.#entries.shift();
+        this.#leave();
         this.#startNext();
       };
       const start = (): void => {
@@ -100,18 +98,37 @@ export class Queue {
   }
 
   #add(entry: Entry): void {
-    this.#entries.push(entry);
-    if (this.#entries.length === 1) this.#startNext();
+    if (this.#last) this.#last.next = entry;
+    else this.#first = entry;
+    this.#last = entry;
+    if (entry.plan) {
+      entry.plan.hold();
+      this.#steps++;
+    }
+    if (this.#first === entry) this.#startNext();
   }
 
   #startNext(): void {
-    this.#entries.at(0)?.start();
+    this.#first?.start();
+  }
+
+  /** Takes the first entry off the list. */
+  #leave(): Entry {
+    const entry = this.#first as Entry;
+    this.#first = entry.next;
+    if (!this.#first) this.#last = undefined;
+    if (entry.plan) {
+      entry.plan.drop();
+      this.#steps--;
+    }
+    return entry;
   }
 
   /** The first entry failed: it and all that wait for it reject, and write nothing. */
   #abort(reason: unknown): void {
-    const [failed, ...waiting] = this.#entries;
-    this.#entries = [];
+    const failed = this.#leave();
+    const waiting: Entry[] = [];
+    while (this.#first) waiting.push(this.#leave());
     failed.reject(reason);
     const why = types.isNativeError(reason) ? reason.message : show(reason);
     for (const { what, reject } of waiting) {

@@ -42,7 +42,7 @@ export class SGD {
     const { device, hyperparameters } = checkOptions(options);
     this.#state = new State(learningRate, hyperparameters);
     this.#runner = new Runner(device, hyperparameters);
-    this.#planner = new Planner(this.#state, this.#runner, (plan) => this.#queue.uses(plan));
+    this.#planner = new Planner(this.#state, this.#runner);
   }
 
   /**

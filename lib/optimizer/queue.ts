@@ -20,17 +20,50 @@ export class Queue {
   #last: Entry | undefined;
   #steps = 0;
   #isLoading = false;
+  /** The public method that runs now. */
+  #running: string | undefined;
   /** Files are written one after another, so that the last one called for stays. */
   #lastWrite: Promise<unknown> = Promise.resolve();
 
   /** Throws with code `busy` while anything is pending; `what` is the caller's name. */
   assertIdle(what: string): void {
-    this.assertNotLoading(what);
+    this.#assertNotLoading(what);
     if (this.#first) throw this.#busy(what);
   }
 
-  /** Throws with code `busy` while a load runs. */
-  assertNotLoading(what: string): void {
+  /** Throws as `assertIdle`. Until `end`, other calls throw too: getters and schedules may not call the optimizer. */
+  begin(what: string): void {
+    this.assertIdle(what);
+    this.#enter(what);
+  }
+
+  end(): void {
+    this.#running = undefined;
+  }
+
+  /** Runs `work` between `begin` and `end`. */
+  call<T>(what: string, work: () => T): T {
+    this.assertIdle(what);
+    return this.callAsync(what, work);
+  }
+
+  /** The same beside pending work. */
+  callAsync<T>(what: string, work: () => T): T {
+    this.#assertNotLoading(what);
+    this.#enter(what);
+    try {
+      return work();
+    } finally {
+      this.end();
+    }
+  }
+
+  #enter(what: string): void {
+    if (this.#running === undefined) this.#running = what;
+    else throw coded(Error, 'busy', `${what}: ${this.#running} is still reading; a getter or schedule may not call it`);
+  }
+
+  #assertNotLoading(what: string): void {
     if (this.#isLoading) throw coded(Error, 'busy', `${what}: a load is still running; await it first`);
   }
 

@@ -51,14 +51,16 @@ export class SGD {
    * @throws TypeError or RangeError that names the path; then nothing has changed.
    */
   init<P>(parameters: P & Tree<P>): void {
-    this.#queue.assertIdle('init');
-    this.#state.init(parameters);
+    this.#queue.call('init', () => {
+      this.#state.init(parameters);
+    });
   }
 
   /** Does for one leaf what `init` does: gives `state` a zero velocity `v` like `parameter`, if there is a momentum. */
   initSingle(parameter: Leaf, state: { v?: Leaf }): void {
-    this.#queue.assertIdle('initSingle');
-    initSingle(parameter, state, this.#state);
+    this.#queue.call('initSingle', () => {
+      initSingle(parameter, state, this.#state);
+    });
   }
 
   /**
@@ -71,8 +73,8 @@ export class SGD {
    * @throws TypeError or RangeError; then nothing has changed.
    */
   applySingle<L extends Leaf>(gradient: LeafLike<L>, parameter: L, state: { v?: Leaf }): L {
-    this.#queue.assertIdle('applySingle');
-    return applySingle(gradient, parameter, state, this.#state, this.#runner) as L;
+    const step = (): object => applySingle(gradient, parameter, state, this.#state, this.#runner);
+    return this.#queue.call('applySingle', step) as L;
   }
 
   /**
@@ -84,12 +86,13 @@ export class SGD {
   applyGradients<P>(gradients: Gradients<P>, parameters: P & Tree<P>): P;
   applyGradients<P>(gradients: DeepPartial<P>, parameters: P & Tree<P>): PartialTree<P>;
   applyGradients(gradients: unknown, parameters: unknown): unknown {
-    this.#queue.assertIdle('applyGradients');
-    const rate = this.#state.progress.rate();
-    const { prepared, result } = this.#planner.planCopies(parameters, gradients);
-    this.#runner.stepOnce(prepared, rate);
-    this.#state.progress.completed(rate);
-    return result;
+    return this.#queue.call('applyGradients', () => {
+      const rate = this.#state.progress.rate();
+      const { prepared, result } = this.#planner.planCopies(parameters, gradients);
+      this.#runner.stepOnce(prepared, rate);
+      this.#state.progress.completed(rate);
+      return result;
+    });
   }
 
   /**
@@ -101,11 +104,15 @@ export class SGD {
    *   asynchronous steps are pending. Then nothing has changed.
    */
   update<P>(parameters: P & Tree<P>, gradients: DeepPartial<P>): void {
-    this.#queue.assertIdle('update');
-    const rate = this.#state.progress.rate();
-    const plan = this.#planner.plan(parameters, gradients);
-    this.#runner.step(plan, rate);
-    this.#state.progress.completed(rate);
+    this.#queue.begin('update');
+    try {
+      const rate = this.#state.progress.rate();
+      const plan = this.#planner.plan(parameters, gradients);
+      this.#runner.step(plan, rate);
+      this.#state.progress.completed(rate);
+    } finally {
+      this.#queue.end();
+    }
   }
 
   /**
@@ -118,9 +125,10 @@ export class SGD {
    *   `not-shared` for ordinary arrays; with code `aborted` if an earlier step failed. Then nothing was written.
    */
   async updateAsync<P>(parameters: P & Tree<P>, gradients: DeepPartial<P>): Promise<void> {
-    this.#queue.assertNotLoading('updateAsync');
-    const rate = this.#state.progress.rate(this.#queue.steps);
-    const plan = this.#planner.plan(parameters, gradients, true);
+    const { plan, rate } = this.#queue.callAsync('updateAsync', () => ({
+      rate: this.#state.progress.rate(this.#queue.steps),
+      plan: this.#planner.plan(parameters, gradients, true),
+    }));
     const run = (): Promise<void> => this.#runner.stepAsync(plan, rate);
     return this.#queue.step(plan, run, () => {
       this.#state.progress.completed(rate);
@@ -132,8 +140,9 @@ export class SGD {
     return this.#state.progress.step;
   }
   set step(value: number) {
-    this.#queue.assertIdle('step');
-    this.#state.progress.restore(checkStep('step', value));
+    this.#queue.call('step', () => {
+      this.#state.progress.restore(checkStep('step', value));
+    });
   }
 
   /**
@@ -144,8 +153,9 @@ export class SGD {
     return this.#state.progress.learningRate;
   }
   set learningRate(value: number | Schedule) {
-    this.#queue.assertIdle('learningRate');
-    this.#state.progress.assignRate(value);
+    this.#queue.call('learningRate', () => {
+      this.#state.progress.assignRate(value);
+    });
   }
 
   /** mu. At 0 and below, steps are plain and velocities rest. */
@@ -199,9 +209,10 @@ export class SGD {
     return this.#state.read();
   }
   set state(value: OptimizerState) {
-    this.#queue.assertIdle('state');
-    this.#state.assign(value);
-    this.#planner.drop();
+    this.#queue.call('state', () => {
+      this.#state.assign(value);
+      this.#planner.drop();
+    });
   }
 
   /**
@@ -215,15 +226,13 @@ export class SGD {
    *   fails.
    */
   async save<P>(path: SavePath, options: SaveOptions<P> = {}): Promise<string> {
-    this.#queue.assertNotLoading('save');
-    const save = new Save(path, options, this.#state);
+    const save = this.#queue.callAsync('save', () => new Save(path, options, this.#state));
     return this.#queue.save((turn) => save.write(turn), !save.isSnapshot);
   }
 
   /** The bytes of the file that `save` writes. */
   toBytes<P>(options: SaveOptions<P> = {}): Uint8Array {
-    this.#queue.assertIdle('toBytes');
-    return new Save('bytes', options, this.#state).toBytes();
+    return this.#queue.call('toBytes', () => new Save('bytes', options, this.#state).toBytes());
   }
 
   /**
@@ -234,18 +243,17 @@ export class SGD {
    *   `invalid-file`; then nothing has changed. Node's own error if reading fails: arrays may then be partly written.
    */
   async load<P>(path: string | FileUrl, options: LoadOptions<P> = {}): Promise<LoadedState> {
-    this.#queue.assertIdle('load');
-    const request = checkLoad(checkPath(path), options, this.#state);
+    const request = this.#queue.call('load', () => checkLoad(checkPath(path), options, this.#state));
     this.#planner.drop();
     return this.#queue.exclusive(() => loadState(request));
   }
 
   /** Loads the same from bytes in memory, at once. */
   fromBytes<P>(bytes: Uint8Array, options: LoadOptions<P> = {}): LoadedState {
-    this.#queue.assertIdle('fromBytes');
-    const request = checkLoad('bytes', options, this.#state);
-    this.#planner.drop();
-    return loadStateBytes(bytes, request);
+    return this.#queue.call('fromBytes', () => {
+      this.#planner.drop();
+      return loadStateBytes(bytes, checkLoad('bytes', options, this.#state));
+    });
   }
 
   #change(name: HyperparameterName, value: unknown): void {

@@ -1,4 +1,4 @@
-// The addon's exports, all on one screen. `lib/addon/native.ts` gives them their types.
+// The addon's exports. `lib/addon/native.ts` gives them their types.
 #include "environment.h"
 
 namespace metal_sgd {
@@ -8,6 +8,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["addresses"] = Napi::Function::New(env, addresses);
   exports["adjustExternalMemory"] = Napi::Function::New(env, adjust_external_memory);
   exports["askForHugePages"] = Napi::Function::New(env, ask_for_huge_pages);
+  exports["constants"] = Napi::Function::New(env, constants);
   exports["machine"] = Napi::Function::New(env, machine);
   exports["setThreads"] = Napi::Function::New(env, set_threads);
   exports["chooseInstructionSet"] = Napi::Function::New(env, choose_instruction_set);

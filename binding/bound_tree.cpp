@@ -1,9 +1,9 @@
-// Verbs that prepare and run steps on the calling thread.
+// Verbs that prepare trees and step them on the calling thread.
 #include "bound_tree.h"
 
-#include <algorithm>
-
 #include "environment.h"
+#include "guarded.h"
+#include "spans.h"
 #include "view.h"
 
 namespace metal_sgd {
@@ -17,9 +17,9 @@ StepSettings BoundTree::read(Napi::Env env) const {
 }
 
 void BoundTree::report(const StepReport& report) const {
-  settings[kRan] = static_cast<double>(report.ran);
-  settings[kCopiedBytes] = static_cast<double>(report.copied_bytes);
-  settings[kGpuSeconds] = report.gpu_seconds;
+  settings[kOutcome] = static_cast<double>(report.outcome);
+  settings[kCopiedBytes] = static_cast<double>(report.device.copied_bytes);
+  settings[kGpuSeconds] = report.device.gpu_seconds;
 }
 
 SharedTree& tree_of(const Napi::Value& external) {
@@ -28,42 +28,7 @@ SharedTree& tree_of(const Napi::Value& external) {
   return tree;
 }
 
-Napi::Error metal_error(Napi::Env env, const MetalFailure& failure) {
-  Napi::Error error = Napi::Error::New(env, failure.what());
-  error.Set("code", Napi::String::New(env, failure.code));
-  return error;
-}
-
 namespace {
-
-/// The leaf at index i of the three lists, of one length; that its arrays fit the dtype lib has
-/// checked.
-Run leaf_of(const Napi::Value& parameter, const Napi::Value& gradient, const Napi::Value& velocity,
-            uint8_t dtype) {
-  View w = view_of(parameter), g = view_of(gradient);
-  View v = velocity.IsNull() ? View{nullptr, w.length} : view_of(velocity);
-  if (dtype >= kDtypes || g.length != w.length || v.length != w.length) {
-    throw Napi::Error::New(parameter.Env(), "leaves of unequal length");
-  }
-  return {w.data, g.data, v.data, w.length, static_cast<Dtype>(dtype)};
-}
-
-/// Grows `run` by `leaf` if it begins the same gap of whole elements further on in all streams.
-bool join(Run& run, const Run& leaf) {
-  size_t item = item_size(run.dtype);
-  auto gap = [&](const void* from, const void* to) {
-    return static_cast<const char*>(to) - static_cast<const char*>(from);
-  };
-  ptrdiff_t distance = gap(run.parameter, leaf.parameter);
-  bool same = leaf.dtype == run.dtype && distance == gap(run.gradient, leaf.gradient) &&
-              (run.velocity == nullptr) == (leaf.velocity == nullptr) &&
-              (run.velocity == nullptr || distance == gap(run.velocity, leaf.velocity));
-  if (!same || distance < static_cast<ptrdiff_t>(run.count * item) || distance % item != 0) {
-    return false;
-  }
-  run.count = distance / item + leaf.count;
-  return true;
-}
 
 std::vector<Arena> arenas_of(const Napi::Array& given) {
   std::vector<Arena> arenas;
@@ -78,75 +43,104 @@ std::vector<Arena> arenas_of(const Napi::Array& given) {
   return arenas;
 }
 
-/// The arena of that index if the address lies in it; null for -1.
-const Arena* arena_at(const std::vector<Arena>& arenas, int32_t index, const void* address) {
-  if (index < 0 || static_cast<size_t>(index) >= arenas.size()) return nullptr;
-  const Arena& arena = arenas[index];
-  const char* byte = static_cast<const char*>(address);
-  return byte >= arena.pages && byte < arena.pages + arena.bytes ? &arena : nullptr;
-}
+/// The arguments of `prepareStep` that describe leaves.
+struct Leaves {
+  Napi::Array parameters, gradients, velocities;
+  Napi::Uint8Array dtypes;
+  Napi::Int32Array places;
+  const std::vector<Arena>& arenas;
+
+  bool are_complete() const {
+    uint32_t count = parameters.Length();
+    return gradients.Length() == count && velocities.Length() == count &&
+           dtypes.ElementLength() == count && places.ElementLength() == count * kPlaceNumbers;
+  }
+
+  PlacedLeaf at(uint32_t index) const {
+    Napi::HandleScope scope(parameters.Env());
+    Dtype dtype = static_cast<Dtype>(dtypes[index]);
+    View w = view_of(parameters[index]), g = view_of(gradients[index]);
+    Napi::Value velocity = velocities[index];
+    View v = velocity.IsNull() ? View{nullptr, w.length} : view_of(velocity);
+    if (dtypes[index] >= kDtypes || g.length != w.length || v.length != w.length) {
+      throw Napi::Error::New(parameters.Env(), "leaves of unequal length");
+    }
+    PlacedLeaf leaf;
+    leaf.roles[kParameter] = place(index, 0);
+    leaf.gradient = place(index, 1);
+    leaf.roles[kVelocity] = place(index, 2);
+    leaf.span.streams[kParameter] = stream(w, dtype, leaf.roles[kParameter]);
+    leaf.span.gradients = {stream(g, dtype, leaf.gradient)};
+    leaf.span.streams[kVelocity] = stream(v, dtype, leaf.roles[kVelocity]);
+    leaf.span.count = w.length;
+    return leaf;
+  }
+
+  /// Two numbers for each of three streams.
+  static constexpr size_t kPlaceNumbers = 6;
+
+ private:
+  Place place(uint32_t index, size_t stream) const {
+    size_t at = index * kPlaceNumbers + 2 * stream;
+    return {places[at], places[at + 1]};
+  }
+
+  /// Checks again that the address lies in the arena: a wrong one would reach foreign memory.
+  Stream stream(const View& view, Dtype dtype, const Place& place) const {
+    Stream found{view.data, dtype};
+    if (place.arena < 0 || static_cast<size_t>(place.arena) >= arenas.size()) return found;
+    const Arena& arena = arenas[place.arena];
+    size_t bytes = view.length * item_size(dtype);
+    bool is_inside = view.data >= arena.pages && bytes <= arena.bytes &&
+                     view.data <= arena.pages + (arena.bytes - bytes);
+    if (is_inside) found.arena = &arena;
+    return found;
+  }
+};
 
 }  // namespace
 
-/// prepareStep(parameters, gradients: TypedArray[], velocities: (TypedArray | null)[], dtypes:
-/// Uint8Array,
-///             joined: Uint8Array, settings: Float64Array, target: number,
-///             arenas: { id: bigint, pages: Float64Array }[], places: Int32Array): External
-/// joined[i] is 1 where only padding lies between leaf i - 1 and leaf i, in all three. places
-/// holds, for each leaf, the indices of its parameter's, gradient's and velocity's arenas; -1 for
-/// other memory.
+/// prepareStep(parameters, gradients: TypedArray[], velocities: (TypedArray | null)[],
+///             dtypes: Uint8Array, places: Int32Array, settings: Float64Array, target: number,
+///             arenas: { id: bigint, pages: Float64Array }[]): External
+/// places holds two numbers for each leaf's parameter, gradient and velocity: the index of its
+/// arena and which leaf of the arena it is, whole; -1 for none. An arena beyond the list joins
+/// leaves, but no GPU uses it.
 Napi::Value prepare_step(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  auto parameters = info[0].As<Napi::Array>(), gradients = info[1].As<Napi::Array>(),
-       velocities = info[2].As<Napi::Array>();
-  auto dtypes = info[3].As<Napi::Uint8Array>(), joined = info[4].As<Napi::Uint8Array>();
-  View settings = view_of(info[5]);
-  std::vector<Arena> arenas = arenas_of(info[7].As<Napi::Array>());
-  auto places = info[8].As<Napi::Int32Array>();
-  uint32_t count = parameters.Length();
-  if (dtypes.ElementLength() != count || joined.ElementLength() != count ||
-      places.ElementLength() != count * size_t{3} || settings.length < kSettings) {
-    throw Napi::Error::New(env, "prepareStep: lists of unequal length");
-  }
-  std::vector<GpuRun> runs;
-  bool linked = true;  // padding alone since the last run; empty leaves in between don't hide a gap
-  for (uint32_t i = 0; i < count; i++) {
-    Napi::HandleScope scope(env);
-    Run leaf = leaf_of(parameters[i], gradients[i], velocities[i], dtypes[i]);
-    linked = linked && joined[i] != 0;
-    if (leaf.count == 0) continue;
-    if (linked && !runs.empty() && join(runs.back().run, leaf)) continue;
-    linked = true;
-    runs.push_back({leaf, arena_at(arenas, places[3 * i], leaf.parameter),
-                    arena_at(arenas, places[3 * i + 1], leaf.gradient),
-                    arena_at(arenas, places[3 * i + 2], leaf.velocity)});
-  }
-  auto target = static_cast<Target>(info[6].As<Napi::Number>().Uint32Value());
-  try {
-    auto tree = std::make_unique<SharedTree>(
-        new BoundTree{TreeStep(runs, target), reinterpret_cast<double*>(settings.data)});
-    return Napi::External<SharedTree>::New(env, tree.release(),
-                                           [](Napi::Env, SharedTree* data) { delete data; });
-  } catch (const MetalFailure& failure) {
-    throw metal_error(env, failure);
-  }
+  return guarded(env, [&]() -> Napi::Value {
+    View settings = view_of(info[5]);
+    std::vector<Arena> arenas = arenas_of(info[7].As<Napi::Array>());
+    Leaves leaves{info[0].As<Napi::Array>(),      info[1].As<Napi::Array>(),
+                  info[2].As<Napi::Array>(),      info[3].As<Napi::Uint8Array>(),
+                  info[4].As<Napi::Int32Array>(), arenas};
+    if (!leaves.are_complete() || settings.length < kSettings) {
+      throw Napi::Error::New(env, "prepareStep: lists of unequal length");
+    }
+    std::vector<PlacedLeaf> placed;
+    for (uint32_t i = 0; i < leaves.parameters.Length(); i++) placed.push_back(leaves.at(i));
+    auto target = static_cast<Target>(info[6].As<Napi::Number>().Uint32Value());
+    auto tree = std::make_unique<SharedTree>(new BoundTree{
+        TreeStep(join_leaves(placed), target), reinterpret_cast<double*>(settings.data)});
+    auto external = Napi::External<SharedTree>::New(
+        env, tree.get(), [](Napi::Env, SharedTree* data) { delete data; });
+    tree.release();
+    return external;
+  });
 }
 
-/// release(tree: External) - the wrappers of its arenas go now, not when the collector comes by:
-/// until then dead memory would stay wired.
+/// release(tree: External) - frees the wrappers of its arenas now. Until the collector comes by,
+/// dead memory would stay wired.
 void release(const Napi::CallbackInfo& info) {
   info[0].As<Napi::External<SharedTree>>().Data()->reset();
 }
 
-/// step(tree: External) - one step in place, with the numbers that stand in its settings now.
+/// step(tree: External) - takes one step in place, with the numbers in its settings row.
 void step(const Napi::CallbackInfo& info) {
   BoundTree& tree = *tree_of(info[0]);
   StepSettings settings = tree.read(info.Env());
-  try {
-    tree.report(tree.tree.run(settings));
-  } catch (const MetalFailure& failure) {
-    throw metal_error(info.Env(), failure);
-  }
+  Running running(info.Env(), tree);
+  guarded(info.Env(), [&] { tree.report(tree.tree.run(settings)); });
 }
 
 }  // namespace metal_sgd

@@ -4,29 +4,27 @@
 
 #include <napi.h>
 
+#include <atomic>
+
 #include "tree_step.h"
 
 namespace metal_sgd {
 
-/// Where each number stands in the settings array; `lib/addon/native.ts` has the same order.
-enum Setting {
-  kLearningRate,
-  kMomentum,
-  kWeightDecay,
-  kDampening,
-  kNesterov,
-  kFlushSubnormals,
-  kRan,          ///< written after each step: a `Ran`
-  kCopiedBytes,  ///< written after each step
-  kGpuSeconds,   ///< written after each step
-  kSettings
-};
+/// The columns of a settings row. Steps read the first ones and write the last three.
+#define METAL_SGD_SETTINGS(row)                                                                  \
+  row(kLearningRate, "learningRate") row(kMomentum, "momentum") row(kWeightDecay, "weightDecay") \
+      row(kDampening, "dampening") row(kNesterov, "nesterov")                                    \
+          row(kFlushSubnormals, "flushSubnormals") row(kOutcome, "outcome")                      \
+              row(kCopiedBytes, "copiedBytes") row(kGpuSeconds, "gpuSeconds")
+enum Setting { METAL_SGD_SETTINGS(METAL_SGD_ENUMERATOR) kSettings };
+constexpr const char* kSettingNames[] = {METAL_SGD_SETTINGS(METAL_SGD_NAME)};
 
-/// A prepared tree and its settings array. Points into the caller's arrays, which TypeScript keeps
+/// A prepared tree and its settings row. Points into the caller's arrays, which TypeScript keeps
 /// alive while it keeps the External.
 struct BoundTree {
   TreeStep tree;
   double* settings;
+  std::atomic<bool> running{false};
 
   /// The settings as they are now. Throws if a momentum has no velocities to work on.
   StepSettings read(Napi::Env env) const;
@@ -35,11 +33,28 @@ struct BoundTree {
 
 using SharedTree = std::shared_ptr<BoundTree>;
 
+/// Holds a tree for one step. Throws if another step of it runs.
+class Running {
+ public:
+  Running(Napi::Env env, BoundTree& tree) : tree_(tree) {
+    if (tree.running.exchange(true))
+      throw Napi::Error::New(env, "a step of this tree runs already");
+  }
+  ~Running() {
+    if (!kept_) tree_.running = false;
+  }
+  /// The step goes on after this object: it clears the mark itself.
+  void keep() { kept_ = true; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  BoundTree& tree_;
+  bool kept_ = false;
+};
+
 /// The tree behind an External that `prepareStep` made. Throws if it was released.
 SharedTree& tree_of(const Napi::Value& external);
-
-/// A MetalFailure as an Error with its code.
-Napi::Error metal_error(Napi::Env env, const MetalFailure& failure);
 
 }  // namespace metal_sgd
 

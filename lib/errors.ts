@@ -25,7 +25,8 @@ export type ErrorCode =
   | 'shape-mismatch'
   | 'state-mismatch';
 
-const METAL_CODES = [
+/** Codes of GPU failures. */
+export const METAL_CODES = [
   'access-revoked',
   'compile',
   'device-lost',

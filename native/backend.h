@@ -1,4 +1,4 @@
-// The interface that both backends fill: a tree is prepared once, then stepped many times.
+// The one interface that both backends fill: prepare spans once, then step them many times.
 // Plain C++; knows neither Node nor Objective-C.
 #ifndef METAL_SGD_BACKEND_H_
 #define METAL_SGD_BACKEND_H_
@@ -6,29 +6,100 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "kernels/sgd_params.h"
 
 namespace metal_sgd {
 
-/// In the order of `lib/tree/dtype.ts`, which sends the number.
-enum class Dtype : uint8_t { kFloat32, kFloat64, kFloat16, kBfloat16 };
-constexpr int kDtypes = 4;
+// Lists that TypeScript reads by name: one row for each enumerator.
+#define METAL_SGD_ENUMERATOR(name, ...) name,
+#define METAL_SGD_NAME(name, text, ...) text,
+#define METAL_SGD_BYTES(name, text, bytes) bytes,
 
+#define METAL_SGD_DTYPES(row)                                                         \
+  row(kFloat32, "float32", 4) row(kFloat64, "float64", 8) row(kFloat16, "float16", 2) \
+      row(kBfloat16, "bfloat16", 2)
+
+enum class Dtype : uint8_t { METAL_SGD_DTYPES(METAL_SGD_ENUMERATOR) };
+constexpr const char* kDtypeNames[] = {METAL_SGD_DTYPES(METAL_SGD_NAME)};
+constexpr int kDtypes = sizeof kDtypeNames / sizeof *kDtypeNames;
+
+/// Bytes of one element.
 constexpr size_t item_size(Dtype dtype) {
-  return dtype == Dtype::kFloat64 ? 8 : dtype == Dtype::kFloat32 ? 4 : 2;
+  constexpr size_t kBytes[] = {METAL_SGD_DTYPES(METAL_SGD_BYTES)};
+  return kBytes[static_cast<int>(dtype)];
 }
 
-/// Elements that lie one after another in parameters, gradients and velocity alike: one leaf, or
-/// several with the padding between them. The three never overlap; pointers are element-aligned.
-struct Run {
-  void* parameter;       ///< read and written
-  const void* gradient;  ///< read
-  void* velocity;        ///< read and written with momentum, else unused and maybe null
-  size_t count;          ///< elements
-  Dtype dtype;
+#define METAL_SGD_GPU_ERRORS(row)                                                                \
+  row(kAccessRevoked, "access-revoked") row(kCompile, "compile") row(kDeviceLost, "device-lost") \
+      row(kInternal, "internal") row(kInvalidResource, "invalid-resource")                       \
+          row(kNotPermitted, "not-permitted") row(kOutOfMemory, "out-of-memory")                 \
+              row(kPageFault, "page-fault") row(kSelfTest, "self-test")                          \
+                  row(kStackOverflow, "stack-overflow") row(kTimeout, "timeout")
+
+enum class GpuError : uint8_t { METAL_SGD_GPU_ERRORS(METAL_SGD_ENUMERATOR) };
+constexpr const char* kGpuErrorNames[] = {METAL_SGD_GPU_ERRORS(METAL_SGD_NAME)};
+
+/// A failure of the GPU or its driver.
+class GpuFailure : public std::runtime_error {
+ public:
+  GpuFailure(GpuError error, std::string reason,
+             const std::string& consequence = "nothing was written")
+      : std::runtime_error(reason + "; " + consequence), error(error), reason(std::move(reason)) {}
+  const char* code() const { return kGpuErrorNames[static_cast<int>(error)]; }
+  GpuError error;
+  std::string reason;  ///< the message without its consequence
 };
+
+/// Arenas begin on a page of this many bytes, or of the system's if that is larger: the page of
+/// every Apple GPU, and a multiple of Intel's.
+constexpr size_t kArenaPage = 16384;
+
+/// Whole pages of one arena. The id belongs to that memory alone: an address can come back.
+struct Arena {
+  uint64_t id;
+  char* pages;
+  size_t bytes;
+};
+
+/// The arrays that one step reads and writes for each element, besides gradients.
+enum Role { kParameter, kVelocity, kRoles };
+
+/// The elements of one array.
+struct Stream {
+  void* data = nullptr;  ///< element-aligned; null: the step has no such stream
+  Dtype dtype = Dtype::kFloat32;
+  const Arena* arena = nullptr;  ///< null: other memory
+
+  explicit operator bool() const { return data != nullptr; }
+  Stream from(size_t element) const {
+    return {static_cast<char*>(data) + element * item_size(dtype), dtype, arena};
+  }
+};
+
+/// The same elements of every stream: one leaf, or several with the padding between them. Streams
+/// never overlap, but gradients may. Backends make pieces of their own from it.
+struct Span {
+  Stream streams[kRoles];         ///< read and written
+  std::vector<Stream> gradients;  ///< read
+  size_t count = 0;               ///< elements
+
+  Dtype dtype() const { return streams[kParameter].dtype; }
+};
+
+/// Bytes that a step moves for each element of the span: it reads every stream, and writes those
+/// that have a role.
+inline size_t element_traffic(const Span& span) {
+  size_t bytes = 0;
+  for (const Stream& stream : span.streams) bytes += stream ? 2 * item_size(stream.dtype) : 0;
+  for (const Stream& gradient : span.gradients) bytes += item_size(gradient.dtype);
+  return bytes;
+}
+
+inline size_t traffic(const Span& span) { return span.count * element_traffic(span); }
 
 /// Hyperparameters of one step as the user gave them, in double.
 struct Hyperparameters {
@@ -46,7 +117,7 @@ SgdParams<Real> sgd_params(const Hyperparameters& given) {
   params.learning_rate = static_cast<Real>(given.learning_rate);
   params.momentum = static_cast<Real>(given.momentum);
   params.weight_decay = static_cast<Real>(given.weight_decay);
-  params.gradient_scale = static_cast<Real>(given.dampening > 0 ? 1 - given.dampening : 1);
+  params.undampened = static_cast<Real>(given.dampening > 0 ? 1 - given.dampening : 1);
   params.flags = (given.momentum > 0 ? kSgdMomentum : 0u) | (given.nesterov ? kSgdNesterov : 0u) |
                  (given.weight_decay != 0 ? kSgdWeightDecay : 0u);
   return params;
@@ -55,22 +126,43 @@ SgdParams<Real> sgd_params(const Hyperparameters& given) {
 /// float32 subnormals: kept as MLX's CPU does, or flushed to zero as Apple GPUs do.
 enum class Subnormals : uint8_t { kKeep, kFlush };
 
-/// What can change from one step of a tree to the next.
+/// What can change from one step to the next.
 struct StepSettings {
   Hyperparameters hyperparameters;
-  Subnormals subnormals;
-  /// Whether a long step lets others have its processors in between: systems may leave an event
-  /// loop waiting for milliseconds beside threads that never do.
-  bool gives_way = false;
+  Subnormals subnormals;  ///< on the CPU; a GPU always flushes
+  /// A long step yields its processors in between: beside threads that never do, some systems keep
+  /// an event loop waiting for milliseconds.
+  bool yields = false;
 };
 
-/// A tree made ready for one backend. Does not own the memory that its runs point to.
-class PreparedStep {
- public:
-  virtual ~PreparedStep() = default;
-  /// Steps every run in place; returns when all is written. Any thread, one at a time.
-  virtual void run(const StepSettings& settings) = 0;
+/// What a backend did in one step.
+struct Report {
+  size_t copied_bytes = 0;  ///< to and from memory that the device can't use in place
+  double gpu_seconds = 0;   ///< by the GPU's own clock
 };
+
+/// Spans made ready for one device. Does not own their memory.
+class Prepared {
+ public:
+  virtual ~Prepared() = default;
+  /// Steps every span in place; returns when all is written. Any thread, one at a time. Throws
+  /// GpuFailure, whose message says what may be partly written.
+  virtual Report run(const StepSettings& settings) = 0;
+};
+
+/// A device.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// False if the device lacks a dtype of the span.
+  virtual bool takes(const Span& span) const = 0;
+  /// Throws GpuFailure.
+  virtual std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans) = 0;
+};
+
+Backend& cpu_backend();
+/// Null where there is no GPU.
+Backend* gpu_backend();
 
 }  // namespace metal_sgd
 

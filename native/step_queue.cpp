@@ -37,7 +37,7 @@ void StepQueue::loop() {
     running_ = entry.owner;
     lock.unlock();
     entry.job();
-    entry.job = nullptr;  // what it holds is released before its owner is told that it is over
+    entry.job = nullptr;  // releases what it holds before its owner hears that it is over
     lock.lock();
     running_ = nullptr;
     changed_.notify_all();

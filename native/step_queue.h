@@ -1,4 +1,4 @@
-// The one thread of the process on which asynchronous steps run, in the order they came.
+// The one thread of the process for asynchronous steps; it runs them in order.
 #ifndef METAL_SGD_STEP_QUEUE_H_
 #define METAL_SGD_STEP_QUEUE_H_
 
@@ -14,8 +14,8 @@ class StepQueue {
   /// Never destroyed: process.exit() runs static destructors while the thread still runs.
   static StepQueue& instance();
 
-  /// Runs `job` later, on the queue's thread. `owner` is whoever may have to wait for it.
-  /// Throws std::system_error if the thread can't be made; the job is then not taken.
+  /// Runs `job` later, on the queue's thread. `owner` can wait for it. Throws std::system_error if
+  /// the thread can't be started; the job is then not taken.
   void add(const void* owner, std::function<void()> job);
 
   /// Drops the owner's jobs that have not begun and waits for the one that has.

@@ -2,55 +2,53 @@
 
 #include <algorithm>
 
-#include "cpu/cpu.h"
+#include "proof/proof.h"
 
 namespace metal_sgd {
 
 namespace {
 
-constexpr size_t kStreams = 5;
 /// Smaller steps never reach a GPU: not even asking for the crossover would pay.
 constexpr size_t kMinGpuTraffic = 1 << 20;
 
-bool fits_gpu(const GpuRun& run, Target target) {
-  return run.run.dtype != Dtype::kFloat64 && (target == Target::kGpu || run.in_arenas());
+bool in_arenas(const Span& span) {
+  auto lies_in_one = [](const Stream& stream) { return !stream || stream.arena != nullptr; };
+  return std::all_of(span.streams, span.streams + kRoles, lies_in_one) &&
+         std::all_of(span.gradients.begin(), span.gradients.end(), lies_in_one);
 }
 
-std::vector<Run> plain(const std::vector<GpuRun>& runs) {
-  std::vector<Run> list;
-  for (const GpuRun& run : runs) list.push_back(run.run);
-  return list;
+/// The target 'gpu' copies other memory to the GPU and back; 'auto' leaves it to the CPU.
+bool fits_gpu(const Span& span, Target target) {
+  return gpu_backend()->takes(span) && (target == Target::kGpu || in_arenas(span));
 }
+
+bool has_velocity(const Span& span) { return static_cast<bool>(span.streams[kVelocity]); }
 
 }  // namespace
 
-TreeStep::TreeStep(const std::vector<GpuRun>& runs, Target target)
-    : target_(target), has_velocity_(std::all_of(runs.begin(), runs.end(), [](const GpuRun& run) {
-        return run.run.velocity != nullptr;
-      })) {
-  if (target != Target::kGpu) all_ = prepare_cpu_step(plain(runs));
+TreeStep::TreeStep(const std::vector<Span>& spans, Target target)
+    : target_(target),
+      has_velocity_(std::all_of(spans.begin(), spans.end(), metal_sgd::has_velocity)) {
+  if (target != Target::kGpu) all_ = cpu_backend().prepare(spans);
   if (target == Target::kCpu) return;
-  auto fits = [&](const GpuRun& run) { return fits_gpu(run, target); };
-  std::vector<GpuRun> gpu, rest;
-  std::partition_copy(runs.begin(), runs.end(), std::back_inserter(gpu), std::back_inserter(rest),
-                      fits);
-  for (const GpuRun& run : gpu) {
-    gpu_traffic_ += run.run.count * item_size(run.run.dtype) * kStreams;
-    if (std::count(gpu_dtypes_.begin(), gpu_dtypes_.end(), run.run.dtype) == 0) {
-      gpu_dtypes_.push_back(run.run.dtype);
-    }
+  if (!gpu_backend()) throw GpuFailure(GpuError::kDeviceLost, "there is no GPU");
+  std::vector<Span> gpu, rest;
+  for (const Span& span : spans) (fits_gpu(span, target) ? gpu : rest).push_back(span);
+  for (const Span& span : gpu) {
+    gpu_traffic_ += traffic(span);
+    bool is_new = std::count(gpu_dtypes_.begin(), gpu_dtypes_.end(), span.dtype()) == 0;
+    if (is_new) gpu_dtypes_.push_back(span.dtype());
   }
-  if (target == Target::kGpu || gpu_traffic_ >= kMinGpuTraffic) gpu_ = prepare_gpu_step(gpu);
-  if (!rest.empty()) rest_ = prepare_cpu_step(plain(rest));
+  if (target == Target::kGpu || gpu_traffic_ >= kMinGpuTraffic) gpu_ = gpu_backend()->prepare(gpu);
+  if (!rest.empty()) rest_ = cpu_backend().prepare(rest);
 }
 
 StepReport TreeStep::run(const StepSettings& settings) {
   switch (target_) {
     case Target::kCpu:
-      all_->run(settings);
-      return {Ran::kCpuAsked, 0, 0};
+      return {Outcome::kCpuAsked, all_->run(settings)};
     case Target::kGpu:
-      make_gpu_ready(gpu_dtypes_);
+      prove_gpu(gpu_dtypes_);
       return run_gpu(settings);
     case Target::kAuto:
       break;
@@ -58,29 +56,27 @@ StepReport TreeStep::run(const StepSettings& settings) {
   return run_auto(settings);
 }
 
-/// On the CPU unless the GPU is proved and faster. Its bits are the same, so nobody can tell.
+/// Runs on the CPU unless the GPU is proved and faster. The bits are the same either way.
 StepReport TreeStep::run_auto(const StepSettings& settings) {
-  Ran why = gpu_dtypes_.empty() ? Ran::kCpuNoArena : Ran::kCpuSmall;
+  Outcome why = gpu_dtypes_.empty() ? Outcome::kCpuNoArena : Outcome::kCpuSmall;
   if (gpu_) {
     try {
-      make_gpu_ready({Dtype::kFloat32});
-      make_gpu_ready(gpu_dtypes_);
+      prove_gpu({Dtype::kFloat32});
+      prove_gpu(gpu_dtypes_);
       if (static_cast<double>(gpu_traffic_) >= gpu_crossover_bytes()) return run_gpu(settings);
-    } catch (const MetalFailure& failure) {
-      if (failure.code != "self-test" && failure.code != "compile") throw;
-      why = Ran::kCpuRefused;
+    } catch (const GpuFailure& failure) {
+      if (failure.error != GpuError::kSelfTest && failure.error != GpuError::kCompile) throw;
+      why = Outcome::kCpuRefused;
     }
   }
-  all_->run(settings);
-  return {why, 0, 0};
+  return {why, all_->run(settings)};
 }
 
-/// The CPU's part comes last: where the GPU fails, those leaves are untouched.
+/// The CPU's part comes last: if the GPU fails, those spans are untouched.
 StepReport TreeStep::run_gpu(const StepSettings& settings) {
-  size_t copied = gpu_->copied_bytes(settings.hyperparameters);
-  gpu_->run(settings.hyperparameters);
+  Report report = gpu_->run(settings);
   if (rest_) rest_->run(settings);
-  return {rest_ ? Ran::kGpuAndCpu : Ran::kGpu, copied, gpu_->gpu_seconds()};
+  return {rest_ ? Outcome::kGpuAndCpu : Outcome::kGpu, report};
 }
 
 }  // namespace metal_sgd

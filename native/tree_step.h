@@ -1,40 +1,40 @@
-// A tree made ready for stepping, on one backend or on both.
+// The step of a tree: which spans run on which device.
 #ifndef METAL_SGD_TREE_STEP_H_
 #define METAL_SGD_TREE_STEP_H_
 
-#include <string>
-
-#include "metal/metal.h"
+#include "backend.h"
 
 namespace metal_sgd {
 
-/// Where a tree's steps may run. The numbers are those of `lib/addon/native.ts`.
-enum class Target : uint8_t { kCpu, kGpu, kAuto };
+/// Where the steps of a tree may run.
+#define METAL_SGD_TARGETS(row) row(kCpu, "cpu") row(kGpu, "gpu") row(kAuto, "auto")
+enum class Target : uint8_t { METAL_SGD_TARGETS(METAL_SGD_ENUMERATOR) };
+constexpr const char* kTargetNames[] = {METAL_SGD_TARGETS(METAL_SGD_NAME)};
 
-/// What a step did; the numbers are those of `lib/addon/native.ts`.
-enum class Ran : uint8_t {
-  kCpuAsked,    ///< the target was the CPU
-  kCpuNoArena,  ///< no leaf can run on the GPU as it lies
-  kCpuSmall,    ///< faster there than on the GPU
-  kCpuRefused,  ///< the GPU failed its self-test, or compiled nothing
-  kGpu,         ///< all leaves
-  kGpuAndCpu,   ///< float64 leaves and ordinary arrays on the CPU, after the GPU succeeded
-};
+/// Where a step ran, and why.
+#define METAL_SGD_OUTCOMES(row)                                                              \
+  row(kCpuAsked, "cpuAsked")         /* the target was the CPU */                            \
+      row(kCpuNoArena, "cpuNoArena") /* no span can run on the GPU in place */               \
+      row(kCpuSmall, "cpuSmall")     /* faster there than on the GPU */                      \
+      row(kCpuRefused, "cpuRefused") /* the GPU failed its self-test, or compiled nothing */ \
+      row(kGpu, "gpu")               /* all spans */                                         \
+      row(kGpuAndCpu, "gpuAndCpu")   /* float64 and other memory on the CPU, afterwards */
+enum class Outcome : uint8_t { METAL_SGD_OUTCOMES(METAL_SGD_ENUMERATOR) };
+constexpr const char* kOutcomeNames[] = {METAL_SGD_OUTCOMES(METAL_SGD_NAME)};
 
 struct StepReport {
-  Ran ran;
-  size_t copied_bytes;
-  double gpu_seconds;  ///< by the GPU's clock; 0 on the CPU
+  Outcome outcome;
+  Report device;
 };
 
 class TreeStep {
  public:
-  /// Throws MetalFailure if the target needs Metal and Metal fails.
-  TreeStep(const std::vector<GpuRun>& runs, Target target);
+  /// Throws GpuFailure if the target needs a GPU and it fails.
+  TreeStep(const std::vector<Span>& spans, Target target);
 
-  /// Steps every run in place. Any thread, one at a time. Throws MetalFailure.
+  /// Steps every span in place. Any thread, one at a time. Throws GpuFailure.
   StepReport run(const StepSettings& settings);
-  /// False if momentum > 0 and a run has no velocity.
+  /// False if a span has no velocity.
   bool has_velocity() const { return has_velocity_; }
 
  private:
@@ -43,11 +43,11 @@ class TreeStep {
 
   Target target_;
   bool has_velocity_;
-  size_t gpu_traffic_ = 0;              // bytes that the GPU's runs move, with momentum
-  std::vector<Dtype> gpu_dtypes_;       // of the GPU's runs, each once
-  std::unique_ptr<PreparedStep> all_;   // every run on the CPU
-  std::unique_ptr<GpuStep> gpu_;        // the runs for the GPU, if any
-  std::unique_ptr<PreparedStep> rest_;  // the others on the CPU, if any
+  size_t gpu_traffic_ = 0;          // bytes that the GPU's spans move
+  std::vector<Dtype> gpu_dtypes_;   // of the GPU's spans, each once
+  std::unique_ptr<Prepared> all_;   // every span on the CPU
+  std::unique_ptr<Prepared> gpu_;   // the spans for the GPU, if any
+  std::unique_ptr<Prepared> rest_;  // the others on the CPU, if any
 };
 
 }  // namespace metal_sgd

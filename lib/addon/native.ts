@@ -1,9 +1,10 @@
-// The one file that knows the addon: gives it a type, and loads it when it is first needed.
+// The one file that knows the addon: gives it a type, and loads it at its first use.
 import type { LeafData } from '../tree/dtype';
-import { coded } from '../errors';
+import { checkConstants, type Constants } from './constants';
+import { threadsAsked } from './environment';
 import { loadAddon } from './loader';
 
-/** A tree made ready for stepping; opaque. Points into the arrays it was made of, without keeping them. */
+/** A tree made ready for stepping; opaque. Points into its arrays without keeping them alive. */
 export interface PreparedTree {
   readonly __preparedTree: never;
 }
@@ -16,15 +17,15 @@ export interface Gpu {
   maxBufferLength: number;
 }
 
-/** What the addon knows of the machine. */
+/** This machine. */
 export interface Machine {
-  /** Those that the processor has, the fastest first. */
+  /** Those of the processor, the fastest first. */
   instructionSets: string[];
   /** Size of the thread pool. */
   threads: number;
   /** Bytes of a page of memory. */
   pageSize: number;
-  /** The one that steps run on first. */
+  /** The one that steps run on comes first. */
   gpus: Gpu[];
   /** Set where `gpus` is empty. */
   whyNoGpu: string;
@@ -37,87 +38,61 @@ export interface ArenaPages {
   pages: Float64Array;
 }
 
-/** Where steps of a tree may run (`native/tree_step.h` has the same order). */
-export const TARGETS = ['cpu', 'gpu', 'auto'] as const;
-
-/** What a step did (`native/tree_step.h` has the same order). */
-export const RAN = ['cpuAsked', 'cpuNoArena', 'cpuSmall', 'cpuRefused', 'gpu', 'gpuAndCpu'] as const;
-
-/** The addon's verbs. Arguments are checked here in `lib`; the addon checks what could corrupt memory. */
+/** The addon's verbs. `lib` checks their arguments; the addon checks again what could corrupt memory. */
 export interface Native {
-  /** Addresses of first elements. */
+  /** The address of each view's first element. */
   addresses(views: readonly ArrayBufferView[]): Float64Array;
-  /** Tells the collector of `bytes` more (or fewer) of shared memory. */
+  /** Tells the collector about `bytes` more (or fewer) of shared memory. */
   adjustExternalMemory(bytes: number): void;
-  /** Asks the system for huge pages under this memory, which nobody has touched yet. As doubles: see `ArenaPages`. */
+  /** Asks the system for huge pages under this memory, which must be untouched. As doubles: see `ArenaPages`. */
   askForHugePages(memory: Float64Array): void;
+  constants(): Constants;
   machine(): Machine;
   /** Size of the process's thread pool. */
   setThreads(count: number): void;
   /** Takes one of `machine().instructionSets` for all later steps of the process. */
   chooseInstructionSet(name: string): void;
   /**
-   * `dtypes` as in `DTYPES`; `joined[i]` is 1 where nothing but padding lies between leaf i - 1 and leaf i in all
-   * three lists; `settings` is read and written at each step, in the order of `SETTINGS`; `target` is an index of
-   * `TARGETS`; `places` holds three indices of `arenas` for each leaf (parameter, gradient, velocity), -1 for none.
+   * Prepares leaves for stepping. `dtypes` and `target` are indices of the lists in `constants()`. Each step reads and
+   * writes the row `settings`. `places` holds six numbers for each leaf: for its parameter, gradient and velocity the
+   * index of the arena, and which leaf of the arena it is, whole; -1 for none.
    */
   prepareStep(
     parameters: readonly LeafData[],
     gradients: readonly LeafData[],
     velocities: readonly (LeafData | null)[],
     dtypes: Uint8Array,
-    joined: Uint8Array,
+    places: Int32Array,
     settings: Float64Array,
     target: number,
     arenas: readonly ArenaPages[],
-    places: Int32Array,
   ): PreparedTree;
-  /** Lets go of what was made for the tree, without waiting for the collector. A step in flight keeps it until its end. */
+  /** Releases the tree without waiting for the collector. A step in flight keeps it until its end. */
   release(tree: PreparedTree): void;
-  /** One step in place. */
+  /** Takes one step in place. */
   step(tree: PreparedTree): void;
-  /** One step off this thread, with the settings as they are at the call; holds `keep` until it is done. */
+  /** Takes one step off this thread, with the present settings. Keeps `keep` alive until it is done. */
   stepAsync(tree: PreparedTree, keep: object): Promise<void>;
 }
 
-/** Where each number stands in a settings array (`binding/bound_tree.h` has the same order). */
-export const SETTINGS = {
-  learningRate: 0,
-  momentum: 1,
-  weightDecay: 2,
-  dampening: 3,
-  nesterov: 4,
-  flushSubnormals: 5,
-  /** Written by each step: an index of `RAN`. */
-  ran: 6,
-  /** Written by each step. */
-  copiedBytes: 7,
-  /** Written by each step. */
-  gpuSeconds: 8,
-} as const;
+let loaded: { readonly addon: Native; readonly constants: Constants } | undefined;
 
-let loaded: Native | undefined;
-
-/** The addon, loaded at the first call. Throws with code 'addon' if it can't be. */
-export function native(): Native {
-  if (!loaded) {
-    const addon = loadAddon() as Native;
-    const threads = threadsAsked();
-    if (threads !== undefined) addon.setThreads(threads);
-    loaded = addon;
-  }
+function load(): { readonly addon: Native; readonly constants: Constants } {
+  if (loaded) return loaded;
+  const addon = loadAddon() as Native;
+  const constants = checkConstants(addon);
+  const threads = threadsAsked();
+  if (threads !== undefined) addon.setThreads(threads);
+  loaded = { addon, constants };
   return loaded;
 }
 
-/** METAL_SGD_THREADS, checked. */
-function threadsAsked(): number | undefined {
-  const text = process.env['METAL_SGD_THREADS'];
-  if (text === undefined || text === '') return undefined;
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= 1024) return count;
-  throw coded(
-    RangeError,
-    'invalid-option',
-    `METAL_SGD_THREADS: expected a whole number from 1 to 1024, received ${JSON.stringify(text)}`,
-  );
+/** The addon, loaded at the first call. Throws with code 'addon' if it can't be, or if it belongs to another version. */
+export function native(): Native {
+  return (loaded ?? load()).addon;
+}
+
+/** The addon's lists. Throws as `native`. */
+export function constants(): Constants {
+  return (loaded ?? load()).constants;
 }

@@ -1,30 +1,27 @@
 // Arenas: shared memory for the leaves of one tree, laid out so that one dispatch can step them all.
 //
-// An arena is one SharedArrayBuffer: a header, then the leaves, from the first page boundary on, each at a multiple of
-// 256 bytes, then the rest of the last page. The header stands in the memory itself, so that a worker that was handed
-// the memory finds the layout too.
+// An arena is one SharedArrayBuffer: a header, then the leaves from the first page boundary on, each at a multiple of 256
+// bytes, then the rest of the last page. The header is part of the memory, so that a worker with the memory has the layout.
 import { types } from 'node:util';
 import { crypto } from '../crypto';
 import { type Dtype, itemSize, type LeafData, viewOf } from '../tree/dtype';
 import { coded } from '../errors';
 import { sizeOf } from '../tree/leaf';
-import { native } from '../addon/native';
+import { constants, native } from '../addon/native';
 
 /** Every leaf begins at a multiple of this many bytes. */
 const LEAF_ALIGNMENT = 256;
-/** Page of Apple GPUs; a larger one of the system counts instead. */
-const MIN_PAGE = 16384;
 
 // The header, in 8-byte words: magic, id, address of the header, offset of the first leaf, number of leaves, then the byte
-// length of each leaf. The address tells an arena from a copy of its bytes.
+// length of each leaf. The address distinguishes an arena from a copy of its bytes.
 const MAGIC = 0x6d65_7461_6c73_6764n; // 'metalsgd'
 const HEADER_WORDS = 5;
 
-/** Where the leaves of an arena lie. */
+/** The layout of an arena. */
 export interface Arena {
   /** All leaves and the rest of their last page, from a page boundary on. */
   readonly pages: Float64Array;
-  /** Of this memory alone, in every environment of the process. */
+  /** Identifies this memory, in every environment of the process. */
   readonly id: bigint;
   /** Byte offset of each leaf in the buffer, ascending. */
   readonly starts: Float64Array;
@@ -39,13 +36,13 @@ const collected = new FinalizationRegistry<number>((bytes) => {
 
 const roundUp = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple;
 
-/** What to allocate for one leaf. */
+/** A leaf to allocate. */
 export interface LeafSpec {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
 }
 
-/** Zeroed elements for each leaf, in one new arena. 16-bit dtypes come as words. */
+/** Allocates zeros for each leaf, in one new arena. 16-bit dtypes come as words. */
 export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const byteLengths = Float64Array.from(specs, ({ dtype, shape }) => sizeOf(shape) * itemSize(dtype));
   const headerBytes = (HEADER_WORDS + specs.length) * 8;
@@ -63,9 +60,9 @@ export function allocate(specs: readonly LeafSpec[]): LeafData[] {
 
 let page = 0;
 
-/** Bytes of a page that both the system and a GPU work with. */
+/** Bytes of a page that suits both the system and a GPU. */
 function pageSize(): number {
-  page ||= Math.max(MIN_PAGE, native().machine().pageSize);
+  page ||= Math.max(constants().arenaPage, native().machine().pageSize);
   return page;
 }
 
@@ -81,14 +78,14 @@ function allocateShared(bytes: number): SharedArrayBuffer {
       cause,
     );
   }
-  // V8 doesn't count shared memory: without this its collector would let dropped arenas pile up.
+  // V8 doesn't count shared memory: without this, its collector would let dropped arenas pile up.
   native().adjustExternalMemory(bytes);
   collected.register(buffer, bytes);
   native().askForHugePages(new Float64Array(buffer, 0, Math.floor(bytes / 8)));
   return buffer;
 }
 
-/** Growable where that goes: V8 takes those by page from the system. Node 20 has none of 4 GiB and more. */
+/** Growable if possible: V8 takes those by page from the system. Node 20 has none of 4 GiB and more. */
 function createShared(bytes: number): SharedArrayBuffer {
   if (bytes < 2 ** 32) return new SharedArrayBuffer(bytes, { maxByteLength: bytes });
   return new SharedArrayBuffer(bytes);
@@ -106,7 +103,7 @@ function writeHeader(buffer: SharedArrayBuffer, address: number, first: number, 
   numbers.set(byteLengths, HEADER_WORDS);
 }
 
-/** The layout that the buffer's header tells, or undefined if it has none that holds. */
+/** Reads the header; undefined if there is none, or a wrong one: other threads can write it. */
 function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
   if (buffer.byteLength < HEADER_WORDS * 8) return undefined;
   const [magic, id] = new BigUint64Array(buffer, 0, 2) as unknown as [bigint, bigint];
@@ -129,10 +126,25 @@ function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
   return arena;
 }
 
-/** The arena that the buffer is, made here or in another environment; undefined for any other memory. */
+/** The arena in the buffer, made here or in another environment; undefined for any other memory. */
 export function arenaOf(buffer: ArrayBufferLike): Arena | undefined {
   if (!types.isSharedArrayBuffer(buffer)) return undefined;
   return known.get(buffer) ?? readHeader(buffer);
+}
+
+/** Where a leaf lies: its arena, and which leaf of the arena it is, whole; -1 for part of one. */
+export interface Place {
+  readonly arena: Arena;
+  readonly leaf: number;
+}
+
+/** The place of these bytes; undefined unless they lie in the pages of an arena. */
+export function placeOf(buffer: ArrayBufferLike, byteOffset: number, byteLength: number): Place | undefined {
+  const arena = arenaOf(buffer);
+  if (!arena) return undefined;
+  const start = byteOffset - arena.pages.byteOffset;
+  if (start < 0 || start + byteLength > arena.pages.byteLength) return undefined;
+  return { arena, leaf: leafIndex(arena, byteOffset, byteLength) };
 }
 
 /** Which leaf of the arena these bytes are, whole; -1 if they are none. */

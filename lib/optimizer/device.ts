@@ -1,6 +1,8 @@
 // The devices of this machine, and the choice between them.
 import { coded, rangeError } from '../errors';
-import { type Gpu, native, RAN, SETTINGS, type TARGETS } from '../addon/native';
+import type { Outcome, Target } from '../addon/names';
+import { constants, type Gpu, native } from '../addon/native';
+import type { Settings } from '../addon/settings';
 
 /** Where steps run: `'auto'` picks the faster device for each step, `'gpu'` throws without a GPU, `'cpu'` never uses Metal. */
 export type DeviceChoice = 'auto' | 'gpu' | 'cpu';
@@ -42,8 +44,8 @@ export function devices(): Device[] {
 }
 
 /** What a choice of device means on this machine. */
-export interface RunPolicy {
-  readonly target: (typeof TARGETS)[number];
+export interface DevicePolicy {
+  readonly target: Target;
   /** Where a GPU may take the next step, the CPU must flush float32 subnormals as the GPU does. */
   readonly flushSubnormals: boolean;
   /** Reason reported in `lastRun` when every step runs on the CPU. */
@@ -51,7 +53,7 @@ export interface RunPolicy {
 }
 
 /** The policy for a choice. Throws with code `no-gpu` if it asks for a GPU and there is none. */
-export function policyFor(choice: DeviceChoice): RunPolicy {
+export function policyFor(choice: DeviceChoice): DevicePolicy {
   const fromEnvironment = choice === 'auto' ? process.env['METAL_SGD_DEVICE'] : undefined;
   const effective = fromEnvironment ? checkDevice('METAL_SGD_DEVICE', fromEnvironment) : choice;
   const asked = fromEnvironment ? `METAL_SGD_DEVICE is '${effective}'` : `device is '${effective}'`;
@@ -68,9 +70,9 @@ export function policyFor(choice: DeviceChoice): RunPolicy {
 }
 
 /** The addon's report of the last step, in words. */
-export function lastRunOf({ cpuReason }: RunPolicy, settings: Float64Array): LastRun {
-  const ran = RAN[settings[SETTINGS.ran]];
-  const reasons: Record<(typeof RAN)[number], string> = {
+export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings): LastRun {
+  const outcome = constants().outcomes[settings.get('outcome')];
+  const reasons: Record<Outcome, string> = {
     cpuAsked: cpuReason,
     cpuNoArena: 'no leaf can run on the GPU in place: float64, or memory that zeros did not make',
     cpuSmall: 'a step of this size is faster on the CPU',
@@ -78,7 +80,7 @@ export function lastRunOf({ cpuReason }: RunPolicy, settings: Float64Array): Las
     gpu: 'a step of this size runs on the GPU',
     gpuAndCpu: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',
   };
-  const device = ran.startsWith('gpu') ? 'gpu' : 'cpu';
-  const [copiedBytes, gpuSeconds] = [settings[SETTINGS.copiedBytes], settings[SETTINGS.gpuSeconds]];
-  return { device, reason: reasons[ran], copiedBytes, gpuSeconds };
+  const device = outcome.startsWith('gpu') ? 'gpu' : 'cpu';
+  const [copiedBytes, gpuSeconds] = [settings.get('copiedBytes'), settings.get('gpuSeconds')];
+  return { device, reason: reasons[outcome], copiedBytes, gpuSeconds };
 }

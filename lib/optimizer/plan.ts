@@ -1,12 +1,11 @@
 // A plan: two trees that were checked, paired and handed to the addon once. It serves as long as the same arrays come back.
-import { arenaOf, leafIndex } from '../memory/arena';
-import { DTYPES } from '../tree/dtype';
+import { type ArenaPages, constants, native, type PreparedTree } from '../addon/native';
 import { asMetalError, typeError, Verbatim } from '../errors';
+import { type Arena, placeOf } from '../memory/arena';
+import { makeVelocities, Slot } from '../state/slots';
 import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from '../tree/leaf';
-import { type ArenaPages, native, type PreparedTree, TARGETS } from '../addon/native';
 import type { Runner } from './runner';
 import { type ReadTree, Snapshot } from './snapshot';
-import { makeVelocities, Slot } from '../state/slots';
 
 /** A parameter, its gradient, and the slot of its velocity. */
 export interface Stepped {
@@ -66,25 +65,24 @@ export function withVelocities(stepped: readonly Stepped[], usesVelocity: boolea
   return stepped;
 }
 
-/** Hands leaves to the addon, with what it can't know: where a gap between two is only padding, and what is an arena. */
+/** Hands leaves to the addon, each with its place in an arena. */
 export function prepare(stepped: readonly Stepped[], { target, settings }: Runner): PreparedTree {
   if (target === 'gpu') for (const { parameter } of stepped) checkForGpu(parameter);
-  const joined = Uint8Array.from(stepped, (leaf, i) => Number(i > 0 && follows(stepped[i - 1], leaf)));
-  const arenas = new ArenaList(target === 'cpu');
-  const places = stepped.flatMap(({ parameter, gradient, slot }) =>
-    [parameter, gradient, slot.v].map((leaf) => arenas.indexOf(leaf)),
-  );
+  const { dtypes, targets } = constants();
+  const places = new Places(stepped.length * 3);
+  for (const { parameter, gradient, slot } of stepped)
+    for (const leaf of [parameter, gradient, slot.v]) places.add(leaf);
   try {
     return native().prepareStep(
       stepped.map(({ parameter }) => parameter.data),
       stepped.map(({ gradient }) => gradient.data),
       stepped.map(({ slot }) => slot.v?.data ?? null),
-      Uint8Array.from(stepped, ({ parameter }) => DTYPES.indexOf(parameter.dtype)),
-      joined,
-      settings,
-      TARGETS.indexOf(target),
-      arenas.list,
-      Int32Array.from(places),
+      Uint8Array.from(stepped, ({ parameter }) => dtypes.indexOf(parameter.dtype)),
+      places.numbers,
+      settings.row,
+      targets.indexOf(target),
+      // Without a GPU nobody wraps arenas: their numbers alone join leaves.
+      target === 'cpu' ? [] : places.arenas,
     );
   } catch (error) {
     throw asMetalError(error);
@@ -101,41 +99,28 @@ function checkForGpu({ dtype, name }: CheckedLeaf): void {
   );
 }
 
-/** The arenas that leaves lie in whole, each once. */
-class ArenaList {
-  readonly list: ArenaPages[] = [];
-  readonly #indices = new Map<bigint, number>();
-  readonly #unused: boolean;
+/** The places of leaves, and the arenas they lie in, each once. */
+class Places {
+  /** Two for each leaf: the index of its arena, and its own in the arena; -1 for none. */
+  readonly numbers: Int32Array;
+  readonly arenas: ArenaPages[] = [];
+  readonly #indices = new Map<Arena, number>();
+  #next = 0;
 
-  /** `unused`: no GPU will ask, so that every leaf counts as ordinary memory. */
-  constructor(unused: boolean) {
-    this.#unused = unused;
+  constructor(count: number) {
+    this.numbers = new Int32Array(count * 2).fill(-1);
   }
 
-  indexOf(leaf: CheckedLeaf | undefined): number {
-    const arena = leaf && !this.#unused ? arenaOf(bufferOf(leaf.data)) : undefined;
-    if (!leaf || !arena) return -1;
-    const start = offsetOf(leaf.data) - arena.pages.byteOffset;
-    if (start < 0 || start + byteLengthOf(leaf) > arena.pages.byteLength) return -1;
-    const known = this.#indices.get(arena.id);
+  add(leaf: CheckedLeaf | undefined): void {
+    const place = leaf && placeOf(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));
+    if (place) this.numbers.set([this.#indexOf(place.arena), place.leaf], this.#next);
+    this.#next += 2;
+  }
+
+  #indexOf(arena: Arena): number {
+    const known = this.#indices.get(arena);
     if (known !== undefined) return known;
-    this.#indices.set(arena.id, this.list.length);
-    return this.list.push({ id: arena.id, pages: arena.pages }) - 1;
+    this.#indices.set(arena, this.arenas.length);
+    return this.arenas.push({ id: arena.id, pages: arena.pages }) - 1;
   }
-}
-
-/** True if only padding of arenas lies between two leaves, in parameters, gradients and velocities alike. */
-function follows(one: Stepped, next: Stepped): boolean {
-  const { v } = one.slot;
-  const nextV = next.slot.v;
-  const velocities = v && nextV ? isNextLeaf(v, nextV) : v === nextV;
-  return velocities && isNextLeaf(one.parameter, next.parameter) && isNextLeaf(one.gradient, next.gradient);
-}
-
-function isNextLeaf(one: CheckedLeaf, next: CheckedLeaf): boolean {
-  const buffer = bufferOf(one.data);
-  const arena = buffer === bufferOf(next.data) ? arenaOf(buffer) : undefined;
-  if (!arena) return false;
-  const index = leafIndex(arena, offsetOf(one.data), byteLengthOf(one));
-  return index >= 0 && index + 1 === leafIndex(arena, offsetOf(next.data), byteLengthOf(next));
 }

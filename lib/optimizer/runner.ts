@@ -1,33 +1,35 @@
 // How the steps of an optimizer run: the device, and the row of numbers that the addon reads and writes.
-import { native, type PreparedTree, SETTINGS, type TARGETS } from '../addon/native';
+import type { Target } from '../addon/names';
+import { native, type PreparedTree } from '../addon/native';
+import { Settings } from '../addon/settings';
 import { asMetalError } from '../errors';
 import type { Hyperparameters } from '../state/hyperparameters';
-import { type DeviceChoice, type LastRun, lastRunOf, policyFor, type RunPolicy } from './device';
+import { type DeviceChoice, type LastRun, lastRunOf, policyFor, type DevicePolicy } from './device';
 import type { Plan } from './plan';
 
 /** Runs the steps of one optimizer. */
 export class Runner {
   /** As asked for. */
   readonly device: DeviceChoice;
-  readonly settings = new Float64Array(Object.keys(SETTINGS).length);
-  readonly #policy: RunPolicy;
+  readonly settings = new Settings();
+  readonly #policy: DevicePolicy;
   #hasRun = false;
 
   constructor(device: DeviceChoice, hyperparameters: Hyperparameters) {
     this.device = device;
     this.#policy = policyFor(device);
-    this.settings[SETTINGS.flushSubnormals] = Number(this.#policy.flushSubnormals);
+    this.settings.set('flushSubnormals', this.#policy.flushSubnormals);
     this.configure(hyperparameters);
   }
 
-  get target(): (typeof TARGETS)[number] {
+  get target(): Target {
     return this.#policy.target;
   }
 
   /** Hands the hyperparameters to the addon. */
   configure(hyperparameters: Hyperparameters): void {
     for (const [name, value] of Object.entries(hyperparameters) as [keyof Hyperparameters, number | boolean][]) {
-      this.settings[SETTINGS[name]] = Number(value);
+      this.settings.set(name, value);
     }
   }
 
@@ -39,7 +41,7 @@ export class Runner {
 
   /** Takes one step in place, off this thread. */
   async stepAsync(plan: Plan, learningRate: number): Promise<void> {
-    this.settings[SETTINGS.learningRate] = learningRate;
+    this.settings.learningRate = learningRate;
     try {
       await native().stepAsync(plan.prepared, plan);
     } catch (error) {
@@ -64,7 +66,7 @@ export class Runner {
   }
 
   #stepNow(prepared: PreparedTree, learningRate: number): void {
-    this.settings[SETTINGS.learningRate] = learningRate;
+    this.settings.learningRate = learningRate;
     try {
       native().step(prepared);
     } catch (error) {

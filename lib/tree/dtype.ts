@@ -7,7 +7,7 @@ export type Dtype = 'float32' | 'float64' | 'float16' | 'bfloat16';
 /** Any typed array that can hold the elements of a leaf. */
 export type LeafData = Float32Array | Float64Array | Uint16Array;
 
-/** In the order that the addon numbers them (`native/backend.h`). */
+/** Every dtype. */
 export const DTYPES: readonly Dtype[] = ['float32', 'float64', 'float16', 'bfloat16'];
 
 /** Bytes of one element. */

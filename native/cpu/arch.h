@@ -1,4 +1,4 @@
-// What the processor's architecture decides, one `arch_*.cpp` each.
+// What depends on the processor's architecture: one `arch_*.cpp` each.
 #ifndef METAL_SGD_CPU_ARCH_H_
 #define METAL_SGD_CPU_ARCH_H_
 
@@ -10,9 +10,9 @@ namespace metal_sgd {
 void cpu_pause();
 
 /// The floating-point mode of a thread while it steps: round to nearest, traps masked, float32
-/// subnormals kept or flushed, whatever another library left set (a -ffast-math one flushes).
-/// The destructor brings the former mode back. The register is written only where that changes it:
-/// a write takes as long as some hundred elements.
+/// subnormals kept or flushed, whatever another library has set (one built with -ffast-math
+/// flushes). The destructor restores the former mode. The register is written only if that changes
+/// it: a write takes as long as a hundred elements.
 class FloatMode {
  public:
   FloatMode() : before_(get()), now_(before_) {}

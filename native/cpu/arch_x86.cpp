@@ -7,7 +7,7 @@ namespace metal_sgd {
 
 void cpu_pause() { _mm_pause(); }
 
-/// Without the flags of what has happened so far, which nobody asks for.
+/// Without the exception flags, which nobody reads.
 FloatMode::Word FloatMode::get() { return _mm_getcsr() & ~Word{_MM_EXCEPT_MASK}; }
 void FloatMode::put(Word word) { _mm_setcsr(static_cast<unsigned>(word)); }
 

@@ -1,6 +1,7 @@
-// The CPU backend: a prepared tree is a list of pieces, grouped into chunks for the thread pool.
-// Elements are independent, so neither the split nor the threads can change a bit.
-#include "cpu.h"
+// The CPU backend: cuts spans into pieces, and groups these into chunks for the thread pool. Works
+// in place on any memory, whatever its alignment. Elements are independent, so neither the cuts nor
+// the threads can change a bit.
+#include "backend.h"
 
 #include <algorithm>
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <thread>
 
 #include "arch.h"
+#include "cpu.h"
 #include "loops.h"
 #include "pool.h"
 
@@ -23,43 +25,49 @@ const CpuKernels& kernels() {
   return chosen ? *chosen : *cpu_kernels().front();
 }
 
-/// Memory traffic of one element with momentum: read w, g, v; write w, v.
-constexpr size_t kStreams = 5;
-/// Traffic of one chunk. Small enough that the last one to finish keeps nobody waiting for long,
-/// and that two threads share 10,000 elements; large works stream as well in chunks of 4 MiB as a C
-/// loop does that is not cut.
+/// Traffic of one chunk. The lower bound lets two threads share 10,000 elements. The upper bound is
+/// the smallest chunk that streams as fast as an uncut C loop.
 constexpr size_t kMinChunkBytes = 96 * 1024, kMaxChunkBytes = 4 * 1024 * 1024;
-/// Chunks of one step between those two: plenty for every thread, also where some cores are busy.
+/// Chunks of a step between those bounds: plenty for every thread, even if some cores are busy.
 constexpr size_t kChunks = 64;
-/// What the caller, who has the first chunk, does while others hear of the step; and the traffic of
-/// steps that are not too long for that to show.
+/// Extra traffic of the caller's first chunk, while other threads hear of the step. In long steps
+/// it would not show.
 constexpr size_t kHeadStartBytes = 12 * 1024, kShortBytes = 1024 * 1024;
-/// Below this, waking a sleeping thread for a single step takes longer than doing its share.
+/// In smaller steps a sleeping thread takes longer to wake than its share takes.
 constexpr size_t kLargeBytes = 4 * 1024 * 1024;
+/// Elements; pieces are cut at multiples of every vector width.
+constexpr size_t kCut = 64;
 
-class CpuStep final : public PreparedStep {
+/// `count` elements of the span from `first` on.
+Piece piece_of(const Span& span, size_t first, size_t count) {
+  const Stream& velocity = span.streams[kVelocity];
+  return {span.streams[kParameter].from(first).data, span.gradients[0].from(first).data,
+          velocity ? velocity.from(first).data : nullptr, count, span.dtype()};
+}
+
+class CpuStep final : public Prepared {
  public:
-  explicit CpuStep(const std::vector<Run>& runs) {
-    for (const Run& run : runs) bytes_ += run.count * item_size(run.dtype) * kStreams;
+  explicit CpuStep(const std::vector<Span>& spans) {
+    for (const Span& span : spans) bytes_ += traffic(span);
     size_t chunk = chunk_bytes();
     size_t room = 0;  // bytes that the open chunk may still take
-    for (const Run& run : runs) {
-      size_t bytes = item_size(run.dtype) * kStreams, offset = 0;  // of an element
-      while (offset < run.count) {
+    for (const Span& span : spans) {
+      size_t bytes = element_traffic(span), first = 0;
+      while (first < span.count) {
         if (room == 0) {
           room = chunk + (starts_.empty() ? head_start() : 0);
           starts_.push_back(pieces_.size());
         }
-        size_t count = std::min(room / bytes / kCut * kCut + kCut, run.count - offset);
-        pieces_.push_back(slice(run, offset * item_size(run.dtype), count));
-        offset += count;
+        size_t count = std::min(room / bytes / kCut * kCut + kCut, span.count - first);
+        pieces_.push_back(piece_of(span, first, count));
+        first += count;
         room -= std::min(room, count * bytes);
       }
     }
     starts_.push_back(pieces_.size());
   }
 
-  void run(const StepSettings& settings) override {
+  Report run(const StepSettings& settings) override {
     const CpuKernels* chosen = &kernels();
     // Written only where something changed: each other core's first look at it takes some 100 ns.
     if (!is_last(settings, chosen)) {
@@ -70,6 +78,7 @@ class CpuStep final : public PreparedStep {
     }
     ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunks,
                                this, is_large());
+    return {};
   }
 
  private:
@@ -78,23 +87,15 @@ class CpuStep final : public PreparedStep {
     const Hyperparameters &given = settings.hyperparameters, &last = last_.hyperparameters;
     constexpr size_t kNumbers = offsetof(Hyperparameters, nesterov);
     return std::memcmp(&given, &last, kNumbers) == 0 && given.nesterov == last.nesterov &&
-           settings.subnormals == last_.subnormals && settings.gives_way == last_.gives_way &&
+           settings.subnormals == last_.subnormals && settings.yields == last_.yields &&
            chosen == kernels_;
-  }
-
-  static constexpr size_t kCut = 64;  // elements; pieces are cut at multiples of every vector width
-
-  static Run slice(const Run& run, size_t bytes, size_t count) {
-    void* velocity = run.velocity ? static_cast<char*>(run.velocity) + bytes : nullptr;
-    return {static_cast<char*>(run.parameter) + bytes,
-            static_cast<const char*>(run.gradient) + bytes, velocity, count, run.dtype};
   }
 
   bool is_large() const { return bytes_ >= kLargeBytes; }
 
   size_t head_start() const { return bytes_ < kShortBytes ? kHeadStartBytes : 0; }
 
-  /// An even number of chunks, so that two threads have the same to do, but for the head start.
+  /// An even number of chunks, so that two threads do the same work, but for the head start.
   size_t chunk_bytes() const {
     size_t most = std::clamp(bytes_ / kChunks, kMinChunkBytes, kMaxChunkBytes);
     size_t pairs = (bytes_ / most + 1) / 2;
@@ -103,18 +104,18 @@ class CpuStep final : public PreparedStep {
 
   static void run_chunks(void* context, uint32_t begin, uint32_t end) {
     const CpuStep& step = *static_cast<const CpuStep*>(context);
-    const bool ask_ahead = step.is_large() && gains_by_asking_ahead();
-    if (step.is_large() && step.last_.gives_way) std::this_thread::yield();
+    const bool prefetches = step.is_large() && gains_by_prefetch();
+    if (step.is_large() && step.last_.yields) std::this_thread::yield();
     FloatMode mode;
     for (size_t i = step.starts_[begin]; i < step.starts_[end]; i++) {
-      const Run& piece = step.pieces_[i];
+      const Piece& piece = step.pieces_[i];
       // float64 is never flushed: no GPU ever computes it.
       mode.set(piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.last_.subnormals);
-      step.kernels_->step[static_cast<int>(piece.dtype)](piece, step.params_, ask_ahead);
+      step.kernels_->step[static_cast<int>(piece.dtype)](piece, step.params_, prefetches);
     }
   }
 
-  std::vector<Run> pieces_;
+  std::vector<Piece> pieces_;
   std::vector<size_t> starts_;  // first piece of each chunk, and the end
   size_t bytes_ = 0;
   // Of the last step, and what the loops make of it.
@@ -123,10 +124,19 @@ class CpuStep final : public PreparedStep {
   StepParams params_{};
 };
 
+class CpuBackend final : public Backend {
+ public:
+  bool takes(const Span&) const override { return true; }
+  std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans) override {
+    return std::make_unique<CpuStep>(spans);
+  }
+};
+
 }  // namespace
 
-std::unique_ptr<PreparedStep> prepare_cpu_step(const std::vector<Run>& runs) {
-  return std::make_unique<CpuStep>(runs);
+Backend& cpu_backend() {
+  static CpuBackend* backend = new CpuBackend;  // leaked: steps may outlive static destructors
+  return *backend;
 }
 
 std::vector<const char*> cpu_instruction_sets() {

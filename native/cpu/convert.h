@@ -1,6 +1,6 @@
 // 16-bit floats to float32 and back, in integer arithmetic that any compiler vectorizes.
-// Rounds to nearest even; a NaN stays a NaN. No step of it meets a float32 subnormal, so the
-// floating-point mode (flushed or not) never shows.
+// Rounds to nearest even; a NaN stays a NaN. No operation meets a float32 subnormal, so that the
+// floating-point mode (flushed or not) changes nothing.
 #ifndef METAL_SGD_CPU_CONVERT_H_
 #define METAL_SGD_CPU_CONVERT_H_
 
@@ -10,7 +10,7 @@
 namespace metal_sgd {
 namespace {  // files compiled for different instruction sets must never share one copy
 
-/// A 16-bit item as it lies in memory.
+/// A 16-bit item in memory.
 struct Float16 {
   uint16_t bits;
 };

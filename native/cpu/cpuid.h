@@ -1,4 +1,4 @@
-// What an x86-64 processor and its system say of themselves.
+// Features of an x86-64 processor and its system.
 #ifndef METAL_SGD_CPU_CPUID_H_
 #define METAL_SGD_CPU_CPUID_H_
 
@@ -6,7 +6,7 @@
 
 namespace metal_sgd {
 
-/// Named as in the manuals; 0 where the processor is too old to tell.
+/// Named as in the manuals; 0 if the processor is too old to report it.
 struct Cpuid {
   uint32_t leaf0_ebx;  ///< four letters of the vendor's name
   uint32_t leaf1_ecx;

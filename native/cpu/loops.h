@@ -1,4 +1,4 @@
-// The update loops, one table per instruction set: each table is the same source, `loops.inc`,
+// The update loops, one table for each instruction set. Each table is the same source, `loops.inc`,
 // compiled with that set's flags.
 #ifndef METAL_SGD_CPU_LOOPS_H_
 #define METAL_SGD_CPU_LOOPS_H_
@@ -7,15 +7,23 @@
 
 namespace metal_sgd {
 
-/// The hyperparameters, rounded for every dtype once per step.
-struct StepParams {
-  SgdParams<float> single;
-  SgdParams<double> twofold;
+/// Part of a span, as the loops take it. Small: walking larger ones costs many leaves 7 %.
+struct Piece {
+  void* parameter;       ///< read and written
+  const void* gradient;  ///< read
+  void* velocity;        ///< read and written with momentum, else unused and maybe null
+  size_t count;          ///< elements
+  Dtype dtype;
 };
 
-/// Steps `run` in place, on the calling thread, in its present floating-point mode. `ask_ahead`:
-/// asks for its memory before it is needed.
-using StepFunction = void (*)(const Run& run, const StepParams& params, bool ask_ahead);
+/// The hyperparameters, rounded for every dtype once per step.
+struct StepParams {
+  SgdParams<float> f32;  ///< for the 16-bit dtypes too
+  SgdParams<double> f64;
+};
+
+/// Steps `piece` in place, on the calling thread, in its present floating-point mode.
+using StepFunction = void (*)(const Piece& piece, const StepParams& params, bool prefetch);
 
 struct CpuKernels {
   const char* name;  ///< as `devices()` shows it
@@ -25,8 +33,8 @@ struct CpuKernels {
 /// What this processor can run, the fastest first; never empty.
 const std::vector<const CpuKernels*>& cpu_kernels();
 
-/// True if this processor gains by being asked ahead in steps too large for its caches.
-bool gains_by_asking_ahead();
+/// Whether prefetching pays on this processor once data exceeds its caches.
+bool gains_by_prefetch();
 
 }  // namespace metal_sgd
 

@@ -14,16 +14,16 @@ namespace {
 
 constexpr std::chrono::microseconds kSpin{20};
 
-uint32_t run_of(uint64_t state) { return static_cast<uint32_t>(state >> 32); }
+uint32_t job_of(uint64_t state) { return static_cast<uint32_t>(state >> 32); }
 uint32_t left_of(uint64_t state) { return static_cast<uint32_t>(state); }
 
-/// Chunks to claim at once of what is left of a share. A claim waits until what was stored before
-/// it has left the core, some 50 ns: short runs are better off with few.
+/// Chunks to claim at once from the rest of a share. A claim waits some 50 ns, until earlier stores
+/// have left the core: short jobs are better off with few claims.
 uint32_t claim_of(uint32_t left, bool one_by_one) { return one_by_one ? 1 : left - left / 4; }
 
 }  // namespace
 
-/// Calls `done` until it is true or the time to spin has gone by; what it last said.
+/// Calls `done` until it is true or the spin time is over; returns its last answer.
 template <typename Condition>
 bool ThreadPool::spin_until(Condition done) {
   auto end = Clock::now() + kSpin;
@@ -64,8 +64,8 @@ void ThreadPool::run(uint32_t count, Work work, void* context, bool large) {
     return;
   }
   uint32_t first = publish(count, shares, work, context, large);
-  // With the fence either we see that a thread sleeps, or it sees the run; it is worth its time for
-  // large runs only.
+  // With the fence either we see that a thread sleeps, or it sees the job. Only large jobs are
+  // worth its time.
   if (large) std::atomic_thread_fence(std::memory_order_seq_cst);
   bool asleep = started_ < shares - 1 || team_.sleeping.load(std::memory_order_relaxed) > 0;
   if (asleep && (large || Clock::now() - last_end_ < kSpin)) wake(shares - 1);
@@ -79,7 +79,7 @@ void ThreadPool::run(uint32_t count, Work work, void* context, bool large) {
 /// Shows the workers their shares; returns how many chunks of the first one the caller has claimed.
 uint32_t ThreadPool::publish(uint32_t count, int shares, Work work, void* context, bool large) {
   if (team_.shares.load(std::memory_order_relaxed) != shares) team_.shares = shares;
-  uint64_t run = uint64_t{++runs_} << 32;
+  uint64_t job = uint64_t{++jobs_} << 32;
   uint32_t end = count, first = 0;
   for (int index = shares - 1; index >= 0; index--) {
     uint32_t begin = static_cast<uint32_t>(uint64_t{count} * index / shares);
@@ -89,13 +89,13 @@ uint32_t ThreadPool::publish(uint32_t count, int shares, Work work, void* contex
     share.end = end;
     share.large.store(large, std::memory_order_relaxed);
     first = index == 0 ? claim_of(end - begin, large) : 0;
-    share.state.store(run | (end - begin - first), std::memory_order_release);
+    share.state.store(job | (end - begin - first), std::memory_order_release);
     end = begin;
   }
   return first;
 }
 
-/// Wakes the threads that sleep, and makes those that are missing.
+/// Wakes sleeping workers, and starts missing ones.
 void ThreadPool::wake(int helpers) {
   start_workers(helpers);
   {
@@ -104,7 +104,7 @@ void ThreadPool::wake(int helpers) {
   work_came_.notify_all();
 }
 
-/// Does what is left of the thread's own share, then of the others; tells how many chunks of each.
+/// Finishes the thread's own share, then the others; tells the number of chunks of each.
 template <typename Tell>
 void ThreadPool::take_part(int index, Tell tell) {
   tell(finish_share(index, true));
@@ -121,7 +121,7 @@ void ThreadPool::count_finished(uint32_t chunks) {
   work_done_.notify_one();
 }
 
-/// Claims and does chunks until none is left; how many it did.
+/// Claims and does chunks until none is left; returns how many it did.
 uint32_t ThreadPool::finish_share(int index, bool own) {
   Share& share = shares_[index];
   uint32_t done = 0;
@@ -164,14 +164,14 @@ void ThreadPool::start_workers(int wanted) {
 void ThreadPool::worker_loop(int index) {
   uint32_t seen = 0;
   for (;;) {
-    auto work_for_us = [&] { return run_of(shares_[index].state.load()) != seen; };
+    auto work_for_us = [&] { return job_of(shares_[index].state.load()) != seen; };
     if (!spin_until(work_for_us)) {
       std::unique_lock<std::mutex> lock(sleep_);
       team_.sleeping++;
       work_came_.wait(lock, work_for_us);
       team_.sleeping--;
     }
-    seen = run_of(shares_[index].state.load());
+    seen = job_of(shares_[index].state.load());
     take_part(index, [this](uint32_t done) { count_finished(done); });
   }
 }

@@ -1,6 +1,6 @@
-// The one pool of worker threads of the process. Every thread has a share of the chunks, the same
-// one in each step, so that what it stepped last time is still in its core's cache; when it is
-// through, it helps with the other shares, so that a thread whose core is busy delays nobody.
+// The one pool of worker threads of the process. Every thread has a share of the chunks of a job.
+// It gets the same share in each step, so that its elements are still in its core's cache. When it
+// is done, it helps with the other shares, so that a thread whose core is busy delays nobody.
 #ifndef METAL_SGD_CPU_POOL_H_
 #define METAL_SGD_CPU_POOL_H_
 
@@ -17,20 +17,19 @@ class ThreadPool {
   /// Never destroyed: process.exit() runs static destructors while workers still run.
   static ThreadPool& instance();
 
-  /// Does the chunks from `begin` to before `end`; called from several threads at once, with
-  /// different chunks.
+  /// Does the chunks from `begin` to before `end`. Several threads call it at once, with different
+  /// chunks.
   using Work = void (*)(void* context, uint32_t begin, uint32_t end);
 
-  /// Has `work` do `count` chunks, on the calling thread and on those of the pool that spin;
-  /// returns when all are done. `large`: sleeping threads are woken, and chunks are claimed one by
-  /// one. Else the former happens only where runs follow one another so closely that they will spin
-  /// from then on, and threads claim most of what is left of their share at once. While another
-  /// thread runs its own work here, the caller does all of its chunks itself.
+  /// Does `count` chunks on the calling thread and on the pool's spinning threads; returns when all
+  /// are done. `large`: wakes sleeping threads, and threads claim chunks one by one. Otherwise
+  /// workers are woken only if the last job ended within the spin time, and each claims most of its
+  /// share at once. While another thread's job runs here, the caller does all of its chunks itself.
   void run(uint32_t count, Work work, void* context, bool large);
 
   /// Threads that work on a step, the caller's among them; the physical cores until set.
   int threads();
-  /// At least 1. Starts what is missing at the next run; surplus workers sleep.
+  /// At least 1. The next job starts missing workers; surplus workers sleep.
   void set_threads(int count);
 
  private:
@@ -50,29 +49,28 @@ class ThreadPool {
   void count_finished(uint32_t chunks);
   void wait_for_others(uint32_t chunks);
 
-  // What is written together lies in a pair of cache lines of its own, since processors fetch
-  // pairs.
+  // Fields written together lie in a pair of cache lines of their own: processors fetch pairs.
 
-  /// A thread's part of a run. The lines go from the caller's core to the thread's once in a step.
+  /// A thread's part of a job. Its lines go from the caller's core to the thread's once in a step.
   struct alignas(128) Share {
-    std::atomic<uint64_t> state{0};  // number of the run << 32 | chunks that nobody has claimed
+    std::atomic<uint64_t> state{0};  // number of the job << 32 | unclaimed chunks
     std::atomic<bool> large{false};
-    Work work;  // from here on stable while a claimed chunk is not finished
+    Work work;  // from here on unchanged while a claimed chunk is unfinished
     void* context;
-    uint32_t end;  // chunks before it are left
+    uint32_t end;  // the share's last chunk is before it
   };
   struct alignas(128) Finished {
-    std::atomic<uint32_t> chunks{0};  // by all threads but the callers, of all runs together
+    std::atomic<uint32_t> chunks{0};  // done by all threads but the callers, in all jobs together
     std::atomic<bool> caller_sleeps{false};
   };
   struct alignas(128) Team {
-    std::atomic<int> shares{1};  // of the run
+    std::atomic<int> shares{1};  // of the job
     std::atomic<int> sleeping{0};
     std::atomic<int> threads{0};
   };
-  std::mutex caller_;           // held by the one whose work the pool does
-  Clock::time_point last_end_;  // of the last run that found threads asleep; under caller_
-  uint32_t runs_ = 0;           // so far; under caller_
+  std::mutex caller_;           // held by the thread whose job runs
+  Clock::time_point last_end_;  // of the last job that found threads asleep; under caller_
+  uint32_t jobs_ = 0;           // so far; under caller_
   uint32_t chunks_ = 0;         // what Finished::chunks has to reach; under caller_
   int started_ = 0;             // workers made so far; under caller_
   Share shares_[kMaxThreads];   // the caller's comes first

@@ -11,6 +11,6 @@ const std::vector<const CpuKernels*>& cpu_kernels() {
   return *found;
 }
 
-bool gains_by_asking_ahead() { return false; }  // measured on none
+bool gains_by_prefetch() { return false; }  // never measured to pay
 
 }  // namespace metal_sgd

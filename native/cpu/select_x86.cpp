@@ -36,7 +36,7 @@ const std::vector<const CpuKernels*>& cpu_kernels() {
   return *found;
 }
 
-bool gains_by_asking_ahead() {
+bool gains_by_prefetch() {
   static const bool is_intel = read_cpuid().leaf0_ebx == kIntel;
   return is_intel;
 }

@@ -1,5 +1,5 @@
-// Which update loops this x86-64 Mac can run, by the system's word: it saves AVX-512 registers only
-// once a thread uses them, which the processor's own flags don't tell.
+// Which update loops this x86-64 Mac can run. Asks the system: it saves AVX-512 registers only once
+// a thread uses them, which the processor's own flags don't show.
 #include <sys/sysctl.h>
 
 #include "loops.h"
@@ -32,6 +32,6 @@ const std::vector<const CpuKernels*>& cpu_kernels() {
   return *found;
 }
 
-bool gains_by_asking_ahead() { return true; }  // all Macs of this kind have Intel's processors
+bool gains_by_prefetch() { return true; }  // all Macs of this kind have Intel's processors
 
 }  // namespace metal_sgd

@@ -96,13 +96,15 @@ static inline void step_eight(device uint4& w, device const uint4& g, SgdParams<
   w = join_words<Format>(low.parameter, high.parameter);
 }
 
-// The entry points. Buffers: 0 parameter, 1 gradient, 2 velocity (none without momentum), 3 params.
-#define SGD_GROUP [[max_total_threads_per_threadgroup(256)]]
+// The entry points.
+#define SGD_GROUP [[max_total_threads_per_threadgroup(SGD_THREADS_PER_GROUP)]]
 
-SGD_GROUP kernel void sgd_float32_vector_momentum(device float4* w [[buffer(0)]],
-                                                  device const float4* g [[buffer(1)]],
-                                                  device float4* v [[buffer(2)]],
-                                                  constant SgdParams<float>& params [[buffer(3)]],
+SGD_GROUP kernel void sgd_float32_vector_momentum(device float4* w [[buffer(SGD_PARAMETER_BUFFER)]],
+                                                  device const float4* g
+                                                  [[buffer(SGD_GRADIENT_BUFFER)]],
+                                                  device float4* v [[buffer(SGD_VELOCITY_BUFFER)]],
+                                                  constant SgdParams<float>& params
+                                                  [[buffer(SGD_PARAMS_BUFFER)]],
                                                   uint index [[thread_position_in_grid]]) {
   uint begin = index * 4;
   if (begin + 4 <= params.count) {
@@ -115,9 +117,11 @@ SGD_GROUP kernel void sgd_float32_vector_momentum(device float4* w [[buffer(0)]]
   }
 }
 
-SGD_GROUP kernel void sgd_float32_vector_plain(device float4* w [[buffer(0)]],
-                                               device const float4* g [[buffer(1)]],
-                                               constant SgdParams<float>& params [[buffer(3)]],
+SGD_GROUP kernel void sgd_float32_vector_plain(device float4* w [[buffer(SGD_PARAMETER_BUFFER)]],
+                                               device const float4* g
+                                               [[buffer(SGD_GRADIENT_BUFFER)]],
+                                               constant SgdParams<float>& params
+                                               [[buffer(SGD_PARAMS_BUFFER)]],
                                                uint index [[thread_position_in_grid]]) {
   uint begin = index * 4;
   if (begin + 4 <= params.count) {
@@ -127,25 +131,31 @@ SGD_GROUP kernel void sgd_float32_vector_plain(device float4* w [[buffer(0)]],
   }
 }
 
-SGD_GROUP kernel void sgd_float32_scalar_momentum(device float* w [[buffer(0)]],
-                                                  device const float* g [[buffer(1)]],
-                                                  device float* v [[buffer(2)]],
-                                                  constant SgdParams<float>& params [[buffer(3)]],
+SGD_GROUP kernel void sgd_float32_scalar_momentum(device float* w [[buffer(SGD_PARAMETER_BUFFER)]],
+                                                  device const float* g
+                                                  [[buffer(SGD_GRADIENT_BUFFER)]],
+                                                  device float* v [[buffer(SGD_VELOCITY_BUFFER)]],
+                                                  constant SgdParams<float>& params
+                                                  [[buffer(SGD_PARAMS_BUFFER)]],
                                                   uint index [[thread_position_in_grid]]) {
   if (index < params.count) step_float32(w, g, v, params, index, index + 1);
 }
 
-SGD_GROUP kernel void sgd_float32_scalar_plain(device float* w [[buffer(0)]],
-                                               device const float* g [[buffer(1)]],
-                                               constant SgdParams<float>& params [[buffer(3)]],
+SGD_GROUP kernel void sgd_float32_scalar_plain(device float* w [[buffer(SGD_PARAMETER_BUFFER)]],
+                                               device const float* g
+                                               [[buffer(SGD_GRADIENT_BUFFER)]],
+                                               constant SgdParams<float>& params
+                                               [[buffer(SGD_PARAMS_BUFFER)]],
                                                uint index [[thread_position_in_grid]]) {
   if (index < params.count) step_float32(w, g, params, index, index + 1);
 }
 
 #define SGD_WORD_KERNELS(dtype, Format)                                                            \
   SGD_GROUP kernel void sgd_##dtype##_vector_momentum(                                             \
-      device uint4* w [[buffer(0)]], device const uint4* g [[buffer(1)]],                          \
-      device uint4* v [[buffer(2)]], constant SgdParams<float>& params [[buffer(3)]],              \
+      device uint4* w [[buffer(SGD_PARAMETER_BUFFER)]],                                            \
+      device const uint4* g [[buffer(SGD_GRADIENT_BUFFER)]],                                       \
+      device uint4* v [[buffer(SGD_VELOCITY_BUFFER)]],                                             \
+      constant SgdParams<float>& params [[buffer(SGD_PARAMS_BUFFER)]],                             \
       uint index [[thread_position_in_grid]]) {                                                    \
     uint begin = index * 8;                                                                        \
     if (begin + 8 <= params.count) {                                                               \
@@ -156,8 +166,10 @@ SGD_GROUP kernel void sgd_float32_scalar_plain(device float* w [[buffer(0)]],
     }                                                                                              \
   }                                                                                                \
   SGD_GROUP kernel void sgd_##dtype##_vector_plain(                                                \
-      device uint4* w [[buffer(0)]], device const uint4* g [[buffer(1)]],                          \
-      constant SgdParams<float>& params [[buffer(3)]], uint index [[thread_position_in_grid]]) {   \
+      device uint4* w [[buffer(SGD_PARAMETER_BUFFER)]],                                            \
+      device const uint4* g [[buffer(SGD_GRADIENT_BUFFER)]],                                       \
+      constant SgdParams<float>& params [[buffer(SGD_PARAMS_BUFFER)]],                             \
+      uint index [[thread_position_in_grid]]) {                                                    \
     uint begin = index * 8;                                                                        \
     if (begin + 8 <= params.count) {                                                               \
       step_eight<Format>(w[index], g[index], params);                                              \
@@ -166,14 +178,18 @@ SGD_GROUP kernel void sgd_float32_scalar_plain(device float* w [[buffer(0)]],
     }                                                                                              \
   }                                                                                                \
   SGD_GROUP kernel void sgd_##dtype##_scalar_momentum(                                             \
-      device ushort* w [[buffer(0)]], device const ushort* g [[buffer(1)]],                        \
-      device ushort* v [[buffer(2)]], constant SgdParams<float>& params [[buffer(3)]],             \
+      device ushort* w [[buffer(SGD_PARAMETER_BUFFER)]],                                           \
+      device const ushort* g [[buffer(SGD_GRADIENT_BUFFER)]],                                      \
+      device ushort* v [[buffer(SGD_VELOCITY_BUFFER)]],                                            \
+      constant SgdParams<float>& params [[buffer(SGD_PARAMS_BUFFER)]],                             \
       uint index [[thread_position_in_grid]]) {                                                    \
     if (index < params.count) step_words<Format>(w, g, v, params, index, index + 1);               \
   }                                                                                                \
   SGD_GROUP kernel void sgd_##dtype##_scalar_plain(                                                \
-      device ushort* w [[buffer(0)]], device const ushort* g [[buffer(1)]],                        \
-      constant SgdParams<float>& params [[buffer(3)]], uint index [[thread_position_in_grid]]) {   \
+      device ushort* w [[buffer(SGD_PARAMETER_BUFFER)]],                                           \
+      device const ushort* g [[buffer(SGD_GRADIENT_BUFFER)]],                                      \
+      constant SgdParams<float>& params [[buffer(SGD_PARAMS_BUFFER)]],                             \
+      uint index [[thread_position_in_grid]]) {                                                    \
     if (index < params.count) step_words<Format>(w, g, params, index, index + 1);                  \
   }
 

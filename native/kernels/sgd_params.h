@@ -1,6 +1,6 @@
-// The one struct that crosses to the GPU: the hyperparameters of one step, for one run of elements.
-// Plain C++ that is valid Metal too; `Real` is float for every dtype but float64 (Metal never sees
-// double).
+// What crosses to the GPU: the hyperparameters of one step for one range of elements, and the
+// numbers that kernels and host must agree on. Plain C++ that is valid Metal too. `Real` is float
+// for every dtype but float64 (Metal never sees double).
 #ifndef METAL_SGD_KERNELS_SGD_PARAMS_H_
 #define METAL_SGD_KERNELS_SGD_PARAMS_H_
 
@@ -8,20 +8,28 @@
 #include <cstdint>
 #endif
 
+// Macros, since Metal's attributes take them in every version.
+#define SGD_PARAMETER_BUFFER 0
+#define SGD_GRADIENT_BUFFER 1
+#define SGD_VELOCITY_BUFFER 2  // unused without momentum
+#define SGD_PARAMS_BUFFER 3
+#define SGD_THREADS_PER_GROUP 256
+#define SGD_VECTOR_BYTES 16  // of each stream and thread, where all streams are aligned to it
+
 enum SgdFlags : uint32_t {
-  kSgdMomentum = 1u,  ///< momentum > 0 as given (a double that rounds to 0 in float32 still counts)
-  kSgdNesterov = 2u,  ///< u = g' + mu * v instead of u = v
-  kSgdWeightDecay = 4u,  ///< weight decay != 0 as given; without it w never enters g'
+  kSgdMomentum = 1u,     ///< momentum > 0 in double, even if it rounds to 0 in float32
+  kSgdNesterov = 2u,     ///< u = g' + mu * v instead of u = v
+  kSgdWeightDecay = 4u,  ///< weight decay != 0 in double; without it w never enters g'
 };
 
 template <typename Real>
 struct SgdParams {
-  Real learning_rate;   ///< lambda
-  Real momentum;        ///< mu
-  Real weight_decay;    ///< wd
-  Real gradient_scale;  ///< 1 - tau, formed in double and then rounded; exactly 1 where tau <= 0
-  uint32_t flags;       ///< SgdFlags, or'ed
-  uint32_t count;       ///< elements of the run; the GPU's bound check, unused on the CPU
+  Real learning_rate;  ///< lambda
+  Real momentum;       ///< mu
+  Real weight_decay;   ///< wd
+  Real undampened;     ///< 1 - tau, formed in double and then rounded; exactly 1 where tau <= 0
+  uint32_t flags;      ///< SgdFlags, or'ed
+  uint32_t count;      ///< elements; the GPU's bound check, unused on the CPU
 };
 
 static_assert(sizeof(SgdParams<float>) == 24, "the GPU reads SgdParams<float> with this layout");

@@ -1,5 +1,5 @@
-// The update rule, by value, for one element (or one vector of them): the only place where SGD is
-// computed. Plain C++ that is valid Metal too. Compile with contraction off: every operation is
+// The update rule for one element, or for one vector of elements, by value: the only place that
+// computes SGD. Plain C++ that is valid Metal too. Compile with contraction off: every operation is
 // rounded by itself. Source: mlx.optimizers.SGD.apply_single (MLX 0.32.4).
 #ifndef METAL_SGD_KERNELS_SGD_RULE_H_
 #define METAL_SGD_KERNELS_SGD_RULE_H_
@@ -12,8 +12,7 @@ struct SgdResult {
   T velocity;
 };
 
-/// One step: w = parameter, g = gradient, v = velocity (ignored, and returned as it came, without
-/// momentum).
+/// One step of w = parameter, g = gradient, v = velocity. Without momentum v is returned unchanged.
 ///
 ///     g' = g + wd * w                     only if wd != 0
 ///     mu <= 0:  w <- w - lambda * g'
@@ -31,7 +30,7 @@ static inline SgdResult<T> sgd_rule(SgdParams<Real> params, T w, T g, T v) {
   T update = g;
   if (params.flags & kSgdMomentum) {
     T kept = params.momentum * v;
-    T added = params.gradient_scale * g;
+    T added = params.undampened * g;
     v = kept + added;
     update = v;
     if (params.flags & kSgdNesterov) {

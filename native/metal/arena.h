@@ -1,4 +1,4 @@
-// Arenas wrapped for Metal without a copy, one wrapper per arena and process.
+// Wraps arenas for Metal without a copy: one wrapper for each arena and process.
 #ifndef METAL_SGD_METAL_ARENA_H_
 #define METAL_SGD_METAL_ARENA_H_
 
@@ -6,10 +6,10 @@
 
 namespace metal_sgd {
 
-/// The buffers over one arena: one, or several windows where it is longer than `maxBufferLength`.
+/// The buffers over one arena: one, or several windows if it is longer than `maxBufferLength`.
 class ArenaBuffers {
  public:
-  /// The wrapper of the arena, made if nobody holds one. Throws MetalFailure.
+  /// The wrapper of the arena, which is made if nobody holds one. Throws GpuFailure.
   static std::shared_ptr<ArenaBuffers> wrap(const Arena& arena);
 
   struct Place {
@@ -17,13 +17,14 @@ class ArenaBuffers {
     size_t offset;
     size_t room;  ///< bytes from here to the window's end
   };
-  /// Where an address of the arena lies.
+  /// Where an address lies. Throws GpuFailure if that is outside the arena.
   Place place(const void* address) const;
 
  private:
   explicit ArenaBuffers(const Arena& arena);
 
   char* pages_;
+  size_t bytes_;
   size_t window_;  ///< bytes of each buffer but the last
   std::vector<Owned<id<MTLBuffer>>> buffers_;
 };

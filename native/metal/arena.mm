@@ -7,8 +7,6 @@ namespace metal_sgd {
 
 namespace {
 
-constexpr size_t kPage = 16384;  // of every Apple GPU, and a multiple of Intel's
-
 struct Wrappers {
   std::mutex mutex;
   std::unordered_map<uint64_t, std::weak_ptr<ArenaBuffers>> by_id;
@@ -25,7 +23,8 @@ std::shared_ptr<ArenaBuffers> ArenaBuffers::wrap(const Arena& arena) {
   Wrappers& all = wrappers();
   std::lock_guard<std::mutex> lock(all.mutex);
   std::shared_ptr<ArenaBuffers> known = all.by_id[arena.id].lock();
-  if (known && known->pages_ == arena.pages) return known;
+  // The id stands in memory that other threads can write: it proves nothing by itself.
+  if (known && known->pages_ == arena.pages && known->bytes_ == arena.bytes) return known;
   for (auto entry = all.by_id.begin(); entry != all.by_id.end();) {
     entry = entry->second.expired() ? all.by_id.erase(entry) : std::next(entry);
   }
@@ -34,16 +33,16 @@ std::shared_ptr<ArenaBuffers> ArenaBuffers::wrap(const Arena& arena) {
   return made;
 }
 
-ArenaBuffers::ArenaBuffers(const Arena& arena) : pages_(arena.pages) {
+ArenaBuffers::ArenaBuffers(const Arena& arena) : pages_(arena.pages), bytes_(arena.bytes) {
   id<MTLDevice> device = MetalDevice::instance().device();
-  window_ = std::min<size_t>(arena.bytes, [device maxBufferLength] / kPage * kPage);
+  window_ = std::min<size_t>(arena.bytes, [device maxBufferLength] / kArenaPage * kArenaPage);
   for (size_t start = 0; start < arena.bytes; start += window_) {
     Owned<id<MTLBuffer>> buffer([device
         newBufferWithBytesNoCopy:arena.pages + start
                           length:std::min(window_, arena.bytes - start)
                          options:MTLResourceStorageModeShared
                      deallocator:nil]);
-    if (!buffer) throw MetalFailure("out-of-memory", "Metal wrapped no arena");
+    if (!buffer) throw GpuFailure(GpuError::kOutOfMemory, "Metal wrapped no arena");
     [buffer.get() setLabel:@"metal-sgd arena"];
     buffers_.push_back(std::move(buffer));
   }
@@ -51,6 +50,7 @@ ArenaBuffers::ArenaBuffers(const Arena& arena) : pages_(arena.pages) {
 
 ArenaBuffers::Place ArenaBuffers::place(const void* address) const {
   size_t distance = static_cast<const char*>(address) - pages_;
+  if (distance >= bytes_) throw GpuFailure(GpuError::kPageFault, "a leaf lies outside its arena");
   id<MTLBuffer> buffer = buffers_[distance / window_].get();
   size_t offset = distance % window_;
   return {buffer, offset, [buffer length] - offset};

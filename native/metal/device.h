@@ -7,20 +7,18 @@
 
 #include <mutex>
 
+#include "backend.h"
 #include "metal.h"
 #include "owned.h"
 
 namespace metal_sgd {
 
-/// Which kernel of `sgd.metal`.
+/// Names one kernel of `sgd.metal`.
 struct KernelKey {
   Dtype dtype;
-  bool vector;  ///< 16 bytes per thread; needs 16-byte aligned streams
+  bool vector;  ///< needs streams that are aligned to SGD_VECTOR_BYTES
   bool momentum;
 };
-
-constexpr NSUInteger kThreadsPerGroup = 256;  // as max_total_threads_per_threadgroup in sgd.metal
-constexpr size_t kVectorBytes = 16;
 
 class MetalDevice {
  public:
@@ -28,10 +26,10 @@ class MetalDevice {
   static MetalDevice& instance();
 
   id<MTLDevice> device() const { return device_.get(); }
-  /// Made anew after a failure, since a queue may refuse work from then on. Retained by the caller.
+  /// Retained by the caller. A new one after a failure, since the old one may refuse further work.
   Owned<id<MTLCommandQueue>> queue();
   void drop_queue();
-  /// Compiles what is missing. Lives as long as the process. Throws MetalFailure.
+  /// Compiles a missing pipeline. It lives as long as the process. Throws GpuFailure.
   id<MTLComputePipelineState> pipeline(KernelKey key);
 
  private:
@@ -47,8 +45,8 @@ class MetalDevice {
 
 /// An NSError's own words; `fallback` without one.
 std::string text_of(NSError* error, const char* fallback);
-/// The failure that a finished command buffer's error tells.
-MetalFailure failure_of(NSError* error, const std::string& consequence);
+/// The failure behind the error of a finished command buffer.
+GpuFailure failure_of(NSError* error, const std::string& consequence);
 
 }  // namespace metal_sgd
 

@@ -6,7 +6,7 @@ namespace metal_sgd {
 
 namespace {
 
-/// The system's default device, else the first of all: a default is missing on some servers.
+/// The system's default device; else the first of all, since some servers have no default.
 Owned<id<MTLDevice>> choose_device() {
   @autoreleasepool {
     Owned<id<MTLDevice>> device(MTLCreateSystemDefaultDevice());
@@ -31,38 +31,31 @@ GpuDevice describe(id<MTLDevice> device) {
           [device maxBufferLength]};
 }
 
-const char* function_name(KernelKey key) {
-  static const char* const names[kDtypes][2][2] = {
-      {{"sgd_float32_scalar_plain", "sgd_float32_scalar_momentum"},
-       {"sgd_float32_vector_plain", "sgd_float32_vector_momentum"}},
-      {},  // float64: Metal has no double
-      {{"sgd_float16_scalar_plain", "sgd_float16_scalar_momentum"},
-       {"sgd_float16_vector_plain", "sgd_float16_vector_momentum"}},
-      {{"sgd_bfloat16_scalar_plain", "sgd_bfloat16_scalar_momentum"},
-       {"sgd_bfloat16_vector_plain", "sgd_bfloat16_vector_momentum"}}};
-  return names[static_cast<int>(key.dtype)][key.vector][key.momentum];
+std::string function_name(KernelKey key) {
+  return std::string("sgd_") + kDtypeNames[static_cast<int>(key.dtype)] +
+         (key.vector ? "_vector" : "_scalar") + (key.momentum ? "_momentum" : "_plain");
 }
 
-const char* code_of(NSInteger metal_code) {
+GpuError error_of(NSInteger metal_code) {
   switch (metal_code) {
     case MTLCommandBufferErrorTimeout:
-      return "timeout";
+      return GpuError::kTimeout;
     case MTLCommandBufferErrorPageFault:
-      return "page-fault";
+      return GpuError::kPageFault;
     case MTLCommandBufferErrorAccessRevoked:
-      return "access-revoked";
+      return GpuError::kAccessRevoked;
     case MTLCommandBufferErrorNotPermitted:
-      return "not-permitted";
+      return GpuError::kNotPermitted;
     case MTLCommandBufferErrorOutOfMemory:
-      return "out-of-memory";
+      return GpuError::kOutOfMemory;
     case MTLCommandBufferErrorInvalidResource:
-      return "invalid-resource";
+      return GpuError::kInvalidResource;
     case MTLCommandBufferErrorDeviceRemoved:
-      return "device-lost";
+      return GpuError::kDeviceLost;
     case MTLCommandBufferErrorStackOverflow:
-      return "stack-overflow";
+      return GpuError::kStackOverflow;
     default:
-      return "internal";
+      return GpuError::kInternal;
   }
 }
 
@@ -74,7 +67,7 @@ MetalDevice& MetalDevice::instance() {
     Owned<id<MTLDevice>> device = choose_device();
     if (device && is_supported(device.get())) the_device = new MetalDevice(std::move(device));
   });
-  if (!the_device) throw MetalFailure("device-lost", why_no_gpu());
+  if (!the_device) throw GpuFailure(GpuError::kDeviceLost, why_no_gpu());
   return *the_device;
 }
 
@@ -83,7 +76,7 @@ std::vector<GpuDevice> gpu_devices() {
     std::vector<GpuDevice> found;
     try {
       found.push_back(describe(MetalDevice::instance().device()));
-    } catch (const MetalFailure&) {
+    } catch (const GpuFailure&) {
       return found;
     }
     Owned<NSArray*> all(MTLCopyAllDevices());
@@ -108,7 +101,7 @@ Owned<id<MTLCommandQueue>> MetalDevice::queue() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!queue_) {
     queue_ = Owned<id<MTLCommandQueue>>([device_.get() newCommandQueue]);
-    if (!queue_) throw MetalFailure("out-of-memory", "Metal made no command queue");
+    if (!queue_) throw GpuFailure(GpuError::kOutOfMemory, "Metal made no command queue");
     [queue_.get() setLabel:@"metal-sgd"];
   }
   return Owned<id<MTLCommandQueue>>::retained(queue_.get());
@@ -130,7 +123,7 @@ id<MTLLibrary> MetalDevice::library() {
   library_ = Owned<id<MTLLibrary>>([device_.get() newLibraryWithSource:source
                                                                options:options.get()
                                                                  error:&error]);
-  if (!library_) throw MetalFailure("compile", text_of(error, "Metal compiled no library"));
+  if (!library_) throw GpuFailure(GpuError::kCompile, text_of(error, "Metal compiled no library"));
   [library_.get() setLabel:@"metal-sgd"];
   return library_.get();
 }
@@ -139,13 +132,14 @@ id<MTLComputePipelineState> MetalDevice::pipeline(KernelKey key) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto& pipeline = pipelines_[static_cast<int>(key.dtype)][key.vector][key.momentum];
   if (pipeline) return pipeline.get();
-  NSString* name = [NSString stringWithCString:function_name(key) encoding:NSUTF8StringEncoding];
+  std::string function_text = function_name(key);
+  NSString* name = [NSString stringWithCString:function_text.c_str() encoding:NSUTF8StringEncoding];
   Owned<id<MTLFunction>> function([library() newFunctionWithName:name]);
-  if (!function) throw MetalFailure("compile", std::string("no function ") + function_name(key));
+  if (!function) throw GpuFailure(GpuError::kCompile, "no function " + function_text);
   NSError* error = nil;
   pipeline = Owned<id<MTLComputePipelineState>>(
       [device_.get() newComputePipelineStateWithFunction:function.get() error:&error]);
-  if (!pipeline) throw MetalFailure("compile", text_of(error, "Metal made no pipeline"));
+  if (!pipeline) throw GpuFailure(GpuError::kCompile, text_of(error, "Metal made no pipeline"));
   return pipeline.get();
 }
 
@@ -154,9 +148,8 @@ std::string text_of(NSError* error, const char* fallback) {
   return text ? text : fallback;
 }
 
-MetalFailure failure_of(NSError* error, const std::string& consequence) {
-  return MetalFailure(code_of([error code]), text_of(error, "a command buffer failed"),
-                      consequence);
+GpuFailure failure_of(NSError* error, const std::string& consequence) {
+  return GpuFailure(error_of([error code]), text_of(error, "a command buffer failed"), consequence);
 }
 
 }  // namespace metal_sgd

@@ -1,15 +1,9 @@
-// Proves, once per process and dtype, that the device computes what the CPU rule does, to the bit.
-// Plain C++ over the two backends: only `prepare_gpu_step` knows Metal.
+// Compares the GPU with the CPU to the bit, over the interface of backends alone.
 #include "self_test.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <new>
-
-#include "cpu/cpu.h"
-#include "metal/metal.h"
 
 namespace metal_sgd {
 
@@ -26,7 +20,7 @@ void push(std::vector<char>& stream, Item item) {
   stream.insert(stream.end(), bytes, bytes + sizeof item);
 }
 
-/// float32: every pair of special values, subnormals and their neighbours among them, then numbers
+/// float32: every pair of special values, among them subnormals and their neighbours; then numbers
 /// of all magnitudes from a fixed generator.
 Streams float32_streams() {
   using Limits = std::numeric_limits<float>;
@@ -67,8 +61,8 @@ Streams float32_streams() {
   return streams;
 }
 
-/// 16-bit dtypes: every bit pattern as the parameter, with the gradient that is the last place of
-/// it: learning rates around one half then land on every tie and beside it.
+/// 16-bit dtypes: every bit pattern as the parameter, with its last place as the gradient. Learning
+/// rates around one half then land on every tie and beside it.
 Streams word_streams(int exponent_bits, int fraction_bits) {
   Streams streams;
   int highest = (1 << exponent_bits) - 1;
@@ -90,35 +84,39 @@ Streams streams_for(Dtype dtype) {
   return dtype == Dtype::kFloat16 ? word_streams(5, 10) : word_streams(8, 7);
 }
 
-Run run_over(char* w, const char* g, char* v, size_t bytes, Dtype dtype) {
-  return {w, g, v, bytes / item_size(dtype), dtype};
-}
-
-/// Whole pages with a copy of a stream, `skip` bytes in, as an arena of its own.
+/// A copy of a stream in whole pages, `skip` bytes in: an arena of its own.
 class ScratchArena {
  public:
   ScratchArena(const std::vector<char>& stream, size_t skip, uint64_t id) {
-    size_t bytes = (stream.size() + skip + kPage - 1) / kPage * kPage;
-    arena_ = {id, static_cast<char*>(std::aligned_alloc(kPage, bytes)), bytes};
-    if (!arena_.pages) throw std::bad_alloc();
+    size_t bytes = (stream.size() + skip + kArenaPage - 1) / kArenaPage * kArenaPage;
+    memory_.resize(bytes + kArenaPage);  // one page more than needed, to begin on a boundary
+    size_t past = reinterpret_cast<uintptr_t>(memory_.data()) % kArenaPage;
+    arena_ = {id, memory_.data() + (kArenaPage - past) % kArenaPage, bytes};
     data_ = arena_.pages + skip;
     std::memcpy(data_, stream.data(), stream.size());
   }
-  ~ScratchArena() { std::free(arena_.pages); }
   ScratchArena(const ScratchArena&) = delete;
   ScratchArena& operator=(const ScratchArena&) = delete;
 
-  char* data() { return data_; }
-  const Arena* arena() const { return &arena_; }
+  Stream stream(Dtype dtype) const { return {data_, dtype, &arena_}; }
   void copy_to(std::vector<char>& stream) const {
     std::memcpy(stream.data(), data_, stream.size());
   }
 
  private:
-  static constexpr size_t kPage = 16384;
+  std::vector<char> memory_;
   Arena arena_;
   char* data_;
 };
+
+Span span_over(Stream w, Stream g, Stream v, size_t bytes) {
+  Span span;
+  span.streams[kParameter] = w;
+  span.streams[kVelocity] = v;
+  span.gradients = {g};
+  span.count = bytes / item_size(w.dtype);
+  return span;
+}
 
 bool is_nan(Dtype dtype, uint32_t bits) {
   if (dtype == Dtype::kFloat32) return (bits & 0x7fffffffu) > 0x7f800000u;
@@ -145,17 +143,20 @@ std::string first_difference(Dtype dtype, const char* name, const std::vector<ch
   return "";
 }
 
-/// One step on both; `skip` bytes before every stream choose the vector path (0) or the scalar one.
+/// One step on both devices. `skip` bytes before every stream choose the vector path (0) or the
+/// scalar one.
 std::string compare(Dtype dtype, const Hyperparameters& given, size_t skip) {
+  StepSettings settings{given, Subnormals::kFlush};
   Streams on_cpu = streams_for(dtype), on_gpu = on_cpu;
   size_t bytes = on_cpu.w.size();
-  prepare_cpu_step({run_over(on_cpu.w.data(), on_cpu.g.data(), on_cpu.v.data(), bytes, dtype)})
-      ->run({given, Subnormals::kFlush});
+  Span span = span_over({on_cpu.w.data(), dtype}, {on_cpu.g.data(), dtype},
+                        {on_cpu.v.data(), dtype}, bytes);
+  cpu_backend().prepare({span})->run(settings);
   {
-    // Ids that no arena of TypeScript's, whose ids are random, is likely to have.
+    // TypeScript's arenas have random ids, which are hardly these.
     ScratchArena w(on_gpu.w, skip, 1), g(on_gpu.g, skip, 2), v(on_gpu.v, skip, 3);
-    Run run = run_over(w.data(), g.data(), v.data(), bytes, dtype);
-    prepare_gpu_step({{run, w.arena(), g.arena(), v.arena()}})->run(given);
+    Span span = span_over(w.stream(dtype), g.stream(dtype), v.stream(dtype), bytes);
+    gpu_backend()->prepare({span})->run(settings);
     w.copy_to(on_gpu.w);
     v.copy_to(on_gpu.v);
   }

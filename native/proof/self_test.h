@@ -7,8 +7,8 @@
 
 namespace metal_sgd {
 
-/// Compares GPU and CPU on chosen values; the first difference in words, empty if there is none.
-/// Throws MetalFailure if a step fails.
+/// Compares GPU and CPU on chosen values. Returns the first difference in words; empty if there is
+/// none. Throws GpuFailure if a step fails.
 std::string self_test(Dtype dtype);
 
 }  // namespace metal_sgd

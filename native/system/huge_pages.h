@@ -5,7 +5,7 @@
 
 namespace metal_sgd {
 
-/// Asks the system to back these bytes by huge pages as they are first touched. It may or may not.
+/// Asks the system to back these bytes with huge pages when they are first touched. It may not.
 void ask_for_huge_pages(void* begin, size_t bytes);
 
 }  // namespace metal_sgd

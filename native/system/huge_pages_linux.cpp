@@ -1,5 +1,5 @@
-// Linux gives transparent huge pages to those who ask where
-// /sys/kernel/mm/transparent_hugepage/enabled says `madvise`.
+// Linux gives transparent huge pages on request if /sys/kernel/mm/transparent_hugepage/enabled says
+// `madvise`.
 #include <sys/mman.h>
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace metal_sgd {
 
-/// Whole huge pages only, so that no memory is touched beside these bytes. A kernel without them
-/// refuses, and all is as it was.
+/// Whole huge pages only, so that no memory beside these bytes is affected. A kernel without huge
+/// pages refuses, and nothing changes.
 void ask_for_huge_pages(void* begin, size_t bytes) {
   constexpr uintptr_t kHugePage = 2 << 20;
   uintptr_t start = reinterpret_cast<uintptr_t>(begin);

@@ -1,4 +1,4 @@
-// macOS on Apple silicon has pages of 16 KiB alone, and Windows gives large ones to administrators.
+// macOS on Apple silicon has only pages of 16 KiB, and Windows gives large ones to administrators.
 #include "huge_pages.h"
 
 namespace metal_sgd {

@@ -1,6 +1,7 @@
 // Leaves on the addon alone, for what the class never asks of it, and for many steps at its own speed.
-import { type Dtype, DTYPES, type LeafData } from '../../lib/tree/dtype';
-import { native, SETTINGS, TARGETS } from '../../lib/addon/native';
+import type { Dtype, LeafData } from '../../lib/tree/dtype';
+import { constants, native } from '../../lib/addon/native';
+import { Settings } from '../../lib/addon/settings';
 import type { Hyperparameters, Subnormals } from './oracle';
 
 /** What the addon is given of a leaf. */
@@ -17,22 +18,22 @@ const KEYS = ['learningRate', 'momentum', 'weightDecay', 'dampening', 'nesterov'
 export function nativeStepper(
   leaves: readonly NativeLeaf[],
 ): (given: Hyperparameters, subnormals?: Subnormals) => void {
-  const settings = new Float64Array(Object.keys(SETTINGS).length);
+  const settings = new Settings();
+  const { dtypes, targets } = constants();
   const addon = native();
   const tree = addon.prepareStep(
     leaves.map(({ w }) => w),
     leaves.map(({ g }) => g),
     leaves.map(({ v }) => v),
-    Uint8Array.from(leaves, ({ dtype }) => DTYPES.indexOf(dtype)),
-    new Uint8Array(leaves.length),
-    settings,
-    TARGETS.indexOf('cpu'),
+    Uint8Array.from(leaves, ({ dtype }) => dtypes.indexOf(dtype)),
+    new Int32Array(6 * leaves.length).fill(-1),
+    settings.row,
+    targets.indexOf('cpu'),
     [],
-    new Int32Array(3 * leaves.length).fill(-1),
   );
   return (given, subnormals = 'keep') => {
-    for (const key of KEYS) settings[SETTINGS[key]] = +given[key];
-    settings[SETTINGS.flushSubnormals] = subnormals === 'flush' ? 1 : 0;
+    for (const key of KEYS) settings.set(key, given[key]);
+    settings.set('flushSubnormals', subnormals === 'flush');
     addon.step(tree);
   };
 }

@@ -1,5 +1,5 @@
-// What is found out about the GPU once per process: whether it computes rightly, and from which
-// size on it is faster. Plain C++ over the two backends.
+#include "proof.h"
+
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -7,19 +7,15 @@
 #include <map>
 #include <mutex>
 
-#include "cpu/cpu.h"
-#include "metal/metal.h"
 #include "self_test.h"
 
 namespace metal_sgd {
 
 namespace {
 
-const char* const kNames[kDtypes] = {"float32", "float64", "float16", "bfloat16"};
-
 struct Found {
   std::mutex mutex;
-  std::map<Dtype, std::string> differences;  // empty text: the dtype was proved
+  std::map<Dtype, std::string> differences;  // empty text: the dtype is proved
   double crossover = -1;
 };
 
@@ -36,20 +32,26 @@ double seconds_of(const std::function<void()>& work) {
 
 constexpr int kRepeats = 3;
 constexpr int kSubmitRepeats = 20;  // each is short, and a busy machine delays most of them
-constexpr Hyperparameters kOrdinary{0.1, 0.9, 0, 0, false};
-constexpr size_t kTrafficPerElement = 20;
+constexpr StepSettings kOrdinary{{0.1, 0.9, 0, 0, false}, Subnormals::kFlush};
 
 /// Arrays in ordinary memory for a step of `count` float32 elements.
 struct Scratch {
   explicit Scratch(size_t count) : w(count), g(count), v(count) {}
-  Run run() { return {w.data(), g.data(), v.data(), w.size(), Dtype::kFloat32}; }
+  Span span() {
+    Span span;
+    span.streams[kParameter] = {w.data(), Dtype::kFloat32};
+    span.streams[kVelocity] = {v.data(), Dtype::kFloat32};
+    span.gradients = {{g.data(), Dtype::kFloat32}};
+    span.count = w.size();
+    return span;
+  }
   std::vector<float> w, g, v;
 };
 
-/// Seconds from asking to having, for a step so small that its work is nothing.
+/// Seconds that a step takes from call to return if it has next to nothing to do.
 double submit_seconds() {
   Scratch scratch(64);
-  auto step = prepare_gpu_step({{scratch.run(), nullptr, nullptr, nullptr}});
+  auto step = gpu_backend()->prepare({scratch.span()});
   double best = std::numeric_limits<double>::infinity();
   for (int i = 0; i < kSubmitRepeats; i++)
     best = std::min(best, seconds_of([&] { step->run(kOrdinary); }));
@@ -58,33 +60,32 @@ double submit_seconds() {
 
 double measure_crossover() {
   Scratch scratch(size_t{4} << 20);
-  double bytes = static_cast<double>(scratch.w.size() * kTrafficPerElement);
-  auto gpu = prepare_gpu_step({{scratch.run(), nullptr, nullptr, nullptr}});
-  auto cpu = prepare_cpu_step({scratch.run()});
+  double bytes = static_cast<double>(traffic(scratch.span()));
+  auto gpu = gpu_backend()->prepare({scratch.span()});
+  auto cpu = cpu_backend().prepare({scratch.span()});
   double gpu_best = std::numeric_limits<double>::infinity(), cpu_best = gpu_best;
   for (int i = 0; i < kRepeats; i++) {
-    gpu->run(kOrdinary);
-    gpu_best = std::min(gpu_best, gpu->gpu_seconds());
-    cpu_best = std::min(cpu_best, seconds_of([&] { cpu->run({kOrdinary, Subnormals::kFlush}); }));
+    gpu_best = std::min(gpu_best, gpu->run(kOrdinary).gpu_seconds);
+    cpu_best = std::min(cpu_best, seconds_of([&] { cpu->run(kOrdinary); }));
   }
   double gain_per_byte = (cpu_best - gpu_best) / bytes;
   return gain_per_byte > 0 ? submit_seconds() / gain_per_byte
                            : std::numeric_limits<double>::infinity();
 }
 
-/// For work on arrays of our own: where it fails, nothing of the caller's was written.
+/// Runs work on arrays of our own: if it fails, nothing of the caller's was written.
 template <typename Work>
 auto on_scratch(Work work) {
   try {
     return work();
-  } catch (const MetalFailure& failure) {
-    throw MetalFailure(failure.code, failure.reason);
+  } catch (const GpuFailure& failure) {
+    throw GpuFailure(failure.error, failure.reason);
   }
 }
 
 }  // namespace
 
-void make_gpu_ready(const std::vector<Dtype>& dtypes) {
+void prove_gpu(const std::vector<Dtype>& dtypes) {
   std::lock_guard<std::mutex> lock(found().mutex);
   for (Dtype dtype : dtypes) {
     auto known = found().differences.find(dtype);
@@ -92,9 +93,9 @@ void make_gpu_ready(const std::vector<Dtype>& dtypes) {
       known =
           found().differences.emplace(dtype, on_scratch([=] { return self_test(dtype); })).first;
     if (known->second.empty()) continue;
-    throw MetalFailure("self-test", std::string("this GPU does not compute ") +
-                                        kNames[static_cast<int>(dtype)] + " as the CPU does (" +
-                                        known->second + ")");
+    throw GpuFailure(GpuError::kSelfTest, std::string("this GPU does not compute ") +
+                                              kDtypeNames[static_cast<int>(dtype)] +
+                                              " as the CPU does (" + known->second + ")");
   }
 }
 

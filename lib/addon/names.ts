@@ -1,0 +1,23 @@
+// The names that this code and the addon share.
+
+/** Where the steps of a tree may run. */
+export const TARGETS = ['cpu', 'gpu', 'auto'] as const;
+export type Target = (typeof TARGETS)[number];
+
+/** Where a step ran, and why. */
+export const OUTCOMES = ['cpuAsked', 'cpuNoArena', 'cpuSmall', 'cpuRefused', 'gpu', 'gpuAndCpu'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Columns of a settings row. Steps read the first ones and write the last three. */
+export const COLUMNS = [
+  'learningRate',
+  'momentum',
+  'weightDecay',
+  'dampening',
+  'nesterov',
+  'flushSubnormals',
+  'outcome',
+  'copiedBytes',
+  'gpuSeconds',
+] as const;
+export type Column = (typeof COLUMNS)[number];

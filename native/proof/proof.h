@@ -1,0 +1,19 @@
+// Checked once per process: is the GPU correct, and above which size is it faster than the CPU?
+// Works over the interface of backends alone: knows no device.
+#ifndef METAL_SGD_PROOF_PROOF_H_
+#define METAL_SGD_PROOF_PROOF_H_
+
+#include "backend.h"
+
+namespace metal_sgd {
+
+/// Compiles the kernels of these dtypes and proves them against the CPU, once per process. Throws
+/// GpuFailure: kCompile, kSelfTest, ... A refusal stays. Needs a GPU.
+void prove_gpu(const std::vector<Dtype>& dtypes);
+
+/// Traffic in bytes above which a step is faster on the GPU. Needs `prove_gpu({kFloat32})`.
+double gpu_crossover_bytes();
+
+}  // namespace metal_sgd
+
+#endif  // METAL_SGD_PROOF_PROOF_H_

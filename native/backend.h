@@ -90,10 +90,11 @@ struct Span {
   Dtype dtype() const { return streams[kParameter].dtype; }
 };
 
-/// Bytes that a step moves for each element of the span: it reads every stream, and writes those
-/// that have a role.
+/// Bytes that a step with momentum moves for each element of the span: it reads every stream, and
+/// writes those that have a role. A span without velocity counts alike, so that steps are cut alike
+/// with and without momentum.
 inline size_t element_traffic(const Span& span) {
-  size_t bytes = 0;
+  size_t bytes = span.streams[kVelocity] ? 0 : 2 * item_size(span.dtype());
   for (const Stream& stream : span.streams) bytes += stream ? 2 * item_size(stream.dtype) : 0;
   for (const Stream& gradient : span.gradients) bytes += item_size(gradient.dtype);
   return bytes;

@@ -42,7 +42,6 @@ Napi::Promise AsyncSteps::start(Napi::Env env, SharedTree tree, Napi::Object kee
   napi_value promise;
   StepSettings settings = tree->read(env);
   settings.yields = true;
-  Running running(env, *tree);
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) throw Napi::Error::New(env);
   auto job = std::make_shared<Job>(
       Job{tree, settings, deferred, Napi::Persistent(keep), {}, false, {}, {}});
@@ -55,16 +54,17 @@ Napi::Promise AsyncSteps::start(Napi::Env env, SharedTree tree, Napi::Object kee
     } catch (const std::exception&) {
       job->fail();
     }
-    job->tree->running = false;
+    job->tree->pending.store(false, std::memory_order_release);
     Job* back = job.get();
     back->self = std::move(job);
     completion.NonBlockingCall(back);
   };
   if (pending_++ == 0) completion_.Ref(env);
+  tree->pending = true;
   try {
     StepQueue::instance().add(this, std::move(work));
-    running.keep();
   } catch (const std::exception&) {
+    tree->pending = false;
     job->fail();
     job->self = job;
     settle(env, Napi::Function(), this, job.get());

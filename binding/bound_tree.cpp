@@ -9,6 +9,8 @@
 namespace metal_sgd {
 
 StepSettings BoundTree::read(Napi::Env env) const {
+  if (pending.load(std::memory_order_acquire))
+    throw Napi::Error::New(env, "a step of this tree is pending");
   if (settings[kMomentum] > 0 && !tree.has_velocity())
     throw Napi::Error::New(env, "momentum without velocity");
   return {{settings[kLearningRate], settings[kMomentum], settings[kWeightDecay],
@@ -139,8 +141,11 @@ void release(const Napi::CallbackInfo& info) {
 void step(const Napi::CallbackInfo& info) {
   BoundTree& tree = *tree_of(info[0]);
   StepSettings settings = tree.read(info.Env());
-  Running running(info.Env(), tree);
-  guarded(info.Env(), [&] { tree.report(tree.tree.run(settings)); });
+  try {
+    tree.report(tree.tree.run(settings));
+  } catch (const std::exception&) {
+    throw_failure(info.Env());
+  }
 }
 
 }  // namespace metal_sgd

@@ -24,34 +24,16 @@ constexpr const char* kSettingNames[] = {METAL_SGD_SETTINGS(METAL_SGD_NAME)};
 struct BoundTree {
   TreeStep tree;
   double* settings;
-  std::atomic<bool> running{false};
+  /// True while an asynchronous step is queued or runs. Only the JavaScript thread sets it.
+  std::atomic<bool> pending{false};
 
-  /// The settings as they are now. Throws if a momentum has no velocities to work on.
+  /// The settings as they are now. Throws if a momentum has no velocities to work on, or if a step of
+  /// the tree is pending: it runs one at a time.
   StepSettings read(Napi::Env env) const;
   void report(const StepReport& report) const;
 };
 
 using SharedTree = std::shared_ptr<BoundTree>;
-
-/// Holds a tree for one step. Throws if another step of it runs.
-class Running {
- public:
-  Running(Napi::Env env, BoundTree& tree) : tree_(tree) {
-    if (tree.running.exchange(true))
-      throw Napi::Error::New(env, "a step of this tree runs already");
-  }
-  ~Running() {
-    if (!kept_) tree_.running = false;
-  }
-  /// The step goes on after this object: it clears the mark itself.
-  void keep() { kept_ = true; }
-  Running(const Running&) = delete;
-  Running& operator=(const Running&) = delete;
-
- private:
-  BoundTree& tree_;
-  bool kept_ = false;
-};
 
 /// The tree behind an External that `prepareStep` made. Throws if it was released.
 SharedTree& tree_of(const Napi::Value& external);

@@ -33,6 +33,15 @@ inline Failure current_failure() {
   }
 }
 
+/// Throws the exception that is being handled as a JavaScript error with its code.
+[[noreturn]] inline void throw_failure(Napi::Env env) {
+  Failure failure = current_failure();
+  Napi::Error error = Napi::Error::New(env, failure.message);
+  error.Set("code", Napi::String::New(env, failure.code));
+  throw error;
+}
+
+/// Runs `work`, whose C++ exceptions become JavaScript errors.
 template <typename Work>
 auto guarded(Napi::Env env, Work work) {
   try {
@@ -40,10 +49,7 @@ auto guarded(Napi::Env env, Work work) {
   } catch (const Napi::Error&) {
     throw;
   } catch (const std::exception&) {
-    Failure failure = current_failure();
-    Napi::Error error = Napi::Error::New(env, failure.message);
-    error.Set("code", Napi::String::New(env, failure.code));
-    throw error;
+    throw_failure(env);
   }
 }
 

@@ -13,6 +13,7 @@ export class Runner {
   readonly device: DeviceChoice;
   readonly settings = new Settings();
   readonly #policy: DevicePolicy;
+  readonly #addon = native();
   #hasRun = false;
 
   constructor(device: DeviceChoice, hyperparameters: Hyperparameters) {
@@ -35,7 +36,12 @@ export class Runner {
 
   /** Takes one step in place. */
   step({ prepared }: Plan, learningRate: number): void {
-    this.#stepNow(prepared, learningRate);
+    this.settings.learningRate = learningRate;
+    try {
+      this.#addon.step(prepared);
+    } catch (error) {
+      throw asMetalError(error);
+    }
     this.#hasRun = true;
   }
 
@@ -43,7 +49,7 @@ export class Runner {
   async stepAsync(plan: Plan, learningRate: number): Promise<void> {
     this.settings.learningRate = learningRate;
     try {
-      await native().stepAsync(plan.prepared, plan);
+      await this.#addon.stepAsync(plan.prepared, plan);
     } catch (error) {
       throw asMetalError(error);
     }
@@ -58,19 +64,13 @@ export class Runner {
 
   /** The same for one leaf, which is no step of the optimizer. */
   stepSingle(prepared: PreparedTree, learningRate: number): void {
-    try {
-      this.#stepNow(prepared, learningRate);
-    } finally {
-      native().release(prepared);
-    }
-  }
-
-  #stepNow(prepared: PreparedTree, learningRate: number): void {
     this.settings.learningRate = learningRate;
     try {
-      native().step(prepared);
+      this.#addon.step(prepared);
     } catch (error) {
       throw asMetalError(error);
+    } finally {
+      this.#addon.release(prepared);
     }
   }
 

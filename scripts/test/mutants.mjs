@@ -1,16 +1,17 @@
-// npm run mutants [-- NAME...]: does every bug in test/mutants make a test fail?
-// Each patch is applied to a copy of the repository, where the test file that its header names ("# caught by: FILE") must
-// fail, having passed before. A mutant that isn't caught so, a patch that doesn't apply and one that doesn't build make
-// the command fail. A patch that a test in test/metal catches is hunted on the simulated GPU.
-// "# needs: INSTRUCTION SET" marks a patch of code that other processors never run.
+// npm run mutants [-- NAME... | --since COMMIT | --check]: does every bug in test/mutants make a test fail?
+// Each bug is put into a copy of the repository, where the test file that `caughtBy` names must fail, having passed before.
+// A bug that is not caught, whose text is no longer found, or that does not build makes the command fail. The simulated GPU
+// hunts the bugs that a test in test/metal catches. `--since` takes those whose source, test or own text has changed since
+// a commit. `--check` only looks for their texts.
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { root } from '../lib/run.mjs';
+import { allMutants, changedSince, mutated, problemsOf } from './mutants/data.mjs';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const require = createRequire(import.meta.url);
 const jest = require.resolve('jest/bin/jest');
 const tsc = require.resolve('typescript/bin/tsc');
@@ -77,7 +78,7 @@ function copyRepository() {
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
 }
 
-const isNative = (file) => /^(native|binding)\/|^CMakeLists/.test(file);
+const isNative = (file) => /^(native|binding|cmake)\/|^CMakeLists/.test(file);
 
 /** Brings the builds for a device up to date. */
 async function build({ stale, build }) {
@@ -100,69 +101,53 @@ async function firstFailure({ environment }, pattern) {
   return `${file}: ${test}`;
 }
 
-/** The patches to run, each with the test file that should catch it. */
-function readPatches(names) {
-  const folder = join(root, 'test', 'mutants');
-  const all = readdirSync(folder)
-    .filter((file) => file.endsWith('.patch'))
-    .sort();
-  const unknown = names.filter((name) => !all.includes(`${name}.patch`));
+/** The mutants that the command asks for. */
+async function choose(all, names, since) {
+  const unknown = names.filter((name) => !all.some((mutant) => mutant.name === name));
   if (unknown.length > 0) throw new Error(`no such mutant: ${unknown.join(', ')}`);
-  return all
-    .filter((file) => names.length === 0 || names.includes(basename(file, '.patch')))
-    .map((file) => {
-      const path = join(folder, file);
-      const header = (key) => new RegExp(`^# ${key}: (\\S+)$`, 'm').exec(readFileSync(path, 'utf8'))?.[1];
-      const expected = header('caught by');
-      if (!expected || !existsSync(join(root, expected))) throw new Error(`${file}: no "# caught by: TEST FILE"`);
-      return {
-        name: basename(file, '.patch'),
-        path,
-        expected,
-        needs: header('needs'),
-        on: expected.startsWith('test/metal/') ? GPU : CPU,
-      };
-    });
+  const chosen = since === undefined ? all : await changedSince(since, all);
+  return names.length === 0 ? chosen : chosen.filter(({ name }) => names.includes(name));
 }
 
+const deviceOf = ({ caughtBy }) => (caughtBy.startsWith('test/metal/') ? GPU : CPU);
+
 /** What catches the mutant, after which the copy is as before but for its builds; undefined if nothing does. */
-async function hunt({ path, expected, on }) {
-  const listed = await need('does not apply', 'git', 'apply', '--numstat', path);
-  const files = listed
-    .trim()
-    .split('\n')
-    .map((line) => line.split('\t')[2]);
-  await need('does not apply', 'git', 'apply', path);
+async function hunt(mutant) {
+  const { file, caughtBy } = mutant;
+  const path = join(copy, file);
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, mutated(text, mutant));
+  const on = deviceOf(mutant);
   try {
-    on.stale.push(...files);
+    on.stale.push(file);
     await build(on);
-    return await firstFailure(on, expected);
+    return await firstFailure(on, caughtBy);
   } finally {
-    for (const { stale } of [CPU, GPU]) stale.push(...files);
-    await need('does not revert', 'git', 'apply', '-R', path);
+    for (const { stale } of [CPU, GPU]) stale.push(file);
+    writeFileSync(path, text);
   }
 }
 
 /** Hunts one mutant and prints its line; true if it was caught. */
-async function report({ name, ...patch }, width) {
+async function report(mutant, width) {
   const start = performance.now();
-  const [caught, text] = await hunt(patch).then(
+  const [caught, text] = await hunt(mutant).then(
     (killer) => [killer !== undefined, killer ?? 'NOT CAUGHT'],
     (error) => [false, `ERROR: ${error.message}`],
   );
   const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
   progress('');
-  console.log(`${name.padEnd(width)} ${seconds} s  ${text}`);
+  console.log(`${mutant.name.padEnd(width)} ${seconds} s  ${text}`);
   return caught;
 }
 
 /** Builds the copy and makes sure that without a mutant the tests pass. Returns the processor's instruction sets. */
-async function prepare(patches) {
+async function prepare(mutants) {
   copyRepository();
-  for (const on of new Set([CPU, ...patches.map((patch) => patch.on)])) {
+  for (const on of new Set([CPU, ...mutants.map(deviceOf)])) {
     await build(on);
-    const files = new Set(patches.filter((patch) => patch.on === on).map(({ expected }) => expected));
-    const failure = files.size > 0 && (await firstFailure(on, `/(${[...files].join('|')})$`));
+    const tests = new Set(mutants.filter((mutant) => deviceOf(mutant) === on).map(({ caughtBy }) => caughtBy));
+    const failure = tests.size > 0 && (await firstFailure(on, `/(${[...tests].join('|')})$`));
     if (failure) throw new Error(`fails without any mutant: ${failure}`);
   }
   const ask = "JSON.stringify(require('./dist/addon/native.js').native().machine().instructionSets)";
@@ -170,23 +155,34 @@ async function prepare(patches) {
 }
 
 async function main() {
+  const { values, positionals } = parseArgs({
+    options: { since: { type: 'string' }, check: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
+  const all = await allMutants();
+  const problems = problemsOf(all);
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) throw new Error(`${problems.length} of ${all.length} mutants do not fit the code`);
+  console.log(`${all.length} mutants fit the code`);
+  if (values.check) return 0;
   const simulator = process.platform === 'linux';
-  const asked = readPatches(process.argv.slice(2)).filter(({ on }) => on === CPU || simulator);
+  const asked = (await choose(all, positionals, values.since)).filter((one) => deviceOf(one) === CPU || simulator);
+  if (asked.length === 0) return 0;
   progress('building, and running the tests without a mutant');
   const instructionSets = await prepare(asked);
-  const patches = asked.filter(({ needs }) => !needs || instructionSets.includes(needs));
-  const width = Math.max(...patches.map(({ name }) => name.length));
+  const mutants = asked.filter(({ needs }) => !needs || instructionSets.includes(needs));
+  const width = Math.max(...mutants.map(({ name }) => name.length));
   let caught = 0;
-  for (const [i, patch] of patches.entries()) {
-    progress(`${i + 1}/${patches.length} ${patch.name}`);
-    if (await report(patch, width)) caught++;
+  for (const [i, mutant] of mutants.entries()) {
+    progress(`${i + 1}/${mutants.length} ${mutant.name}`);
+    if (await report(mutant, width)) caught++;
   }
-  for (const { name, needs } of asked.filter((patch) => !patches.includes(patch))) {
+  for (const { name, needs } of asked.filter((mutant) => !mutants.includes(mutant))) {
     console.log(`${name.padEnd(width)} not run: this processor lacks ${needs}`);
   }
   if (!simulator) console.log('mutants of the Metal backend not run: the simulator needs Linux');
-  console.log(`${caught} of ${patches.length} mutants caught`);
-  return caught === patches.length ? 0 : 1;
+  console.log(`${caught} of ${mutants.length} mutants caught`);
+  return caught === mutants.length ? 0 : 1;
 }
 
 main().then(end, (error) => {

@@ -1,5 +1,5 @@
-// How a GPU does: bytes per second, beside a kernel that does nothing but move as many; what a step costs that does almost
-// nothing, the first step, and from where on it is the faster one. Times are milliseconds.
+// Measures a GPU: bytes per second, beside a kernel that only moves as many bytes; the cost of a tiny step; the first step;
+// the crossover. Times are milliseconds.
 import { SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
 import { answer, given } from '../child';
 import { Program } from '../program';
@@ -12,12 +12,16 @@ export interface GpuGiven {
   readonly smallSteps: number;
   readonly most: number;
   /** The streaming kernel's program, if there is one. */
-  readonly stream: string | undefined;
+  readonly stream?: string | undefined;
+  /** True: times the large steps on the CPU too. */
+  readonly onCpu?: boolean;
 }
 
 export interface GpuFound {
   readonly first: number;
   readonly small: Readonly<Record<'cpu' | 'gpu', readonly number[]>>;
+  /** Elements of the small steps. */
+  readonly smallElements: number;
   /** Elements; null if the CPU is faster everywhere up to the most. */
   readonly crossover: number | null;
   readonly large: readonly Large[];
@@ -34,6 +38,8 @@ export interface Times {
 
 interface Large extends Times {
   readonly elements: number;
+  /** Wall times on the CPU, if asked for. */
+  readonly cpu?: readonly number[];
   /** The streaming kernel's, measured in turn. */
   readonly stream?: Times;
 }
@@ -111,19 +117,22 @@ function crossoverUpTo(most: number): number | null {
   return null;
 }
 
-async function main({ sizes, steps, smallSteps, most, stream }: GpuGiven): Promise<GpuFound> {
+const SMALL = 64;
+
+async function main({ sizes, steps, smallSteps, most, stream, onCpu = false }: GpuGiven): Promise<GpuFound> {
   delete process.env['METAL_SGD_DEVICE']; // it would decide where `auto` runs
   const first = firstStep();
-  const small = { cpu: stepper('cpu', 64)(smallSteps).wall, gpu: stepper('gpu', 64)(smallSteps).wall };
-  const found = { first, small, crossover: crossoverUpTo(most) };
+  const small = { cpu: stepper('cpu', SMALL)(smallSteps).wall, gpu: stepper('gpu', SMALL)(smallSteps).wall };
+  const found = { first, small, smallElements: SMALL, crossover: crossoverUpTo(most) };
+  const cpu = (elements: number): Pick<Large, 'cpu'> => (onCpu ? { cpu: stepper('cpu', elements)(steps).wall } : {});
   try {
     const program = stream === undefined ? undefined : await Program.start(stream, [KERNEL]);
     const large: Large[] = [];
-    for (const elements of sizes) large.push(await measureLarge(elements, steps, program));
+    for (const elements of sizes) large.push({ ...(await measureLarge(elements, steps, program)), ...cpu(elements) });
     await program?.end();
     return { ...found, large };
   } catch (error) {
-    const large = sizes.map((elements) => ({ elements, ...stepper('gpu', elements)(steps) }));
+    const large = sizes.map((elements) => ({ elements, ...stepper('gpu', elements)(steps), ...cpu(elements) }));
     return { ...found, large, problem: error instanceof Error ? error.message : String(error) };
   }
 }

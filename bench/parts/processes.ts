@@ -1,6 +1,7 @@
 // What is measured in fresh processes: start-up, the JavaScript heap, resident memory, the event loop.
 import { spawnSync } from 'node:child_process';
 import { runChild } from '../child';
+import type { DelayFound } from '../children/delay';
 import { atMost, medianMetric, type Metric } from '../metrics';
 import { VERBS } from '../selection';
 import { workNamed } from '../works';
@@ -68,7 +69,7 @@ export function delay(context: Context): Metric[] {
   return cases.flatMap(({ elements, steps, goal }) => {
     const what = `updateAsync of ${String(elements / 1e6)} M elements`;
     if (!hasMemory(12 * elements, what, context)) return [];
-    const { p99, most } = runChild('delay', { elements, steps }) as Record<'p99' | 'most', number>;
+    const { p99, most } = runChild('delay', { elements, steps }) as DelayFound;
     const name = `${what}: event loop late by (p99 of ${String(steps)} steps)`;
     return [{ part: 'delay', name, value: p99, unit: 'ms', goal: atMost(goal), note: `${most.toFixed(2)} ms at most` }];
   });

@@ -1,10 +1,8 @@
-// Measuring happens in processes of their own, since much is found out once per process: this starts one.
+// Starts processes that measure: the addon finds much out only once for each process.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-export const root = fileURLToPath(new URL('../..', import.meta.url));
+import { root } from '../lib/run.mjs';
 
 /** The built package and its addon, in a child. */
 export function loadPackage() {
@@ -14,9 +12,14 @@ export function loadPackage() {
 
 /** Runs a script of this folder; `result` is what it passed to `answer`. */
 export function measure(script, options, environment = {}) {
+  return runNode(join(root, 'scripts', 'verify', script), options, environment);
+}
+
+/** Runs a script that answers by a line of JSON. */
+export function runNode(script, options, environment = {}) {
   const { status, signal, stdout, stderr, error } = spawnSync(
     process.execPath,
-    ['--expose-gc', join(root, 'scripts', 'verify', script), JSON.stringify(options)],
+    ['--expose-gc', script, JSON.stringify(options)],
     { encoding: 'utf8', env: { ...process.env, ...environment }, maxBuffer: 1 << 26 },
   );
   if (error) throw error;

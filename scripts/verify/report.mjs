@@ -42,7 +42,7 @@ function speeds({ timing }) {
     ]),
   );
   const costs = table(
-    ['a step of 1,000 elements', 'CPU', 'GPU'],
+    [`a step of ${small.elements} elements`, 'CPU', 'GPU'],
     ['p50', 'p99'].map((name) => [`${name}, ms`, number(small.cpu[name]), number(small.gpu[name])]),
   );
   return `With momentum, 20 bytes per element. Medians.\n\n${bytes}\n\n${costs}`;

@@ -2,13 +2,16 @@
 //   --quick: no build, no suite, small sizes    --simulator: on Linux, over the simulator    --report FILE
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildSim, simFolder } from '../build/sim.mjs';
-import { measure, root } from './child.mjs';
+import { root, runQuietly } from '../lib/run.mjs';
+import { measure } from './child.mjs';
 import { GOAL, shareOfPeak } from './questions.mjs';
 import { reportOf } from './report.mjs';
+import { measureSpeed } from './timing.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -17,14 +20,15 @@ const { values: options } = parseArgs({
     report: { type: 'string', default: 'verify-report.md' },
   },
 });
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const onMac = process.platform === 'darwin';
 const VALIDATION = { MTL_DEBUG_LAYER: '1', MTL_SHADER_VALIDATION: '1', MTL_SHADER_VALIDATION_REPORT_TO_STDERR: '1' };
 // With a GPU elsewhere than on a Mac, it is the simulator's; reporting each load and store would take it minutes.
 const SIMULATOR_TIMING = onMac ? {} : { METAL_SIM: '{"trace":false}' };
 const SIZES = {
-  whole: { sizes: [2 ** 24, 2 ** 26], count: 20, smallCount: 1000, most: 2 ** 25 },
-  quick: { sizes: [2 ** 20, 2 ** 24], count: 10, smallCount: 200, most: 2 ** 24 },
-  simulator: { sizes: [2 ** 14, 2 ** 16], count: 3, smallCount: 20, most: 2 ** 17 },
+  whole: { sizes: [2 ** 24, 2 ** 26], steps: 20, smallSteps: 1000, most: 2 ** 25 },
+  quick: { sizes: [2 ** 20, 2 ** 24], steps: 10, smallSteps: 200, most: 2 ** 24 },
+  simulator: { sizes: [2 ** 14, 2 ** 16], steps: 3, smallSteps: 20, most: 2 ** 17 },
 };
 
 const say = (text) => console.log(`verify: ${text}`);
@@ -111,11 +115,9 @@ function measureAll(found) {
   found.checks.push({ name: 'nothing on standard error under validation', passed: note === '', note });
   if (correctness.result?.selfTests?.[0].passed !== true) return;
   say('speed');
-  const { result, failure } = measure(
-    'timing.mjs',
-    SIZES[found.simulated ? 'simulator' : found.quick ? 'quick' : 'whole'],
-    SIMULATOR_TIMING,
-  );
+  runQuietly(process.execPath, [tsc, '-p', 'bench']);
+  const sizes = SIZES[found.simulated ? 'simulator' : found.quick ? 'quick' : 'whole'];
+  const { result, failure } = measureSpeed(sizes, SIMULATOR_TIMING);
   found.checks.push({ name: 'measuring', passed: result !== undefined, note: failure });
   found.timing = result;
   found.checks.push(bandwidthCheck(found));

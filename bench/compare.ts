@@ -46,7 +46,7 @@ function tableOf(changes: readonly Change[]): string {
   return alignedTable([['changed', 'old', 'new', 'change', '(99 % sure)'], ...rows], 1);
 }
 
-const keyOf = ({ work, dtype, rule, threads }: Result): string => [work, dtype, rule.name, threads].join(' ');
+const keyOf = ({ model, dtype, rule, threads }: Result): string => [model, dtype, rule.name, threads].join(' ');
 
 function changeOf(before: Result, after: Result, { contestant, samples }: Series): Change[] {
   const old = sampled(before.series, contestant);

@@ -1,6 +1,6 @@
 // What is measured, and who is: every contestant does the same case on memory of its own.
 import type { Dtype } from 'metal-sgd';
-import type { Work } from './works';
+import type { Model } from './models';
 
 /** Hyperparameters that all contestants use. */
 export interface Rule {
@@ -23,7 +23,7 @@ export const RULES: readonly Rule[] = [
 ];
 
 export interface Case {
-  readonly work: Work;
+  readonly model: Model;
   readonly dtype: Dtype;
   readonly rule: Rule;
   readonly threads: number;
@@ -61,16 +61,16 @@ export interface Contestant {
 export const ITEM_SIZES: Readonly<Record<Dtype, number>> = { float32: 4, float64: 8, float16: 2, bfloat16: 2 };
 
 /** Bytes that one step must move: w and g read and w written, and v read and written with momentum. */
-export function trafficOf({ work, dtype, rule }: Case): number {
-  return work.total * ITEM_SIZES[dtype] * (rule.momentum > 0 ? 5 : 3);
+export function trafficOf({ model, dtype, rule }: Case): number {
+  return model.total * ITEM_SIZES[dtype] * (rule.momentum > 0 ? 5 : 3);
 }
 
 /** Bytes of the arrays of one contestant. */
-export function memoryOf({ work, dtype, rule }: Case): number {
-  return work.total * ITEM_SIZES[dtype] * (rule.momentum > 0 ? 3 : 2);
+export function memoryOf({ model, dtype, rule }: Case): number {
+  return model.total * ITEM_SIZES[dtype] * (rule.momentum > 0 ? 3 : 2);
 }
 
 /** Such as `resnet50 bfloat16 momentum, 2 threads`. */
-export function labelOf({ work, dtype, rule, threads }: Case): string {
-  return `${work.name} ${dtype} ${rule.name}, ${String(threads)} thread${threads === 1 ? '' : 's'}`;
+export function labelOf({ model, dtype, rule, threads }: Case): string {
+  return `${model.name} ${dtype} ${rule.name}, ${String(threads)} thread${threads === 1 ? '' : 's'}`;
 }

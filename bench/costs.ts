@@ -1,4 +1,4 @@
-// What a step costs beside its elements, from the times of small works of several sizes.
+// What a step costs beside its elements, from the times of small models of several sizes.
 import { fitLine, type Line } from './fit';
 import type { Measurement } from './measure';
 import type { Metric } from './metrics';
@@ -12,7 +12,7 @@ export const FITTED_LEAVES = [1, 10, 100, 1000, 10_000];
 /** Of measurements of one dtype, rule and number of threads. */
 export function costMetrics(measurements: readonly Measurement[]): Metric[] {
   const [sizes, lists] = ['leaf', 'list'].map((kind) =>
-    measurements.filter(({ given }) => given.work.name.startsWith(kind)),
+    measurements.filter(({ given }) => given.model.name.startsWith(kind)),
   );
   return [
     ...cost('fixed cost of update', sizes, 'metal-sgd', 'fixed'),
@@ -24,9 +24,9 @@ export function costMetrics(measurements: readonly Measurement[]): Metric[] {
 
 /** From the medians, and from the quartiles for its bounds. */
 function cost(name: string, measurements: readonly Measurement[], contestant: string, what: keyof Line): Metric[] {
-  const taken = measurements.flatMap(({ given: { work }, series }) => {
+  const taken = measurements.flatMap(({ given: { model }, series }) => {
     const found = sampled(series, contestant);
-    const count = work.name.startsWith('list') ? work.counts.length : work.total;
+    const count = model.name.startsWith('list') ? model.counts.length : model.total;
     return found ? [{ count, ...summarize(found.samples) }] : [];
   });
   if (taken.length < 2) return [];

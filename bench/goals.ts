@@ -26,7 +26,7 @@ export function goalMetrics(measurements: readonly Measurement[]): Metric[] {
       { part: PART, name: `161 leaves, speed relative to one leaf, ${contestant}`, unit: '', goal: atLeast(goal) },
       judge((measurement) => speedOverOneLeaf(measurement, measurements, contestant)),
     );
-  const isBig = ({ work, rule }: Case): boolean => work.name === 'leaf-25.6m' && rule.name === 'momentum';
+  const isBig = ({ model, rule }: Case): boolean => model.name === 'leaf-25.6m' && rule.name === 'momentum';
   return [
     ...speed('25.6 M float32, speed relative to C', 0.97, (given) => isBig(given) && given.dtype === 'float32'),
     ...speed(
@@ -52,7 +52,7 @@ export function goalMetrics(measurements: readonly Measurement[]): Metric[] {
     ...speed(
       'sizes from 10,000 on, speed relative to C',
       0.95,
-      (given) => given.work.name.startsWith('leaf-') && given.work.total >= 10_000 && !isBig(given),
+      (given) => given.model.name.startsWith('leaf-') && given.model.total >= 10_000 && !isBig(given),
     ),
     ...peerMetrics(measurements),
   ];
@@ -77,13 +77,13 @@ function peerMetrics(measurements: readonly Measurement[]): Metric[] {
     : worstMetric({ part: PART, name: `${name}, ${fastest.contestant}`, unit: '', goal: atMost(1) }, [fastest]);
 }
 
-/** Other packages, as against the machine's limit and this package itself. */
+/** Other packages, as against the machine's baseline and this package itself. */
 export function isPeer(contestant: string): boolean {
   return !contestant.startsWith(OWN) && !['C', 'triad', 'JavaScript'].includes(contestant);
 }
 
-const isFloat = ({ given }: Measurement, work: string): boolean =>
-  given.work.name === work && given.dtype === 'float32' && given.rule.name === 'momentum';
+const isFloat = ({ given }: Measurement, model: string): boolean =>
+  given.model.name === model && given.dtype === 'float32' && given.rule.name === 'momentum';
 
 function speedOver({ series }: Measurement, other: string): number | undefined {
   return medianOf(pairedRatios, sampled(series, other), sampled(series, OWN));
@@ -105,10 +105,10 @@ function speedOverOneLeaf(
   all: readonly Measurement[],
   contestant: string,
 ): number | undefined {
-  if (given.work.name !== 'resnet50') return undefined;
+  if (given.model.name !== 'resnet50') return undefined;
   const whole = all.find(
-    ({ given: { work, dtype, rule, threads } }) =>
-      work.name === 'leaf-25.6m' && dtype === given.dtype && rule === given.rule && threads === given.threads,
+    ({ given: { model, dtype, rule, threads } }) =>
+      model.name === 'leaf-25.6m' && dtype === given.dtype && rule === given.rule && threads === given.threads,
   );
   return medianOf(pairedRatios, whole && sampled(whole.series, OWN), sampled(series, contestant));
 }

@@ -100,7 +100,7 @@ async function measureOpening(
       }
     }
     for (let round = first; round < end && !signal.aborted; round++) {
-      tell(measurements.map(({ given }) => given.work.name).join(' + '), round);
+      tell(measurements.map(({ given }) => given.model.name).join(' + '), round);
       await nextTick();
       for (const { runner, series, rounds } of entries) {
         const took = round < first + rounds ? await sample(runner, series.steps) : null;

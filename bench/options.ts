@@ -4,26 +4,26 @@ import { type DeviceChoice, devices } from 'metal-sgd';
 import { RULES } from './contestant';
 import { PEERS } from './contestants/peers';
 import type { Effort } from './measure';
-import { type Asked, DEVICES, DTYPES, known, LAYOUTS, type Offered, rulesNamed, VERBS, worksNamed } from './selection';
-import { type Work, WORKS } from './works';
+import { type Asked, DEVICES, DTYPES, known, LAYOUTS, type Offered, rulesNamed, VERBS, modelsNamed } from './selection';
+import { type Model, MODELS } from './models';
 
 /** The parts of the suite: the first three are cases, the others single figures. */
 const PARTS = [
-  'works',
+  'models',
   'sizes',
   'costs',
   'startup',
   'heap',
   'memory',
   'delay',
-  'disturbed',
+  'under-load',
   'checkpoints',
   'gpu',
 ] as const;
 export type PartName = (typeof PARTS)[number];
 
 export interface Options {
-  readonly works: readonly Work[];
+  readonly models: readonly Model[];
   readonly parts: readonly PartName[];
   /** What was named along each axis, and what there is. */
   readonly asked: Asked;
@@ -47,13 +47,13 @@ const MILLISECOND = 1e6;
 const HELP = `
 By default one thing at a time varies around float32, momentum, all threads, one arena, update, cpu (and gpu and auto
 where there is a GPU). Options that name dtypes, rules, threads, layouts, verbs or devices are crossed with each other;
---all crosses everything, which takes hours. Whoever names works measures nothing else, unless --parts says so.
+--all crosses everything, which takes hours. Whoever names models measures nothing else, unless --parts says so.
 
 METAL_SGD_BENCH_PYTHON names a Python that has PyTorch or MLX, and numpy, for --peers.
 npm run bench:report [FILE.json...] makes docs/benchmarks.md of results. docs/benchmarks.md tells what everything means.`;
 
 interface Given {
-  works?: string[];
+  models?: string[];
   parts?: string[];
   dtypes?: string[];
   rules?: string[];
@@ -74,8 +74,8 @@ interface Given {
 /** What the command line asks for. Ends the process after --help (0) and for a bad option (2). */
 export function parseOptions(argv: readonly string[], complain: (line: string) => void): Options {
   const command = new Command('bench')
-    .description("Measures metal-sgd against the machine's limit, a plain JavaScript loop, and other packages.")
-    .option('--works <names>', `any of ${WORKS.map(({ name }) => name).join(',')}, leaf-10k, list-500, ...`, list)
+    .description("Measures metal-sgd against the machine's baseline, a plain JavaScript loop, and other packages.")
+    .option('--models <names>', `any of ${MODELS.map(({ name }) => name).join(',')}, leaf-10k, list-500, ...`, list)
     .option('--parts <names>', `any of ${PARTS.join(',')}`, list)
     .option('--dtypes <names>', `any of ${DTYPES.join(',')}`, list)
     .option('--rules <names>', `any of ${RULES.map(({ name }) => name).join(',')}`, list)
@@ -91,7 +91,7 @@ export function parseOptions(argv: readonly string[], complain: (line: string) =
     .option('--against <names>', `any of ${AGAINST.join(',')}`, list, [...AGAINST])
     .option('--peers [names]', `other packages too: ${PEERS.map(({ name }) => name).join(', ')}`, list)
     .option('--rounds <n>', 'samples of each contestant', whole, 21)
-    .option('--smoke', 'a few seconds on the small works: does everything work?', false)
+    .option('--smoke', 'a few seconds on the small models: does everything work?', false)
     .option('--json <file>', 'where the results go; by default a new file in bench/results')
     .option('--compare <old.json>', 'prints what differs from older results beyond noise')
     .option('--with <new.json>', 'for --compare: measures nothing, but takes these as the new results')
@@ -102,8 +102,10 @@ export function parseOptions(argv: readonly string[], complain: (line: string) =
   const given = command.opts<Given>();
   const { smoke, rounds } = given;
   return {
-    works: given.works ? worksNamed(given.works, complain) : WORKS.filter(({ group }) => !smoke || group === 'small'),
-    parts: given.parts ? known(given.parts, PARTS, 'part', complain) : given.works ? ['works'] : PARTS,
+    models: given.models
+      ? modelsNamed(given.models, complain)
+      : MODELS.filter(({ group }) => !smoke || group === 'small'),
+    parts: given.parts ? known(given.parts, PARTS, 'part', complain) : given.models ? ['models'] : PARTS,
     ...axesOf(given, complain),
     against: known(given.against, AGAINST, 'contestant', complain),
     peers: peersOf(given.peers, complain),

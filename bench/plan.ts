@@ -1,13 +1,13 @@
 // What a run measures, as groups of cases with those who do them.
 import { type Case, type Contestant, type Rule, RULES, memoryOf } from './contestant';
-import type { Limit } from './contestants/limit';
+import type { Baseline } from './contestants/baseline';
 import { javascript } from './contestants/javascript';
 import { metalSgd } from './contestants/package';
 import { FITTED_LEAVES, FITTED_SIZES } from './costs';
 import type { Effort } from './measure';
 import type { Options, PartName } from './options';
 import { fitting, select, type Usage } from './selection';
-import { LARGE, workOf } from './works';
+import { LARGE, modelOf } from './models';
 
 /** What is measured together, in one memory. */
 export interface Group {
@@ -27,59 +27,59 @@ const MOMENTUM: Rule = RULES.find(({ name }) => name === 'momentum') ?? RULES[0]
 /** Everything that the options ask for, without what doesn't fit in memory. */
 export function groupsOf(
   options: Options,
-  limit: Limit | undefined,
+  baseline: Baseline | undefined,
   peers: readonly Contestant[],
   complain: (line: string) => void,
 ): Group[] {
   const groups = [
-    ...(options.parts.includes('works') ? workGroups(options, limit, peers) : []),
-    ...(options.parts.includes('sizes') ? sizeGroups(options, limit) : []),
-    ...(options.parts.includes('costs') ? costGroups(options, limit) : []),
+    ...(options.parts.includes('models') ? modelGroups(options, baseline, peers) : []),
+    ...(options.parts.includes('sizes') ? sizeGroups(options, baseline) : []),
+    ...(options.parts.includes('costs') ? costGroups(options, baseline) : []),
   ];
   return groups.flatMap((group) => batches(group, peers, complain));
 }
 
-function workGroups(
-  { works, asked, offered, against, effort }: Options,
-  limit: Limit | undefined,
+function modelGroups(
+  { models, asked, offered, against, effort }: Options,
+  baseline: Baseline | undefined,
   peers: readonly Contestant[],
 ): Group[] {
-  return select(works, asked, offered).map(({ cases, usages }) => {
-    const [{ dtype, work }] = cases;
-    const isLarge = cases.every(({ work: { total } }) => total >= LARGE);
+  return select(models, asked, offered).map(({ cases, usages }) => {
+    const [{ dtype, model }] = cases;
+    const isLarge = cases.every(({ model: { total } }) => total >= LARGE);
     const contestants = [
       ...usages.map(metalSgd),
-      ...(limit && against.includes('c') ? [limit.loop] : []),
-      ...(limit && against.includes('triad') && isLarge ? [limit.triad] : []),
+      ...(baseline && against.includes('c') ? [baseline.loop] : []),
+      ...(baseline && against.includes('triad') && isLarge ? [baseline.triad] : []),
       ...(against.includes('javascript') ? [javascript] : []),
       // Most of them have float32 only: the others are for those who ask.
       ...(dtype === 'float32' || asked.dtype ? peers : []),
     ];
-    return { part: 'works', cases, contestants, effort: effortFor(work.total, effort) };
+    return { part: 'models', cases, contestants, effort: effortFor(model.total, effort) };
   });
 }
 
-function sizeGroups({ offered, effort, isSmoke }: Options, limit: Limit | undefined): Group[] {
+function sizeGroups({ offered, effort, isSmoke }: Options, baseline: Baseline | undefined): Group[] {
   const sizes = isSmoke ? SIZES.slice(0, 2) : SIZES;
-  const contestants = [metalSgd(USAGE), ...(limit ? [limit.loop] : [])];
+  const contestants = [metalSgd(USAGE), ...(baseline ? [baseline.loop] : [])];
   return sizes.flatMap((size) =>
     offered.threads
       .filter((threads) => size < HUGE || threads === offered.threads[0])
       .map((threads) => ({
         part: 'sizes' as const,
-        cases: [{ work: workOf('leaf', size), dtype: 'float32' as const, rule: MOMENTUM, threads }],
+        cases: [{ model: modelOf('leaf', size), dtype: 'float32' as const, rule: MOMENTUM, threads }],
         contestants,
         effort: effortFor(size, effort),
       })),
   );
 }
 
-function costGroups({ effort, isSmoke }: Options, limit: Limit | undefined): Group[] {
+function costGroups({ effort, isSmoke }: Options, baseline: Baseline | undefined): Group[] {
   const [sizes, leaves] = isSmoke ? [FITTED_SIZES.slice(-3), FITTED_LEAVES.slice(0, 3)] : [FITTED_SIZES, FITTED_LEAVES];
-  const c = limit ? [limit.loop] : [];
+  const c = baseline ? [baseline.loop] : [];
   const group = (kind: 'leaf' | 'list', counts: readonly number[], usages: readonly Usage[]): Group => ({
     part: 'costs',
-    cases: counts.map((count) => ({ work: workOf(kind, count), dtype: 'float32', rule: MOMENTUM, threads: 1 })),
+    cases: counts.map((count) => ({ model: modelOf(kind, count), dtype: 'float32', rule: MOMENTUM, threads: 1 })),
     contestants: [...usages.map(metalSgd), ...c],
     effort,
   });

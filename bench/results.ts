@@ -20,7 +20,7 @@ export interface Circumstances {
 
 /** One case in a file. */
 export interface Result {
-  readonly work: string;
+  readonly model: string;
   readonly elements: number;
   readonly leaves: number;
   readonly dtype: string;
@@ -87,9 +87,9 @@ export function readResults(path: string): Results {
   return { ...found, metrics: found.metrics ?? [] } as Results;
 }
 
-function plain({ given: { work, dtype, rule, threads }, series }: Measurement): Result {
-  const { name, total, counts } = work;
-  return { work: name, elements: total, leaves: counts.length, dtype, rule, threads, unit: 'ns per step', series };
+function plain({ given: { model, dtype, rule, threads }, series }: Measurement): Result {
+  const { name, total, counts } = model;
+  return { model: name, elements: total, leaves: counts.length, dtype, rule, threads, unit: 'ns per step', series };
 }
 
 function versions(): Record<string, string> {

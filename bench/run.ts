@@ -1,6 +1,6 @@
 // One run of the suite: parts that find single figures, then cases measured in groups.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Limit, startLimit } from './contestants/limit';
+import { Baseline, startBaseline } from './contestants/baseline';
 import { installPeers, onProcessors, type Peer, PEERS, startPeer } from './contestants/peers';
 import { costMetrics } from './costs';
 import { goalMetrics } from './goals';
@@ -8,7 +8,7 @@ import { measure, type Measurement, type Watch } from './measure';
 import { type Metric, metricLine } from './metrics';
 import type { Options } from './options';
 import { checkpoints } from './parts/checkpoints';
-import { disturbed } from './parts/disturbed';
+import { underLoad } from './parts/underLoad';
 import { gpu } from './parts/gpu';
 import type { Context, Part } from './parts/part';
 import { delay, heap, memory, startup } from './parts/processes';
@@ -33,21 +33,21 @@ export async function run(
   const unlessOver = (line: string): void => {
     if (!signal.aborted) complain(line); // what fails by Ctrl-C is no news
   };
-  const limit = await openLimit(options, processors, unlessOver);
+  const baseline = await openBaseline(options, processors, unlessOver);
   const peers = await openPeers(options.peers, processors, signal, unlessOver);
   const watch = watchOf(signal, unlessOver);
-  const context: Context = { rounds: options.effort.rounds, isSmoke: options.isSmoke, processors, limit, watch };
+  const context: Context = { rounds: options.effort.rounds, isSmoke: options.isSmoke, processors, baseline, watch };
   const metrics: Metric[] = [];
   const groups: (Group & { found: Measurement[] })[] = [];
   try {
     for (const part of options.parts) metrics.push(...(await figures(part, FIGURES[part], context)));
     bindThreads(processors);
-    if (options.parts.includes('disturbed')) metrics.push(...(await figures('disturbed', disturbed, context)));
-    groups.push(...groupsOf(options, limit, peers, complain).map((group) => ({ ...group, found: [] })));
+    if (options.parts.includes('under-load')) metrics.push(...(await figures('under-load', underLoad, context)));
+    groups.push(...groupsOf(options, baseline, peers, complain).map((group) => ({ ...group, found: [] })));
     await measureGroups(groups, watch);
   } finally {
     for (const peer of peers) await peer.close();
-    await limit?.end();
+    await baseline?.end();
   }
   const measurements = groups.flatMap(({ found }) => found);
   const costs = groups.filter(({ part }) => part === 'costs').map(({ found }) => found);
@@ -55,7 +55,7 @@ export async function run(
   if (measurements.length > 0) console.log(tableOf(measurements));
   for (const metric of metrics) console.log(metricLine(metric));
   const versions = Object.fromEntries(peers.map(({ name, version }) => [name, version]));
-  const how = { rounds: options.effort.rounds, interrupted: signal.aborted, processors, c: limit?.build ?? null };
+  const how = { rounds: options.effort.rounds, interrupted: signal.aborted, processors, c: baseline?.build ?? null };
   const isOurs = (contestant: string): boolean => !PEERS.some(({ name }) => name === contestant);
   const wrong = measurements.some(({ series }) =>
     series.some(({ agrees, contestant }) => !agrees && isOurs(contestant)),
@@ -63,16 +63,16 @@ export async function run(
   return { results: resultsOf(measurements, metrics, how, versions), wrong };
 }
 
-async function openLimit(
+async function openBaseline(
   options: Options,
   processors: readonly number[],
   complain: Complain,
-): Promise<Limit | undefined> {
+): Promise<Baseline | undefined> {
   if (!options.against.includes('c') && !options.against.includes('triad')) return undefined;
-  const limit = await startLimit(processors);
-  if (limit instanceof Limit) return limit;
+  const baseline = await startBaseline(processors);
+  if (baseline instanceof Baseline) return baseline;
   await heedSignals();
-  complain(limit);
+  complain(baseline);
   return undefined;
 }
 

@@ -1,7 +1,7 @@
 // From options to cases. What is unknown, or doesn't fit in memory, is told in a line and left out.
 import type { DeviceChoice, Dtype } from 'metal-sgd';
 import { type Case, ITEM_SIZES, labelOf, memoryOf, type Rule, RULES } from './contestant';
-import { type Group, type Work, workNamed, WORKS } from './works';
+import { type Group, type Model, modelNamed, MODELS } from './models';
 
 /** How the package is used: there is one contestant for each. */
 export interface Usage {
@@ -42,16 +42,16 @@ const VARIES: Readonly<Record<Group, readonly (keyof Axes)[]>> = {
 };
 
 /** Axes that were asked for are crossed with each other; of the others one at a time leaves its first value. */
-export function select(works: readonly Work[], asked: Asked, offered: Offered): Selected[] {
-  return [...new Set(works.map(({ group }) => group))].flatMap((group) => {
-    const together = works.filter((work) => work.group === group);
+export function select(models: readonly Model[], asked: Asked, offered: Offered): Selected[] {
+  return [...new Set(models.map(({ group }) => group))].flatMap((group) => {
+    const together = models.filter((model) => model.group === group);
     const names = (Object.keys(asked) as (keyof Axes)[]).filter((name) => asked[name]);
     const crossed = names.reduce<Axes[]>((points, name) => spread(points, name, asked[name] ?? []), [baseOf(offered)]);
     const others = VARIES[group].filter((name) => !asked[name]);
     const points = crossed.flatMap((point) => [point, ...others.flatMap((name) => moved(point, name, offered[name]))]);
     return group === 'small' || group === 'large'
       ? gather(points, together)
-      : together.flatMap((work) => gather(points, [work]));
+      : together.flatMap((model) => gather(points, [model]));
   });
 }
 
@@ -73,11 +73,11 @@ function moved(point: Axes, name: keyof Axes, values: readonly unknown[]): Axes[
 }
 
 /** Usages of the same dtype, rule and threads are measured side by side. */
-function gather(points: readonly Axes[], works: readonly Work[]): Selected[] {
+function gather(points: readonly Axes[], models: readonly Model[]): Selected[] {
   const all = new Map<string, { cases: Case[]; usages: Usage[] }>();
   for (const { dtype, rule, threads, layout, verb, device } of points) {
     const key = [dtype, rule.name, threads].join();
-    const cases = works.map((work): Case => ({ work, dtype, rule, threads }));
+    const cases = models.map((model): Case => ({ model, dtype, rule, threads }));
     const selected = all.get(key) ?? { cases, usages: [] };
     const isNew = !selected.usages.some((one) => usageName(one) === usageName({ layout, verb, device }));
     if (isNew) selected.usages.push({ layout, verb, device });
@@ -93,17 +93,17 @@ export function usageName({ layout, verb, device }: Usage): string {
   return differs.length > 0 ? `metal-sgd ${differs.join(' ')}` : 'metal-sgd';
 }
 
-/** Works by their names. */
-export function worksNamed(names: readonly string[], complain: (line: string) => void): Work[] {
+/** Models by their names. */
+export function modelsNamed(names: readonly string[], complain: (line: string) => void): Model[] {
   return names.flatMap((name) => {
-    const work = workNamed(name);
-    if (!work) {
-      const all = WORKS.map((one) => one.name).join(', ');
+    const model = modelNamed(name);
+    if (!model) {
+      const all = MODELS.map((one) => one.name).join(', ');
       complain(
-        `unknown work '${name}' is left out: known are ${all}, and names such as leaf-10k or, up to list-10m, list-500`,
+        `unknown model '${name}' is left out: known are ${all}, and names such as leaf-10k or, up to list-10m, list-500`,
       );
     }
-    return work ?? [];
+    return model ?? [];
   });
 }
 

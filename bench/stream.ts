@@ -1,10 +1,10 @@
-// The GPU's limit: the program in bench/limit/stream.mm, which the simulator's build has and a Mac compiles.
+// The GPU's baseline: the program in bench/baseline/stream.mm, which the simulator's build has and a Mac compiles.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './internals';
 
-const SOURCES = join(ROOT, 'bench', 'limit');
+const SOURCES = join(ROOT, 'bench', 'baseline');
 /** What the program is given. */
 export const KERNEL = join(SOURCES, 'stream.metal');
 

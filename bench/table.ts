@@ -48,7 +48,7 @@ function timeAndRate({ agrees, samples, bytes }: Series): string[] {
   return [`${agrees ? '' : 'WRONG '}${duration(median)}`, spread, (bytes / median).toFixed(1)];
 }
 
-/** Of the triad, whose work is another, the speed is that by bytes. */
+/** Of the triad, which does other work, the speed is that by bytes. */
 function speedOver(c: Series | undefined, { samples, bytes }: Series): [string, string] {
   const ratios = c ? pairedRatios(c.samples, samples) : [];
   if (!c || ratios.length === 0) return ['', ''];

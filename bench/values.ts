@@ -1,4 +1,4 @@
-// The values that every contestant begins with, and the hash by which results are compared; bench/limit/work.c has the
+// The values that every contestant begins with, and the hash by which results are compared; bench/baseline/work.c has the
 // same. All values are exact in every dtype, and no step makes a subnormal of them.
 import type { Dtype } from 'metal-sgd';
 import { bfloat16Value, float16Value } from './half';

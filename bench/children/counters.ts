@@ -2,10 +2,10 @@
 import { SGD, zeros, zerosLike } from 'metal-sgd';
 import { answer, given } from '../child';
 import { type Counters, openSimulator } from '../simulator';
-import { workNamed } from '../works';
+import { modelNamed } from '../models';
 
 export interface Counted {
-  readonly work: string;
+  readonly model: string;
   readonly copiedBytes: number;
   /** Of one step. */
   readonly counters: Counters;
@@ -19,10 +19,10 @@ const simulator = openSimulator();
 const warm = zeros(64);
 new SGD(0.1, { momentum: 0.9, device: 'gpu' }).update(warm, zerosLike(warm)); // proves the device, for which kernels must work
 simulator.configure({ emptyKernel: true });
-answer((given() as { works: string[] }).works.map(count));
+answer((given() as { models: string[] }).models.map(count));
 
-function count(work: string): Counted {
-  const parameters = zeros(workNamed(work)?.shapes ?? []);
+function count(model: string): Counted {
+  const parameters = zeros(modelNamed(model)?.shapes ?? []);
   const gradients = zerosLike(parameters);
   const optimizer = new SGD(0.1, { momentum: 0.9, device: 'gpu' });
   for (let i = 0; i < 3; i++) optimizer.update(parameters, gradients);
@@ -38,5 +38,5 @@ function count(work: string): Counted {
     const took = performance.now() - start;
     return took - (simulator.counters()['callNanoseconds'] - callNanoseconds) / 1e6;
   });
-  return { work, copiedBytes: optimizer.lastRun?.copiedBytes ?? NaN, counters, outside };
+  return { model, copiedBytes: optimizer.lastRun?.copiedBytes ?? NaN, counters, outside };
 }

@@ -90,11 +90,11 @@ async function streamer(program: Program, elements: number): Promise<(count: num
 async function measureLarge(elements: number, steps: number, program: Program | undefined): Promise<Large> {
   const own = stepper('gpu', elements);
   if (!program) return { elements, ...own(steps) };
-  const limit = await streamer(program, elements);
-  const turns: { own: Times; limit: Times }[] = [];
-  for (let i = 0; i < steps; i += TURN) turns.push({ own: own(TURN), limit: await limit(TURN) });
+  const baseline = await streamer(program, elements);
+  const turns: { own: Times; baseline: Times }[] = [];
+  for (let i = 0; i < steps; i += TURN) turns.push({ own: own(TURN), baseline: await baseline(TURN) });
   if ((await program.ask('right')) !== '1') throw new Error('the streaming kernel computed something else');
-  return { elements, ...joined(turns.map((turn) => turn.own)), stream: joined(turns.map((turn) => turn.limit)) };
+  return { elements, ...joined(turns.map((turn) => turn.own)), stream: joined(turns.map((turn) => turn.baseline)) };
 }
 
 const TURN = 5;

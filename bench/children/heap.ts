@@ -2,17 +2,17 @@
 // nothing is collected meanwhile.
 import { SGD, zeros, zerosLike } from 'metal-sgd';
 import { answer, given } from '../child';
-import { workNamed } from '../works';
+import { modelNamed } from '../models';
 
 interface Given {
-  readonly work: string;
+  readonly model: string;
   readonly warmUp: number;
   readonly steps: number;
   readonly windows: number;
 }
 
-const { work, warmUp, steps, windows } = given() as Given;
-const parameters = zeros(workNamed(work)?.shapes ?? []);
+const { model, warmUp, steps, windows } = given() as Given;
+const parameters = zeros(modelNamed(model)?.shapes ?? []);
 const gradients = zerosLike(parameters);
 const optimizer = new SGD(0.1, { momentum: 0.9, weightDecay: 1e-4, device: 'cpu' });
 const used = new Float64Array(windows + 1);

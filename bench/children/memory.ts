@@ -2,17 +2,17 @@
 import { SGD, zeros, zerosLike } from 'metal-sgd';
 import { answer, given } from '../child';
 import type { VERBS } from '../selection';
-import { workNamed } from '../works';
+import { modelNamed } from '../models';
 
 const STEPS = 5;
 
 interface Given {
-  readonly work: string;
+  readonly model: string;
   readonly verb: (typeof VERBS)[number];
 }
 
-async function main({ work, verb }: Given): Promise<void> {
-  const shapes = workNamed(work)?.shapes ?? [];
+async function main({ model, verb }: Given): Promise<void> {
+  const shapes = modelNamed(model)?.shapes ?? [];
   step(zeros(1000));
   globalThis.gc?.();
   const before = process.memoryUsage.rss();

@@ -18,8 +18,8 @@ class JavaScriptRunner implements Runner {
   readonly #rule: Rule;
   readonly #loop: Loop;
 
-  constructor({ work, dtype, rule }: Case) {
-    const allocate = (): Data[] => work.counts.map((count) => new MEMORY[dtype](count));
+  constructor({ model, dtype, rule }: Case) {
+    const allocate = (): Data[] => model.counts.map((count) => new MEMORY[dtype](count));
     this.#parameters = allocate();
     this.#gradients = allocate();
     this.#velocities = rule.momentum > 0 ? allocate() : [];

@@ -32,9 +32,9 @@ class PackageRunner implements Runner {
   readonly #threads: number;
   readonly #verb: Usage['verb'];
 
-  constructor({ work, dtype, rule, threads }: Case, { layout, verb, device }: Usage) {
-    this.#parameters = allocate(work.shapes, dtype, layout);
-    this.#gradients = layout === 'arena' ? zerosLike(this.#parameters) : allocate(work.shapes, dtype, layout);
+  constructor({ model, dtype, rule, threads }: Case, { layout, verb, device }: Usage) {
+    this.#parameters = allocate(model.shapes, dtype, layout);
+    this.#gradients = layout === 'arena' ? zerosLike(this.#parameters) : allocate(model.shapes, dtype, layout);
     fill(dataOf(this.#parameters), dataOf(this.#gradients), dtype);
     const { learningRate, momentum, weightDecay, dampening, nesterov } = rule;
     this.#optimizer = new SGD(learningRate, { momentum, weightDecay, dampening, nesterov, device });
@@ -77,7 +77,7 @@ class PackageRunner implements Runner {
   }
 }
 
-function allocate(shapes: Case['work']['shapes'], dtype: Dtype, layout: Usage['layout']): Tensor[] {
+function allocate(shapes: Case['model']['shapes'], dtype: Dtype, layout: Usage['layout']): Tensor[] {
   if (layout === 'arena') return zeros(shapes, dtype);
   const Memory = MEMORY[dtype];
   return shapes.map((shape) => {

@@ -100,14 +100,14 @@ export class Peer implements Contestant {
     this.#patience = patience;
   }
 
-  async open({ work, dtype, rule, threads }: Case): Promise<Runner | string> {
+  async open({ model, dtype, rule, threads }: Case): Promise<Runner | string> {
     this.#program ??= await Program.start(this.#command.command, this.#command.arguments, FOLDER);
     this.#cases++;
     const slot = this.#next++;
     const runner = new PeerRunner(this.#program, slot, this.#patience, (reason) => {
-      this.#complain(`${this.name} is left out of ${work.name} from here on: ${reason}`);
+      this.#complain(`${this.name} is left out of ${model.name} from here on: ${reason}`);
     });
-    const opened = await runner.ask<{ no?: string }>({ do: 'open', dtype, rule, threads, shapes: work.shapes });
+    const opened = await runner.ask<{ no?: string }>({ do: 'open', dtype, rule, threads, shapes: model.shapes });
     const close = async (): Promise<void> => {
       await runner.ask({ do: 'close' });
       if (--this.#cases === 0) await this.close();

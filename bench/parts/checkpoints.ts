@@ -57,13 +57,13 @@ function memoryFolder(): string {
   }
 }
 
-async function timed(work: () => Promise<unknown>): Promise<Sample> {
+async function timed(model: () => Promise<unknown>): Promise<Sample> {
   globalThis.gc?.();
   const before = process.memoryUsage.rss();
   let most = before;
   const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5);
   const start = performance.now();
-  await work();
+  await model();
   const seconds = (performance.now() - start) / 1000;
   clearInterval(watch);
   return { seconds, memory: Math.max(most, process.memoryUsage.rss()) - before };

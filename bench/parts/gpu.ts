@@ -7,7 +7,7 @@ import { atLeast, medianMetric, type Metric } from '../metrics';
 import { isSimulated, simulatorFolder } from '../simulator';
 import { pairedRatios, summarize } from '../statistics';
 import { streamProgram } from '../stream';
-import { workNamed, WORKS } from '../works';
+import { modelNamed, MODELS } from '../models';
 import { type Context, hasMemory } from './part';
 
 const part = 'gpu';
@@ -48,7 +48,7 @@ function speeds(context: Context, simulated: boolean): Metric[] {
 
 const LEFT_OUT = "the GPU's streaming kernel is left out";
 
-/** The program that the GPU's limit is measured by; says in a line why there is none. */
+/** The program that the GPU's baseline is measured by; says in a line why there is none. */
 function streamOrWhy({ watch }: Context): string | undefined {
   try {
     return streamProgram(simulatorFolder());
@@ -76,15 +76,15 @@ function shareOf(elements: number, own: Times, stream: Times): Metric {
 
 const MADE = ['buffersAllocated', 'buffersWrapped', 'commandQueues', 'libraries', 'functions', 'pipelines'];
 
-/** Of one step of each work, after the first ones. */
+/** Of one step of each model, after the first ones. */
 function calls(context: Context): Metric[] {
-  const works = WORKS.filter(({ group }) => !context.isSmoke || group === 'small')
+  const models = MODELS.filter(({ group }) => !context.isSmoke || group === 'small')
     .filter(({ name, total }) => hasMemory(12 * total, `counting the calls of ${name}`, context))
     .map(({ name }) => name);
-  return (runChild('counters', { works }) as Counted[]).flatMap(({ work, copiedBytes, counters, outside }) => {
+  return (runChild('counters', { models }) as Counted[]).flatMap(({ model, copiedBytes, counters, outside }) => {
     const sum = (names: readonly string[]): number => names.reduce((total, name) => total + (counters[name] ?? NaN), 0);
-    const leaves = workNamed(work)?.counts.length ?? 0;
-    const row = `${work} (${String(leaves)} ${leaves === 1 ? 'leaf' : 'leaves'})`;
+    const leaves = modelNamed(model)?.counts.length ?? 0;
+    const row = `${model} (${String(leaves)} ${leaves === 1 ? 'leaf' : 'leaves'})`;
     const metric = (column: string, value: number, unit = ''): Metric => ({
       part: 'calls',
       name: `one step of ${row}: ${column}`,

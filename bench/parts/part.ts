@@ -1,15 +1,15 @@
 // Parts of the suite that find single figures.
-import type { Limit } from '../contestants/limit';
+import type { Baseline } from '../contestants/baseline';
 import type { Watch } from '../measure';
 import type { Metric } from '../metrics';
 
 export interface Context {
   readonly rounds: number;
-  /** Small works and few steps: does everything work? */
+  /** Small models and few steps: does everything work? */
   readonly isSmoke: boolean;
   /** Processors that threads are bound to; empty if they are not. */
   readonly processors: readonly number[];
-  readonly limit: Limit | undefined;
+  readonly baseline: Baseline | undefined;
   readonly watch: Watch;
 }
 

@@ -4,7 +4,7 @@ import { runChild } from '../child';
 import type { DelayFound } from '../children/delay';
 import { atMost, medianMetric, type Metric } from '../metrics';
 import { VERBS } from '../selection';
-import { workNamed } from '../works';
+import { modelNamed } from '../models';
 import { type Context, hasMemory } from './part';
 
 const KIB = 1024;
@@ -33,9 +33,9 @@ export function startup({ rounds, watch }: Context): Metric[] {
 export function heap({ isSmoke }: Context): Metric[] {
   const flags = ['--max-semi-space-size=64', '--min-semi-space-size=64'];
   const sizes = { warmUp: isSmoke ? 20_000 : 200_000, steps: 10_000, windows: isSmoke ? 3 : 10 };
-  return ['mlp', 'leaf-1000'].flatMap((work): Metric[] => {
-    const windows = runChild('heap', { work, ...sizes }, flags) as number[];
-    const about = { part: 'heap', name: `heap over 10,000 updates, ${work}`, unit: 'KiB', goal: atMost(1) };
+  return ['mlp', 'leaf-1000'].flatMap((model): Metric[] => {
+    const windows = runChild('heap', { model, ...sizes }, flags) as number[];
+    const about = { part: 'heap', name: `heap over 10,000 updates, ${model}`, unit: 'KiB', goal: atMost(1) };
     return [
       medianMetric(
         about,
@@ -47,13 +47,13 @@ export function heap({ isSmoke }: Context): Metric[] {
 
 /** Resident bytes beside the arrays. */
 export function memory(context: Context): Metric[] {
-  const works = context.isSmoke ? ['mlp'] : ['resnet50', 'list-100k', 'gpt2'];
-  return works.flatMap((work) => {
-    const bytes = 12 * (workNamed(work)?.total ?? 0);
-    if (!hasMemory(2 * bytes, `resident memory of ${work}`, context)) return [];
+  const models = context.isSmoke ? ['mlp'] : ['resnet50', 'list-100k', 'gpt2'];
+  return models.flatMap((model) => {
+    const bytes = 12 * (modelNamed(model)?.total ?? 0);
+    if (!hasMemory(2 * bytes, `resident memory of ${model}`, context)) return [];
     return VERBS.filter(() => !context.watch.signal.aborted).map((verb): Metric => {
-      const name = `resident above the arrays, ${work}, ${verb}`;
-      return { part: 'memory', name, value: (runChild('memory', { work, verb }) as number) / MIB, unit: 'MiB' };
+      const name = `resident above the arrays, ${model}, ${verb}`;
+      return { part: 'memory', name, value: (runChild('memory', { model, verb }) as number) / MIB, unit: 'MiB' };
     });
   });
 }

@@ -42,14 +42,14 @@ function draw(Plot: Plot, { name, title, options, marks }: Drawing): Chart {
   return { name, title, svg: `${found.outerHTML}\n` };
 }
 
-/** Relative to C, of the first dtype and rule with most threads, by contestant and work. */
+/** Relative to C, of the first dtype and rule with most threads, by contestant and model. */
 function speeds(Plot: Plot, { results }: Results): Drawing | undefined {
   const base = baseOf(results);
-  const points = base.flatMap(({ work, series }) =>
+  const points = base.flatMap(({ model, series }) =>
     series.flatMap(({ contestant }) => {
       const ratios = speedsOf({ series }, contestant);
       return ratios.length > 0 && contestant !== 'C' && contestant !== 'triad'
-        ? [{ work, contestant, speed: summarize(ratios).median }]
+        ? [{ model, contestant, speed: summarize(ratios).median }]
         : [];
     }),
   );
@@ -64,13 +64,13 @@ function speeds(Plot: Plot, { results }: Results): Drawing | undefined {
       marginLeft: 190,
       x: { label: 'speed / C', domain: [0, HIGHEST], ticks: 3, grid: true },
       y: { label: null, domain: contestants },
-      fx: { label: null, domain: base.map(({ work }) => work) },
+      fx: { label: null, domain: base.map(({ model }) => model) },
     },
     marks: [
       Plot.barX(points, {
         x: (one: { speed: number }) => Math.min(HIGHEST, one.speed),
         y: 'contestant',
-        fx: 'work',
+        fx: 'model',
         fill: COLOURS[0],
       }),
       Plot.ruleX([1], { stroke: COLOURS[1] }),
@@ -117,7 +117,7 @@ function sizes(Plot: Plot, { results }: Results): Drawing | undefined {
 function dtypes(Plot: Plot, { results }: Results): Drawing | undefined {
   const threads = Math.max(...results.map((one) => one.threads));
   const points = results
-    .filter((one) => one.work === 'leaf-25.6m' && one.rule.name === 'momentum' && one.threads === threads)
+    .filter((one) => one.model === 'leaf-25.6m' && one.rule.name === 'momentum' && one.threads === threads)
     .flatMap(({ dtype, series }) =>
       ['C', OWN, 'triad', 'JavaScript'].flatMap((contestant) => {
         const found = sampled(series, contestant);
@@ -142,7 +142,7 @@ function dtypes(Plot: Plot, { results }: Results): Drawing | undefined {
   };
 }
 
-/** The results in the first one's dtype and rule, with the most threads, each work once. */
+/** The results in the first one's dtype and rule, with the most threads, each model once. */
 function baseOf(results: readonly Result[]): Result[] {
   const first = results.at(0);
   if (!first) return [];
@@ -154,7 +154,7 @@ function baseOf(results: readonly Result[]): Result[] {
       one.threads === threads &&
       one.series.length > 2,
   );
-  return [...new Map(alike.map((one) => [one.work, one])).values()];
+  return [...new Map(alike.map((one) => [one.model, one])).values()];
 }
 
 const describe = ({ dtype, rule, threads }: Result): string => `${dtype} ${rule.name}, ${String(threads)} threads`;

@@ -5,7 +5,7 @@ import { HEADER, rowOf, sampled } from '../table';
 import type { Chart } from './charts';
 import { INTRODUCTIONS, METHOD, PARTS, REPEAT } from './text';
 
-const WORKS = 'works';
+const MODELS = 'models';
 
 /** The whole document: of the first results, with what the others add. */
 export function documentOf(main: Results, others: readonly Results[], charts: readonly Chart[]): string {
@@ -19,7 +19,7 @@ export function documentOf(main: Results, others: readonly Results[], charts: re
       ...(all.some(({ interrupted }) => interrupted) ? ['A run was interrupted; what it had measured is here.'] : []),
       '## How it was measured',
       METHOD.trim(),
-      ...all.flatMap((results) => section(WORKS, results, main, tableOfWorks(results.results))),
+      ...all.flatMap((results) => section(MODELS, results, main, tableOfModels(results.results))),
       ...Object.keys(PARTS).flatMap((part) =>
         all.flatMap((results) => {
           const found = results.metrics.filter((one) => one.part === part);
@@ -35,7 +35,7 @@ export function documentOf(main: Results, others: readonly Results[], charts: re
 /** Of one part of one run; nothing without a table. */
 function section(part: string, results: Results, main: Results, table: string | undefined): string[] {
   if (table === undefined) return [];
-  const title = part === WORKS ? 'Time of a step' : PARTS[part];
+  const title = part === MODELS ? 'Time of a step' : PARTS[part];
   const where = results.machine.simulated ? ', over the Metal simulator' : '';
   const introduction = INTRODUCTIONS[part];
   const words = [
@@ -79,7 +79,7 @@ function machineOf({ date, commit, machine, versions, c, processors, rounds }: R
   return markdownTable(['', ''], rows, 2);
 }
 
-function tableOfWorks(results: readonly Result[]): string | undefined {
+function tableOfModels(results: readonly Result[]): string | undefined {
   const rows = results.flatMap((result) =>
     result.series
       .filter(({ contestant }) => sampled(result.series, contestant))
@@ -88,8 +88,8 @@ function tableOfWorks(results: readonly Result[]): string | undefined {
   return rows.length > 0 ? markdownTable(HEADER, rows, 2) : undefined;
 }
 
-const labelOf = ({ work, dtype, rule, threads }: Result): string =>
-  `${work} ${dtype} ${rule.name}, ${String(threads)} thread${threads === 1 ? '' : 's'}`;
+const labelOf = ({ model, dtype, rule, threads }: Result): string =>
+  `${model} ${dtype} ${rule.name}, ${String(threads)} thread${threads === 1 ? '' : 's'}`;
 
 function tableOfFigures(metrics: readonly Metric[]): string | undefined {
   if (metrics.length === 0) return undefined;

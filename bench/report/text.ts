@@ -4,7 +4,7 @@
 export const PARTS: Readonly<Record<string, string>> = {
   goals: 'Goals',
   costs: 'What a step costs beside its elements',
-  disturbed: 'Beside another busy process',
+  'under-load': 'Beside another busy process',
   delay: 'Event loop',
   heap: 'JavaScript heap',
   memory: 'Resident memory',
@@ -16,7 +16,7 @@ export const PARTS: Readonly<Record<string, string>> = {
 
 /** What is to be known of a part before its figures. */
 export const INTRODUCTIONS: Readonly<Partial<Record<string, string>>> = {
-  gpu: `Of float32 with momentum. The **streaming kernel** is the GPU's limit: it reads three arrays and writes two of them, adds
+  gpu: `Of float32 with momentum. The **streaming kernel** is the GPU's baseline: it reads three arrays and writes two of them, adds
 once, and takes the fastest of six geometries. Both are measured in turn, a few steps at a time, each step a command
 buffer that is waited for; the relative speed is by the GPU's clock.`,
   calls: `Counted by the simulator that the tests use, of float32 with momentum in one arena, after the first steps. The CPU's time is
@@ -32,7 +32,7 @@ are medians over pairs of samples of the same round. Compare only within one run
 from hour to hour than contestants do.
 
 - **C** is the bare update loop in place, in C, by the addon's compiler with \`-O3 -march=native\`, its threads bound to
-  the same processors as metal-sgd's; its work is split evenly, and its threads meet by spinning. It is as
+  the same processors as metal-sgd's; its model is split evenly, and its threads meet by spinning. It is as
   fast as a compiler makes the bare rule; asking for memory ahead, as metal-sgd does in large steps, is faster.
 - **triad** is STREAM's a = b + 3 c over arrays as large as the work's, by the same program; it counts 24 bytes for each
   double, and not the reading of the lines of a that a processor does before it writes them.

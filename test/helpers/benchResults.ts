@@ -12,7 +12,7 @@ export function seriesOf(contestant: string, samples: (number | null)[]): Series
 export function resultOf(series: Series[], about: Partial<Result> = {}): Result {
   const [, rule] = RULES;
   return {
-    work: 'mlp',
+    model: 'mlp',
     elements: 101_770,
     leaves: 4,
     dtype: 'float32',

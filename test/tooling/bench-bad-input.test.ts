@@ -30,14 +30,14 @@ describe('Ctrl-C', () => {
 
   test('ends with what was measured, printed and in a whole file', async () => {
     const path = join(folder, 'interrupted.json');
-    const works = ['--works', 'leaf-1000,mlp', '--against', 'javascript', '--rounds', '1000'];
-    const { status, stdout, stderr } = await interrupted(path, 2500, ...works);
+    const models = ['--models', 'leaf-1000,mlp', '--against', 'javascript', '--rounds', '1000'];
+    const { status, stdout, stderr } = await interrupted(path, 2500, ...models);
     expect({ status, stderr }).toEqual({ status: 130, stderr: '' });
     const { interrupted: isOver, results } = resultsIn(path);
     expect(isOver).toBe(true);
     expect(stdout).toContain(`results: ${path}\n`);
     const sampled = results.filter(({ series }) => series.some(({ samples }) => samples.some((one) => one !== null)));
-    for (const { work, dtype } of sampled) expect(stdout).toContain(`\n${work} ${dtype} `);
+    for (const { model, dtype } of sampled) expect(stdout).toContain(`\n${model} ${dtype} `);
     expect(readdirSync(folder).filter((name) => name.startsWith('interrupted'))).toEqual(['interrupted.json']);
   });
 
@@ -51,17 +51,17 @@ describe('Ctrl-C', () => {
 
 test('what can not be measured is told in a line each, and the rest goes on', () => {
   const axes = ['--dtypes', 'float32', '--rules', 'plain', '--threads', '1', '--layouts', 'arena', '--verbs', 'update'];
-  const works = ['--works', 'list-100m,leaf-100000m,leaf-1000', '--against', 'javascript,fortran'];
+  const models = ['--models', 'list-100m,leaf-100000m,leaf-1000', '--against', 'javascript,fortran'];
   const peers = ['--peers', 'PyTorch fused,caffe'];
   const path = join(folder, 'bad.json');
   const run = (python: string): Ended<never> =>
-    runNode([...MAIN, '--smoke', ...works, ...axes, ...peers, '--json', path], {
+    runNode([...MAIN, '--smoke', ...models, ...axes, ...peers, '--json', path], {
       env: { METAL_SGD_BENCH_PYTHON: python },
     });
   const { status, stderr } = run('');
   expect(status).toBe(0);
   expect(stderr.trim().split('\n')).toEqual([
-    expect.stringMatching(/^bench: unknown work 'list-100m' is left out: /),
+    expect.stringMatching(/^bench: unknown model 'list-100m' is left out: /),
     expect.stringMatching(/^bench: unknown contestant 'fortran' is left out: /),
     expect.stringMatching(/^bench: unknown peer 'caffe' is left out: /),
     'bench: PyTorch fused is left out: METAL_SGD_BENCH_PYTHON names no Python',
@@ -69,7 +69,7 @@ test('what can not be measured is told in a line each, and the rest goes on', ()
       /^bench: leaf-100000m float32 plain, 1 thread is left out: it needs \d+\.00 GB, and .* are free$/,
     ),
   ]);
-  expect(resultsIn(path).results.map(({ work }) => work)).toEqual(['leaf-1000']);
+  expect(resultsIn(path).results.map(({ model }) => model)).toEqual(['leaf-1000']);
   // No Python at all, and none that knows the peer's script.
   for (const python of [join(folder, 'no-python'), process.execPath]) {
     const lines = run(python).stderr.split('\n');

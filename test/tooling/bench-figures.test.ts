@@ -7,15 +7,15 @@ import { goalMetrics } from '../../bench/goals';
 import type { Measurement } from '../../bench/measure';
 import { figure, isReached, type Metric, metricLine } from '../../bench/metrics';
 import { tableOf } from '../../bench/table';
-import { workNamed } from '../../bench/works';
+import { modelNamed } from '../../bench/models';
 import { resultsWith, seriesOf } from '../helpers/benchResults';
 
 const [, momentum] = RULES;
 
 function given(name: string, threads = 2): Case {
-  const work = workNamed(name);
-  if (!work) throw new Error(name);
-  return { work, dtype: 'float32', rule: momentum, threads };
+  const model = modelNamed(name);
+  if (!model) throw new Error(name);
+  return { model, dtype: 'float32', rule: momentum, threads };
 }
 
 describe('costs', () => {

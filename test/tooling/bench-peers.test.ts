@@ -7,7 +7,7 @@ import { javascript } from '../../bench/contestants/javascript';
 import { onProcessors, type Peer, startPeer } from '../../bench/contestants/peers';
 import { measure, type Measurement } from '../../bench/measure';
 import { Program } from '../../bench/program';
-import { WORKS } from '../../bench/works';
+import { MODELS } from '../../bench/models';
 
 let folder: string;
 const told: string[] = [];
@@ -33,7 +33,7 @@ async function peerWith(answers: string): Promise<Peer | string> {
 }
 
 const perceptron: Case = {
-  work: WORKS[2],
+  model: MODELS[2],
   dtype: 'float32',
   rule: RULES[1],
   threads: 1,

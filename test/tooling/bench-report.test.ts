@@ -21,11 +21,11 @@ afterAll(() => {
 
 test('a report has the machine, charts, tables and how to repeat it', () => {
   const results = join(folder, 'reported.json');
-  const large = { work: 'leaf-25.6m', elements: 25_557_032, leaves: 1 };
+  const large = { model: 'leaf-25.6m', elements: 25_557_032, leaves: 1 };
   const series = [seriesOf('metal-sgd', [2e6, 3e6]), seriesOf('C', [1e6, 2e6]), seriesOf('PyTorch fused', [3e6, 6e6])];
   const goal = { relation: 'at least', value: 0.97 } as const;
   const metric = { part: 'goals', name: '25.6 M | float32', value: 0.5, unit: '', goal };
-  const more = [resultOf(series, large), resultOf(series, { ...large, work: 'leaf-10k', elements: 10_000 })];
+  const more = [resultOf(series, large), resultOf(series, { ...large, model: 'leaf-10k', elements: 10_000 })];
   writeFileSync(results, JSON.stringify(resultsWith(series, [metric], more)));
   const run = report(results, '--output', folder);
   expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
@@ -64,7 +64,7 @@ describe('a report of several runs', () => {
     return readFileSync(join(folder, 'benchmarks.md'), 'utf8');
   };
 
-  test('has what each adds, counts in one table with a row for each work', () => {
+  test('has what each adds, counts in one table with a row for each model', () => {
     const text = reported(main, { ...calls, machine: { ...calls.machine, simulated: true } });
     expect(text).toContain('| a goal | 1 |');
     expect(text).toContain("## What a step costs in Metal's calls, over the Metal simulator\n");

@@ -1,20 +1,20 @@
-// Which works and cases the benchmarks measure.
+// Which models and cases the benchmarks measure.
 import { type Case, RULES } from '../../bench/contestant';
 import { type Asked, DTYPES, fitting, LAYOUTS, type Offered, select, usageName, VERBS } from '../../bench/selection';
-import { nameFor, workNamed, WORKS } from '../../bench/works';
+import { nameFor, modelNamed, MODELS } from '../../bench/models';
 
-const work = (name: string): (typeof WORKS)[number] => {
-  const found = workNamed(name);
+const model = (name: string): (typeof MODELS)[number] => {
+  const found = modelNamed(name);
   if (!found) throw new Error(name);
   return found;
 };
 
 const [plain, momentum] = RULES;
-const given = (name: string): Case => ({ work: work(name), dtype: 'float32', rule: momentum, threads: 2 });
+const given = (name: string): Case => ({ model: model(name), dtype: 'float32', rule: momentum, threads: 2 });
 
-describe('works', () => {
+describe('models', () => {
   test('have their true shapes', () => {
-    const sizes = Object.fromEntries(WORKS.map(({ name, counts, total }) => [name, [counts.length, total]]));
+    const sizes = Object.fromEntries(MODELS.map(({ name, counts, total }) => [name, [counts.length, total]]));
     expect(sizes).toEqual({
       'leaf-25.6m': [1, 25_557_032],
       resnet50: [161, 25_557_032],
@@ -23,7 +23,7 @@ describe('works', () => {
       'list-100k': [100_000, 6_400_000],
       gpt2: [148, 124_439_808],
     });
-    const [token, position, ...blocks] = work('gpt2').shapes;
+    const [token, position, ...blocks] = model('gpt2').shapes;
     expect([token, position]).toEqual([
       [50257, 768],
       [1024, 768],
@@ -45,12 +45,12 @@ describe('works', () => {
   });
 
   test('can be described by their names', () => {
-    expect(work('leaf-10k').counts).toEqual([10_000]);
-    expect(work('leaf-2.5m').counts).toEqual([2_500_000]);
-    expect(work('list-500').counts).toEqual(Array.from({ length: 500 }, () => 64));
+    expect(model('leaf-10k').counts).toEqual([10_000]);
+    expect(model('leaf-2.5m').counts).toEqual([2_500_000]);
+    expect(model('list-500').counts).toEqual(Array.from({ length: 500 }, () => 64));
     for (const name of ['leaf-', 'leaf-0', 'leaf-10g', 'tree-10', 'list-1.5.5', 'list-11m'])
-      expect(workNamed(name)).toBeUndefined();
-    for (const count of [16, 1000, 16384, 500_000_000]) expect(work(nameFor('leaf', count)).total).toBe(count);
+      expect(modelNamed(name)).toBeUndefined();
+    for (const count of [16, 1000, 16384, 500_000_000]) expect(model(nameFor('leaf', count)).total).toBe(count);
   });
 });
 
@@ -72,7 +72,7 @@ describe('selection', () => {
     device: undefined,
   };
   const names = (asked: Asked, work_: string): string[] =>
-    select([work(work_)], asked, offered).map(({ cases: [one], usages }) =>
+    select([model(work_)], asked, offered).map(({ cases: [one], usages }) =>
       [one.dtype, one.rule.name, one.threads, ...usages.map(usageName)].join(' '),
     );
 
@@ -102,18 +102,18 @@ describe('selection', () => {
       'float64 momentum 1 metal-sgd shared',
       'float64 plain 1 metal-sgd shared',
     ]);
-    const all = select([work('gpt2')], offered, offered);
+    const all = select([model('gpt2')], offered, offered);
     expect(all).toHaveLength(4 * 2 * 2);
     expect(all.every(({ usages }) => usages.length === 9)).toBe(true);
   });
 
-  test('measures works of a kind together, and leaves out in a line what does not fit in memory', () => {
-    const together = select([work('mlp'), work('leaf-1000'), work('gpt2')], nothing, offered);
-    expect(together[0].cases.map((one) => one.work.name)).toEqual(['mlp', 'leaf-1000']);
+  test('measures models of a kind together, and leaves out in a line what does not fit in memory', () => {
+    const together = select([model('mlp'), model('leaf-1000'), model('gpt2')], nothing, offered);
+    expect(together[0].cases.map((one) => one.model.name)).toEqual(['mlp', 'leaf-1000']);
     const told: string[] = [];
     const cases = [given('leaf-1000'), given('gpt2')];
     const fit = fitting(cases, 3, (line) => told.push(line), 1e9);
-    expect(fit.map((one) => one.work.name)).toEqual(['leaf-1000']);
+    expect(fit.map((one) => one.model.name)).toEqual(['leaf-1000']);
     expect(told).toEqual(['gpt2 float32 momentum, 2 threads is left out: it needs 4.48 GB, and 0.90 GB are free']);
   });
 });

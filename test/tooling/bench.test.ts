@@ -25,9 +25,9 @@ afterAll(() => {
 
 test('a smoke run measures what is known, says what is not, and prints no escape codes in a pipe', () => {
   const path = join(folder, 'smoke.json');
-  const run = bench('--smoke', '--works', 'leaf-1000,resnet51', '--dtypes', 'bfloat16,int8', '--json', path);
+  const run = bench('--smoke', '--models', 'leaf-1000,resnet51', '--dtypes', 'bfloat16,int8', '--json', path);
   expect(run.status).toBe(0);
-  expect(run.stderr).toContain("bench: unknown work 'resnet51' is left out: known are leaf-25.6m, resnet50");
+  expect(run.stderr).toContain("bench: unknown model 'resnet51' is left out: known are leaf-25.6m, resnet50");
   expect(run.stderr).toContain("bench: unknown dtype 'int8' is left out");
   expect(run.stdout).toMatch(/^leaf-1000 bfloat16 momentum, 1 thread +metal-sgd .*us/m);
   // eslint-disable-next-line no-control-regex -- what is looked for
@@ -36,7 +36,7 @@ test('a smoke run measures what is known, says what is not, and prints no escape
   expect(interrupted).toBe(false);
   expect(machine).toMatchObject({ processors: expect.any(Number) as number, memory: expect.any(Number) as number });
   expect(versions).toMatchObject({ node: process.versions.node });
-  expect(new Set(results.map(({ work }) => work))).toEqual(new Set(['leaf-1000']));
+  expect(new Set(results.map(({ model }) => model))).toEqual(new Set(['leaf-1000']));
   for (const { series } of results) {
     expect(series.map(({ contestant }) => contestant)).toEqual(expect.arrayContaining(['metal-sgd', 'JavaScript']));
     for (const { samples } of series) expect(samples[0]).toBeGreaterThan(0);
@@ -50,7 +50,7 @@ test('all contestants compute the same in every dtype, rule, layout and verb', (
     '--all',
     '--rounds',
     '1',
-    '--works',
+    '--models',
     'mlp',
     '--threads',
     '2',
@@ -87,10 +87,10 @@ test('all contestants compute the same in every dtype, rule, layout and verb', (
   }
 });
 
-test("STREAM's triad runs beside large works, and computes what it should", () => {
+test("STREAM's triad runs beside large models, and computes what it should", () => {
   const path = join(folder, 'triad.json');
   const axes = ['--dtypes', 'float32', '--rules', 'plain', '--threads', '1', '--layouts', 'arena', '--verbs', 'update'];
-  const run = bench('--smoke', '--works', 'leaf-1m', ...axes, '--against', 'c,triad', '--json', path);
+  const run = bench('--smoke', '--models', 'leaf-1m', ...axes, '--against', 'c,triad', '--json', path);
   expect(run.status).toBe(0);
   const [{ elements, series }] = resultsIn(path).results;
   const byName = new Map(series.map((one) => [one.contestant, one]));
@@ -99,7 +99,7 @@ test("STREAM's triad runs beside large works, and computes what it should", () =
   expect(byName.get('triad')).toMatchObject({ agrees: true, bytes: 12 * elements });
 });
 
-test('with a GPU, its times are told, and over the simulator the calls of a step of each work', () => {
+test('with a GPU, its times are told, and over the simulator the calls of a step of each model', () => {
   const path = join(folder, 'gpu.json');
   // `npm test` has built it; a Mac has a GPU of its own.
   const isSimulated = process.platform !== 'darwin';

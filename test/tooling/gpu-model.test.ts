@@ -1,7 +1,7 @@
 // The table of what to expect on Apple GPUs follows from the figures that its text names.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { workNamed } from '../../bench/works';
+import { modelNamed } from '../../bench/models';
 import { ROOT } from '../helpers/child';
 
 /** Rows of tables by their first cell, which names a chip. */
@@ -28,7 +28,7 @@ test('it tells of chips whose speed is known', () => {
 test.each([...model.keys()])('%s', (chip) => {
   const [gpu, cpu] = (measured.get(chip) ?? []).slice(0, 2).map((cell) => Number(cell) * 1e9);
   const milliseconds = ['resnet50', 'gpt2'].map((name) => {
-    const bytes = BYTES * (workNamed(name)?.total ?? NaN);
+    const bytes = BYTES * (modelNamed(name)?.total ?? NaN);
     return (1000 * (latency + bytes / gpu)).toPrecision(3);
   });
   const elements = latency / (1 / cpu - 1 / gpu) / BYTES / 1e6;

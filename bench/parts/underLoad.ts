@@ -5,7 +5,7 @@ import type { Case, Contestant, Runner } from '../contestant';
 import { RULES } from '../contestant';
 import { metalSgd } from '../contestants/package';
 import { atMost, medianMetric, type Metric } from '../metrics';
-import { workOf } from '../works';
+import { modelOf } from '../models';
 import type { Context } from './part';
 
 const GOAL = 1.25;
@@ -14,19 +14,19 @@ const BUSY =
   'const { ppid } = process; for (let i = 0; ; i++) if (i % 1e6 === 0 && process.ppid !== ppid) process.exit();';
 
 /** Ratios of pairs of samples that were taken one after the other. */
-export async function disturbed(context: Context): Promise<Metric[]> {
-  const { processors, limit, isSmoke } = context;
+export async function underLoad(context: Context): Promise<Metric[]> {
+  const { processors, baseline, isSmoke } = context;
   if (processors.length < 2) return [];
-  const work = workOf('leaf', isSmoke ? 100_000 : 10_000_000);
+  const model = modelOf('leaf', isSmoke ? 100_000 : 10_000_000);
   const rule = RULES.find(({ name }) => name === 'momentum') ?? RULES[0];
-  const given: Case = { work, dtype: 'float32', rule, threads: processors.length };
+  const given: Case = { model, dtype: 'float32', rule, threads: processors.length };
   const package_ = metalSgd({ layout: 'arena', verb: 'update', device: 'cpu' });
-  const name = `${work.name}, all threads while a process holds one of ${String(processors.length)} cores, over one thread in peace`;
+  const name = `${model.name}, all threads while a process holds one of ${String(processors.length)} cores, over one thread in peace`;
   const metrics: Metric[] = [];
-  for (const contestant of [package_, ...(limit ? [limit.loop] : [])]) {
+  for (const contestant of [package_, ...(baseline ? [baseline.loop] : [])]) {
     const goal = contestant === package_ ? { goal: atMost(GOAL) } : {};
     const ratios = await ratiosOf(contestant, given, context);
-    const about = { part: 'disturbed', name: `${contestant.name}: ${name}`, unit: '', ...goal };
+    const about = { part: 'under-load', name: `${contestant.name}: ${name}`, unit: '', ...goal };
     if (ratios.length > 0) metrics.push(medianMetric(about, ratios));
   }
   return metrics;

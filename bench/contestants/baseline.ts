@@ -1,4 +1,4 @@
-// The C program in bench/limit, compiled by the addon's compiler and kept running.
+// The C program in bench/baseline, compiled by the addon's compiler and kept running.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -7,18 +7,18 @@ import { ITEM_SIZES } from '../contestant';
 import { ROOT } from '../internals';
 import { Program } from '../program';
 
-const SOURCES = ['main.c', 'work.c', 'loops.c', 'team.c'].map((file) => join(ROOT, 'bench', 'limit', file));
+const SOURCES = ['main.c', 'work.c', 'loops.c', 'team.c'].map((file) => join(ROOT, 'bench', 'baseline', file));
 const FLAGS = ['-std=c11', '-O3', '-march=native', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'];
 const WIDE = '-mprefer-vector-width=512'; // as the addon's AVX-512 loops; only x86 knows it
 const DTYPES = ['float32', 'float64', 'float16', 'bfloat16'];
 const SLOTS = 16;
 
 /** The program ready to be asked, or the one line that says why there is none. */
-export async function startLimit(processors: readonly number[]): Promise<Limit | string> {
+export async function startBaseline(processors: readonly number[]): Promise<Baseline | string> {
   const compiler = compilerOfTheAddon();
   const folder = join(ROOT, 'bench', 'build');
   mkdirSync(folder, { recursive: true });
-  const program = join(folder, 'limit');
+  const program = join(folder, 'baseline');
   const flags = process.arch === 'x64' ? [...FLAGS, WIDE] : FLAGS;
   const fresh = `${program}.${String(process.pid)}`; // another run may use what is there
   const compile = [...flags, '-Wno-psabi', ...SOURCES, '-pthread', '-o', fresh];
@@ -30,7 +30,7 @@ export async function startLimit(processors: readonly number[]): Promise<Limit |
   renameSync(fresh, program);
   const started = await Program.start(program, processors.map(String));
   const [version] = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout.split('\n');
-  return new Limit(started, `${version}: ${flags.join(' ')}`);
+  return new Baseline(started, `${version}: ${flags.join(' ')}`);
 }
 
 /** The C compiler beside the C++ compiler in CMake's cache, if the addon was built here: g++ takes no C. */
@@ -43,8 +43,8 @@ function compilerOfTheAddon(): string {
   return process.env['CC'] ?? (existsSync(c) ? c : 'cc');
 }
 
-/** The machine's limit, in two forms that one process measures. */
-export class Limit {
+/** The machine's baseline, in two forms that one process measures. */
+export class Baseline {
   /** The same update, in place. */
   readonly loop: Contestant;
   /** STREAM's triad a = b + q c, over as many bytes as the work's arrays have with momentum. */
@@ -67,9 +67,9 @@ export class Limit {
     return this.#program.end();
   }
 
-  #openLoop({ work, dtype, rule, threads }: Case): Promise<Runner | string> {
+  #openLoop({ model, dtype, rule, threads }: Case): Promise<Runner | string> {
     const { learningRate, momentum, weightDecay, dampening, nesterov } = rule;
-    const numbers = [learningRate, momentum, weightDecay, dampening, Number(nesterov), ...work.counts];
+    const numbers = [learningRate, momentum, weightDecay, dampening, Number(nesterov), ...model.counts];
     return this.#open(threads, 'open', [DTYPES.indexOf(dtype), ...numbers], async (slot) => {
       const [parameters, velocities] = (await this.#ask('fingerprint', slot)).split(' ').map(Number);
       return { hashes: [parameters, velocities] };
@@ -110,4 +110,4 @@ export class Limit {
   }
 }
 
-const triadCount = ({ work, dtype }: Case): number => Math.ceil((work.total * ITEM_SIZES[dtype]) / 8);
+const triadCount = ({ model, dtype }: Case): number => Math.ceil((model.total * ITEM_SIZES[dtype]) / 8);

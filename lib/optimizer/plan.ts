@@ -1,10 +1,11 @@
 // A plan: two trees that were checked, paired and handed to the addon once. It serves as long as the same arrays come back.
 import { type ArenaPages, constants, native, type PreparedTree } from '../addon/native';
+import type { Target } from '../addon/names';
+import type { Settings } from '../addon/settings';
 import { asMetalError, typeError, Verbatim } from '../errors';
 import { type Arena, placeOf } from '../memory/arena';
 import { makeVelocities, Slot } from '../state/slots';
 import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from '../tree/leaf';
-import type { Runner } from './runner';
 import { type ReadTree, Snapshot } from './snapshot';
 
 /** A parameter, its gradient, and the slot of its velocity. */
@@ -12,6 +13,12 @@ export interface Stepped {
   readonly parameter: CheckedLeaf;
   readonly gradient: CheckedLeaf;
   readonly slot: Slot;
+}
+
+/** Where a step runs, and the row of numbers that it reads and writes. */
+export interface HowToStep {
+  readonly target: Target;
+  readonly settings: Settings;
 }
 
 /** Keeps alive every array that its prepared tree points into. */
@@ -24,8 +31,8 @@ export class Plan {
   #held = 0;
   #isRetired = false;
 
-  constructor(parameters: ReadTree, gradients: ReadTree, stepped: readonly Stepped[], runner: Runner) {
-    this.prepared = prepare(stepped, runner);
+  constructor(parameters: ReadTree, gradients: ReadTree, stepped: readonly Stepped[], how: HowToStep) {
+    this.prepared = prepare(stepped, how);
     this.stepped = stepped;
     this.isShared = stepped.every(({ parameter, gradient }) => isShared(parameter.data) && isShared(gradient.data));
     this.#snapshot = new Snapshot(parameters, gradients);
@@ -66,7 +73,7 @@ export function withVelocities(stepped: readonly Stepped[], usesVelocity: boolea
 }
 
 /** Hands leaves to the addon, each with its place in an arena. */
-export function prepare(stepped: readonly Stepped[], { target, settings }: Runner): PreparedTree {
+export function prepare(stepped: readonly Stepped[], { target, settings }: HowToStep): PreparedTree {
   if (target === 'gpu') for (const { parameter } of stepped) checkForGpu(parameter);
   const { dtypes, targets } = constants();
   const places = new Places(stepped.length * 3);

@@ -51,16 +51,12 @@ export class SGD {
    * @throws TypeError or RangeError that names the path; then nothing has changed.
    */
   init<P>(parameters: P & Tree<P>): void {
-    this.#queue.call('init', () => {
-      this.#state.init(parameters);
-    });
+    this.#queue.call('init', () => this.#state.init(parameters));
   }
 
   /** Does for one leaf what `init` does: gives `state` a zero velocity `v` like `parameter`, if there is a momentum. */
   initSingle(parameter: Leaf, state: { v?: Leaf }): void {
-    this.#queue.call('initSingle', () => {
-      initSingle(parameter, state, this.#state);
-    });
+    this.#queue.call('initSingle', () => initSingle(parameter, state, this.#state));
   }
 
   /**
@@ -140,9 +136,7 @@ export class SGD {
     return this.#state.progress.step;
   }
   set step(value: number) {
-    this.#queue.call('step', () => {
-      this.#state.progress.restore(checkStep('step', value));
-    });
+    this.#queue.call('step', () => this.#state.progress.restore(checkStep('step', value)));
   }
 
   /**
@@ -153,9 +147,7 @@ export class SGD {
     return this.#state.progress.learningRate;
   }
   set learningRate(value: number | Schedule) {
-    this.#queue.call('learningRate', () => {
-      this.#state.progress.assignRate(value);
-    });
+    this.#queue.call('learningRate', () => this.#state.progress.assignRate(value));
   }
 
   /** mu. At 0 and below, steps are plain and velocities rest. */

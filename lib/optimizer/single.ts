@@ -13,12 +13,13 @@ import type { Runner } from './runner';
 type SingleState = { v?: Leaf };
 
 /** Gives `state` a zero velocity like `parameter`, unless steps use none. */
-export function initSingle(parameter: unknown, state: SingleState, { usesVelocity }: State): void {
+export function initSingle(parameter: unknown, state: SingleState, { usesVelocity }: State): SingleState {
   const slot = new Slot(undefined, checkSingle(parameter, 'parameter'));
   checkState(state);
-  if (!usesVelocity) return;
+  if (!usesVelocity) return state;
   makeVelocities([slot]);
   state.v = slot.v?.leaf as Leaf;
+  return state;
 }
 
 /** The stepped copy of `parameter`; writes the velocity of `state` in place. */

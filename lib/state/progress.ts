@@ -39,17 +39,19 @@ export class Progress {
   }
 
   /** Takes a number, which ends a schedule, or a schedule. */
-  assignRate(value: unknown): void {
+  assignRate(value: unknown): this {
     const rate = checkLearningRate(value);
     this.#learningRate = learningRateAt(rate, this.#step);
     this.#rate = rate;
+    return this;
   }
 
   /** Goes on from a saved state: a schedule stays. Both numbers have been checked. */
-  restore(step = this.#step, learningRate = this.#learningRate): void {
+  restore(step = this.#step, learningRate = this.#learningRate): this {
     this.#step = step;
     this.#learningRate = learningRate;
     if (typeof this.#rate === 'number') this.#rate = learningRate;
+    return this;
   }
 
   completed(learningRate: number): void {

@@ -5,7 +5,7 @@ import { readTree } from '../tree/tree';
 import type { OptimizerState } from './types';
 import { checkNumber, type Hyperparameters } from './hyperparameters';
 import { checkStep, Progress } from './progress';
-import { makeVelocities, Slots } from './slots';
+import { makeVelocities, type Slot, Slots } from './slots';
 
 /** The state of one optimizer. */
 export class State {
@@ -23,11 +23,12 @@ export class State {
     return this.hyperparameters.momentum > 0;
   }
 
-  /** `SGD.init`. */
-  init(parameters: unknown): void {
+  /** `SGD.init`: makes the slots of all leaves. */
+  init(parameters: unknown): readonly Slot[] {
     const { slots, commit } = this.slots.slotsFor(readTree(parameters, 'parameters', leafReader), 'parameters');
     if (this.usesVelocity) makeVelocities(slots);
     commit();
+    return slots;
   }
 
   /** With the live arrays. */

@@ -70,6 +70,18 @@ describe('arrows go one way: lib -> binding -> native -> native/kernels', () => 
     expect(wrong).toEqual([]);
   });
 
+  test('native/proof knows the interface of backends alone', () => {
+    const proof = filesIn('native/proof', SOURCES);
+    const included = proof.flatMap((path) => includesOf(path).filter((name) => layerOf(path, name) !== undefined));
+    expect(included).toContain('backend.h');
+    expect(included.filter((name) => !['backend.h', 'proof.h', 'self_test.h'].includes(name))).toEqual([]);
+  });
+
+  test('no source of lib, binding or native is longer than 260 lines', () => {
+    const sources = [...filesIn('lib', /\.m?ts$/), ...native, ...kernels, ...binding];
+    expect(sources.filter((path) => read(path).split('\n').length > 261)).toEqual([]);
+  });
+
   test('the rule is written once', () => {
     const rules = [...native, ...binding, ...kernels].filter((path) =>
       /\bsgd_rule\w*\s*\([^;]*\)\s*\{/.test(read(path)),
@@ -104,6 +116,24 @@ describe('lib', () => {
         .map((imported) => `${path} imports ${imported}`),
     );
     expect(wrong).toEqual([]);
+  });
+
+  test('has no cycles among its files', () => {
+    const files = new Set(lib);
+    const next = (path: string): string[] =>
+      importsOf(path)
+        .map((one) => `${one}.ts`)
+        .filter((one) => files.has(one));
+    const done = new Set<string>();
+    const cycles: string[] = [];
+    const walk = (path: string, above: readonly string[]): void => {
+      if (above.includes(path)) cycles.push([...above.slice(above.indexOf(path)), path].join(' -> '));
+      else if (!done.has(path)) for (const one of next(path)) walk(one, [...above, path]);
+      done.add(path);
+    };
+    for (const path of lib) walk(path, []);
+    expect(next('lib/optimizer/sgd.ts').length).toBeGreaterThan(10);
+    expect(cycles).toEqual([]);
   });
 
   test('loads the addon in one file alone', () => {

@@ -122,17 +122,19 @@ function showObject(value: object): string {
   }
 }
 
-/** Throws for an option of an unknown name; `name` says whose options they are. */
+/** The options of known names, each read once. Throws for any other; `name` says whose options they are. */
 export function checkKeys<K extends string>(
   name: string,
   options: unknown,
   known: readonly K[],
 ): Partial<Record<K, unknown>> {
   if (typeof options !== 'object' || options === null) throw typeError('invalid-option', name, 'an object', options);
-  for (const key of Object.keys(options)) {
+  const given = Object.entries(options);
+  for (const [key] of given) {
     if (!known.some((one) => one === key)) throw rangeError('invalid-option', name, `only ${known.join(', ')}`, key);
   }
-  return options;
+  // Without a prototype, to which somebody may have added properties.
+  return Object.assign(Object.create(null) as Partial<Record<K, unknown>>, Object.fromEntries(given));
 }
 
 /** Throws for anything but a boolean; `undefined` takes the default. */

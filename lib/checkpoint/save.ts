@@ -11,7 +11,7 @@ import { HYPERPARAMETER_NAMES, HYPERPARAMETERS } from '../state/hyperparameters'
 import type { Progress } from '../state/progress';
 import type { State } from '../state/state';
 import { type CheckedLeaf, checkLeaf, leafReader } from '../tree/leaf';
-import { type Path, pathIn, prefixed } from '../tree/paths';
+import { type Path, pathIn, prefixed, withoutPrefix } from '../tree/paths';
 import { leavesOf, readTree } from '../tree/tree';
 import type { FileUrl, Tree } from '../tree/types';
 
@@ -55,14 +55,13 @@ export class Save {
     this.isSnapshot = checkFlag('snapshot', snapshot, false);
     this.#metadata = checkMetadata(metadata);
     const tree = parameters === undefined ? undefined : readTree(parameters, 'parameters', leafReader);
-    const velocities = slots.all.filter(({ v }) => v);
-    const paths = new Map(velocities.map(({ v, path }) => [v, path]));
+    const velocities = leavesOf(slots.velocities);
     this.#named = [
-      ...velocities.map(({ v, path }) => ({ name: savedName(path), leaf: v as CheckedLeaf })),
+      ...velocities.map((leaf) => ({ name: savedName(pathOf(leaf)), leaf })),
       ...(tree ? leavesOf(tree).map((leaf) => ({ name: leaf.name, leaf })) : []),
     ];
     this.#notes = {
-      state: noteFor(slots.velocities, (leaf) => paths.get(leaf)),
+      state: noteFor(slots.velocities, pathOf),
       [noteName('parameters')]: tree && noteFor(tree, ({ name }) => pathIn('parameters', name)),
     };
   }
@@ -103,6 +102,12 @@ function numberItems({ step, learningRate }: Progress): Item[] {
     { name: 'step', dtype: 'U64', shape: [], bytes: steps },
     { name: 'learning_rate', dtype: 'F32', shape: [], bytes: rate },
   ];
+}
+
+/** The path of a velocity's parameter. */
+function pathOf({ name }: CheckedLeaf): Path {
+  const path = withoutPrefix('state.parameters', name.slice(0, -'.v'.length));
+  return path === false ? undefined : path;
 }
 
 /** The name of a velocity in a file, as MLX writes it. */

@@ -22,8 +22,8 @@ export function matchSlots(
   isComplete: boolean,
 ): SlotMatch {
   const targets = slots.map((slot) => {
-    const { path, velocityName: name, v, model } = slot;
-    return { slot, path, name, model: v ?? model, isOptional: !v && !isComplete };
+    const { path, velocityName: name, hasVelocity } = slot;
+    return { slot, path, name, model: slot, isOptional: !hasVelocity && !isComplete };
   });
   const { fits, differences } = matchTensors(byPath(file, found), targets, velocityName);
   return {
@@ -42,8 +42,8 @@ export function matchSlots(
 
 /** New velocities for the slots that have none, in one arena. */
 function velocitiesFor(slots: readonly Slot[]): Map<Slot, CheckedLeaf> {
-  const bare = slots.filter(({ v }) => !v);
-  const leaves = bare.length > 0 ? zerosFor(bare.map(({ model }) => model)) : [];
+  const bare = slots.filter(({ hasVelocity }) => !hasVelocity);
+  const leaves = bare.length > 0 ? zerosFor(bare) : [];
   return new Map(bare.map((slot, i) => [slot, checkLeaf(leaves[i], slot.velocityName)]));
 }
 

@@ -8,7 +8,9 @@ import {
   type CheckedLeaf,
   checkLeaf,
   checkShape,
+  checkStillThere,
   isShared,
+  type Layout,
   leafReader,
   looksLikeLeaf,
   notALeaf,
@@ -81,14 +83,15 @@ const cloneReader: Reader<CheckedLeaf | number> = {
   refuse: notALeaf,
 };
 
-/** Zeros like the given leaves, in one new arena. */
-export function zerosFor(leaves: readonly CheckedLeaf[]): object[] {
+/** Zeros with these layouts, in one new arena. */
+export function zerosFor(leaves: readonly Layout[]): object[] {
   const data = allocate(leaves.map(({ dtype, shape, length }): LeafSpec => ({ dtype, shape: shape ?? [length] })));
   return leaves.map((leaf, i) => leafWith(leaf, data[i]));
 }
 
 /** Copies of the given leaves, in one new arena. */
 export function copiesOf(leaves: readonly CheckedLeaf[]): object[] {
+  leaves.forEach(checkStillThere);
   const copies = zerosFor(leaves);
   copies.forEach((copy, i) => {
     copyElements(leaves[i], checkLeaf(copy, 'copy'));
@@ -123,14 +126,12 @@ export function copyElements(from: CheckedLeaf, to: CheckedLeaf): void {
   bytes(to).set(bytes(from));
 }
 
-/** A leaf of the kind of `model` over other elements. */
-export function leafWith({ leaf, dtype, shape }: CheckedLeaf, data: LeafData): object {
+type Float16ArrayConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => object;
+
+const Float16Array = (globalThis as { Float16Array?: Float16ArrayConstructor }).Float16Array;
+
+/** A leaf with this layout over other elements. The constructor of a caller's leaf could return anything. */
+export function leafWith({ dtype, shape }: Layout, data: LeafData): object {
   if (shape) return { data, shape: Object.freeze(shape), dtype };
-  if (dtype !== 'float16') return data;
-  const Float16 = (leaf as { constructor: unknown }).constructor as new (
-    b: ArrayBufferLike,
-    o: number,
-    n: number,
-  ) => object;
-  return new Float16(data.buffer, data.byteOffset, data.length);
+  return dtype === 'float16' && Float16Array ? new Float16Array(data.buffer, data.byteOffset, data.length) : data;
 }

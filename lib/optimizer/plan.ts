@@ -21,10 +21,11 @@ export interface HowToStep {
   readonly settings: Settings;
 }
 
-/** Keeps alive every array that its prepared tree points into. */
+/** Two trees, ready to step. */
 export class Plan {
   readonly prepared: PreparedTree;
-  readonly stepped: readonly Stepped[];
+  /** Kept alive here: the prepared tree points into them. */
+  readonly arrays: readonly unknown[];
   /** True if all arrays lie in shared memory, which nobody can detach. */
   readonly isShared: boolean;
   readonly #snapshot: Snapshot;
@@ -33,7 +34,7 @@ export class Plan {
 
   constructor(parameters: ReadTree, gradients: ReadTree, stepped: readonly Stepped[], how: HowToStep) {
     this.prepared = prepare(stepped, how);
-    this.stepped = stepped;
+    this.arrays = stepped.flatMap(({ parameter, gradient, slot }) => [parameter.data, gradient.data, slot.v?.data]);
     this.isShared = stepped.every(({ parameter, gradient }) => isShared(parameter.data) && isShared(gradient.data));
     this.#snapshot = new Snapshot(parameters, gradients);
   }

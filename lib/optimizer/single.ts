@@ -5,7 +5,7 @@ import { copyOf } from '../memory/zeros';
 import { makeVelocities, Slot } from '../state/slots';
 import type { State } from '../state/state';
 import { checkAlike } from '../tree/compare';
-import { type CheckedLeaf, checkLeaf, looksLikeLeaf, notALeaf } from '../tree/leaf';
+import { type CheckedLeaf, checkLeaf, checkStillThere, looksLikeLeaf, notALeaf } from '../tree/leaf';
 import type { Leaf } from '../tree/types';
 import { prepare, withVelocities } from './plan';
 import type { Runner } from './runner';
@@ -37,15 +37,20 @@ export function applySingle(
   const { v } = state;
   const slot = new Slot(undefined, given);
   if (usesVelocity && v !== undefined) {
-    slot.v = checkSingle(v, 'state.v');
-    checkAlike(slot.v, given);
-    checkSeparate([slot.v], [read, given]);
+    const velocity = checkSingle(v, 'state.v');
+    checkAlike(velocity, given);
+    checkSeparate([velocity], [read, given]);
+    slot.v = velocity;
   }
+  const stepped = withVelocities([{ parameter: given, gradient: read, slot }], usesVelocity);
+  // Before the step: if the state refuses it, nothing has changed. A setter may run code, so memory is checked after it.
+  if (usesVelocity && v === undefined) state.v = slot.v?.leaf as Leaf;
+  for (const leaf of [given, read, ...(slot.v ? [slot.v] : [])]) checkStillThere(leaf);
   const result = copyOf(given);
-  const stepped = [{ parameter: checkLeaf(result, 'parameter'), gradient: read, slot }];
-  const prepared = prepare(withVelocities(stepped, usesVelocity), runner);
-  // Before the step: a state that can't take it throws, and then nothing has changed.
-  if (slot.v && v === undefined) state.v = slot.v.leaf as Leaf;
+  const prepared = prepare(
+    stepped.map((one) => ({ ...one, parameter: checkLeaf(result, 'parameter') })),
+    runner,
+  );
   runner.stepSingle(prepared, progress.learningRate);
   return result;
 }

@@ -1,8 +1,8 @@
 // Remembers two trees, so that the next step can tell in nanoseconds per leaf whether they have changed. Comparing
 // allocates nothing. Object.is compares pointers. === is faster, but first reads the type of both objects: with many leaves
 // each such read is a cache miss. So Object.is compares the objects that nothing else reads.
-import { type CheckedLeaf, bufferOf, isShared, lengthOf } from '../tree/leaf';
-import { keyAt, leavesOf, type Node } from '../tree/tree';
+import { bufferOf, type CheckedLeaf, isShared, isStillThere } from '../tree/leaf';
+import { isLeafNode, keyAt, leavesOf, type Node } from '../tree/tree';
 
 /** The caller's tree, and its nodes. */
 export interface ReadTree {
@@ -26,7 +26,7 @@ export class Snapshot {
   readonly #branches: BranchWatch[] = [];
   readonly #tensors = new TensorWatch();
   /** Leaves whose memory can be detached or change its length. */
-  readonly #movable: CheckedLeaf[] = [];
+  readonly #movable: Pick<CheckedLeaf, 'data' | 'length'>[] = [];
 
   constructor(parameters: ReadTree, gradients: ReadTree) {
     this.#parameters = parameters.given;
@@ -38,14 +38,14 @@ export class Snapshot {
   #watch(node: Node<CheckedLeaf>): void {
     this.#watchBranches(node);
     for (const leaf of leavesOf(node)) {
-      if (leaf.shape) this.#tensors.add(leaf.leaf as TensorLike, leaf.data, leaf.dtype, leaf.shape);
-      if (canMove(leaf)) this.#movable.push(leaf);
+      if (leaf.shape) this.#tensors.add(leaf);
+      if (canMove(leaf)) this.#movable.push({ data: leaf.data, length: leaf.length });
     }
   }
 
   #watchBranches(node: Node<CheckedLeaf>): void {
-    if ('leaf' in node) return;
-    const values = node.children.map((child) => ('leaf' in child ? child.leaf.leaf : child.container));
+    if (isLeafNode(node)) return;
+    const values = node.children.map((child) => (isLeafNode(child) ? child.leaf.leaf : child.container));
     this.#branches.push({ container: node.container, keys: node.keys && values.map((_, i) => keyAt(node, i)), values });
     for (const child of node.children) this.#watchBranches(child);
   }
@@ -61,8 +61,8 @@ export class Snapshot {
   }
 
   #isMemorySame(): boolean {
-    for (const { data, length } of this.#movable) {
-      if (lengthOf(data) !== length) return false;
+    for (const leaf of this.#movable) {
+      if (!isStillThere(leaf)) return false;
     }
     return true;
   }
@@ -82,6 +82,8 @@ function sameObject(container: object, keys: readonly string[], values: readonly
   let i = 0;
   // for...in walks the keys of a plain object without an array of them.
   for (const key in container) {
+    // Inherited keys come last: somebody may have added them to Object.prototype.
+    if (i === keys.length && !Object.hasOwn(container, key)) break;
     if (key !== keys[i] || (container as Record<string, unknown>)[key] !== values[i]) return false;
     i++;
   }
@@ -103,11 +105,13 @@ const CHANGEABLE = Symbol('changeable shape');
 class TensorWatch {
   /** Four items for each tensor: itself, its dtype, its data, and its shape if that can't change. */
   readonly #held: unknown[] = [];
-  readonly #shapes: (readonly number[])[] = [];
+  /** Of each tensor whose shape can change: its axes. */
+  readonly #axes = new Map<number, readonly number[]>();
 
-  add(tensor: TensorLike, data: unknown, dtype: unknown, shape: readonly number[]): void {
-    this.#held.push(tensor, dtype, data, isConstant(tensor.shape) ? tensor.shape : CHANGEABLE);
-    this.#shapes.push(shape);
+  /** Uses only what was read of the tensor: to touch it again would run code of the caller's. */
+  add({ leaf, dtype, data, shape, hasConstantShape }: CheckedLeaf): void {
+    if (!hasConstantShape) this.#axes.set(this.#held.length, shape as readonly number[]);
+    this.#held.push(leaf, dtype, data, hasConstantShape ? shape : CHANGEABLE);
   }
 
   areSame(): boolean {
@@ -117,14 +121,9 @@ class TensorWatch {
       if (tensor.dtype !== held[i + 1] || !Object.is(tensor.data, held[i + 2])) return false;
       const { shape } = tensor;
       if (Object.is(shape, held[i + 3])) continue;
-      if (!Array.isArray(shape) || !sameArray(shape, this.#shapes[i / 4])) return false;
+      const axes = this.#axes.get(i);
+      if (!axes || !Array.isArray(shape) || !sameArray(shape, axes)) return false;
     }
     return true;
   }
-}
-
-/** True for a frozen array of values, such as the shapes that this package makes. */
-function isConstant(shape: unknown): boolean {
-  if (!Array.isArray(shape) || !Object.isFrozen(shape)) return false;
-  return shape.every((_, i) => Object.getOwnPropertyDescriptor(shape, i)?.get === undefined);
 }

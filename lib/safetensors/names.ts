@@ -6,7 +6,7 @@ import { rangeError } from '../errors';
 import { isWellFormed, type Json, JsonError, parseJson } from './json';
 import { fileError, METADATA } from './header';
 import { type Path, prefixed } from '../tree/paths';
-import { MAX_DEPTH, type Node } from '../tree/tree';
+import { isLeafNode, leafNode, type LeafNode, MAX_DEPTH, type Node } from '../tree/tree';
 
 /** The numbers of a note. */
 export const KINDS = { tensor: 0, bare: 1 } as const;
@@ -41,7 +41,7 @@ export function noteName(prefix: Path): string {
 
 /** The note of a tree: its structure as text. */
 export function noteOf<L>(node: Node<L>, kindOf: (leaf: L) => number): string {
-  if ('leaf' in node) return String(kindOf(node.leaf));
+  if (isLeafNode(node)) return String(kindOf(node.leaf));
   const children = node.children.map((child) => noteOf(child, kindOf));
   const { keys } = node;
   if (!keys) return `[${children.join(',')}]`;
@@ -59,7 +59,7 @@ export type TakeLeaf<L> = (path: Path, kind: number) => L;
 /** The tree of a note. Throws if the text is no note, or if no tree in memory may have that structure. */
 export function fromNote<L>(file: string, note: string, take: TakeLeaf<L>): Node<L> {
   const build = (json: Json, path: Path): Node<L> => {
-    if (typeof json === 'number') return { leaf: take(path, json) };
+    if (typeof json === 'number') return leafNode(take(path, json));
     const isArray = Array.isArray(json);
     if (!isArray && !(json instanceof Map)) throw new JsonError(0, 'objects, arrays and numbers', JSON.stringify(json));
     const keys = [...(json as readonly Json[] | ReadonlyMap<string, Json>).keys()].map(String);
@@ -81,12 +81,12 @@ function checkKey(file: string, key: string): string {
   throw fileError(file, `key ${JSON.stringify(key)}`, 'another key', 'one that JavaScript reserves');
 }
 
-type Twigs<L> = Map<string, Twigs<L> | { readonly leaf: L }>;
+type Twigs<L> = Map<string, Twigs<L> | LeafNode<L>>;
 
 /** The tree of dotted paths, as MLX's `tree_unflatten` builds it: a branch with only numbers as keys is a list. */
 export function fromPaths<L>(file: string, leaves: readonly { path: Path; leaf: L }[], gap: Node<L>): Node<L> {
   const [only] = leaves;
-  if (leaves.length === 1 && !only.path) return { leaf: only.leaf };
+  if (leaves.length === 1 && !only.path) return leafNode(only.leaf);
   const root: Twigs<L> = new Map();
   for (const { path = '', leaf } of leaves) grow(file, root, path, leaf);
   let gaps = 0;
@@ -119,7 +119,7 @@ function grow<L>(file: string, root: Twigs<L>, path: string, leaf: L): void {
     twigs = next;
   }
   if (twigs.has(last)) throw collision(file, path);
-  twigs.set(last, { leaf });
+  twigs.set(last, leafNode(leaf));
 }
 
 function collision(file: string, path: string): Error {

@@ -2,11 +2,14 @@
 import { coded, typeError } from '../errors';
 import { copiesOf, copyElements, zerosFor } from '../memory/zeros';
 import { checkAlike, compareTrees, type Difference, leafDifference, listDifferences } from '../tree/compare';
-import { checkLeaf, type CheckedLeaf, looksLikeLeaf } from '../tree/leaf';
-import { type Path, pathIn, prefixed } from '../tree/paths';
+import type { Dtype, LeafData } from '../tree/dtype';
+import { checkLeaf, type CheckedLeaf, type Layout, looksLikeLeaf } from '../tree/leaf';
+import { type Path, prefixed } from '../tree/paths';
 import {
   buildTree,
   EMPTY,
+  isLeafNode,
+  leafNode,
   keyAt,
   kindOf,
   leavesOf,
@@ -18,17 +21,44 @@ import {
 } from '../tree/tree';
 import type { StateTree } from './types';
 
-/** The state of one parameter. */
-export class Slot {
+/** The state of one parameter. Small: an optimizer may have 100,000. */
+export class Slot implements Layout {
   readonly path: Path;
-  /** The parameter when the slot was made: its dtype and shape stay. */
-  readonly model: CheckedLeaf;
-  v: CheckedLeaf | undefined;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[] | undefined;
+  readonly length: number;
+  readonly #isAdopted: boolean;
+  #leaf: object | undefined;
+  #data: LeafData | undefined;
 
-  constructor(path: Path, model: CheckedLeaf, v?: CheckedLeaf) {
+  /** `adopted` is a velocity that comes before its parameter. The slot keeps its layout. */
+  constructor(path: Path, { dtype, shape, length }: Layout, adopted?: CheckedLeaf) {
     this.path = path;
-    this.model = model;
-    this.v = v;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.length = length;
+    this.#isAdopted = adopted !== undefined;
+    this.v = adopted;
+  }
+
+  get v(): CheckedLeaf | undefined {
+    if (!this.#leaf || !this.#data) return undefined;
+    const { dtype, shape, length, velocityName: name } = this;
+    return { leaf: this.#leaf, data: this.#data, dtype, shape, length, hasConstantShape: false, name };
+  }
+
+  set v(v: CheckedLeaf | undefined) {
+    this.#leaf = v?.leaf;
+    this.#data = v?.data;
+  }
+
+  get hasVelocity(): boolean {
+    return this.#leaf !== undefined;
+  }
+
+  /** Whose layout it is, in messages. */
+  get name(): string {
+    return this.#isAdopted ? this.velocityName : (prefixed('parameters', this.path) as string);
   }
 
   /** The velocity in messages. */
@@ -45,7 +75,7 @@ export function velocityName(path: Path): string {
 /** A slot; `undefined` keeps the place of a list item without state. */
 type Place = Slot | undefined;
 
-const BLANK: Node<Place> = { leaf: undefined };
+const BLANK: Node<Place> = leafNode(undefined);
 
 /** The slots of one optimizer. */
 export class Slots {
@@ -57,7 +87,7 @@ export class Slots {
    */
   slotsFor(tree: Node<CheckedLeaf>, name: string): { slots: Slot[]; commit: () => void } {
     const slots: Slot[] = [];
-    const root = grow(this.#root, tree, name, (leaf) => new Slot(pathIn(name, leaf.name), leaf), slots);
+    const root = grow(this.#root, tree, name, undefined, slots);
     return {
       slots,
       commit: () => {
@@ -105,37 +135,32 @@ export class Slots {
 
 /** Gives every slot that has none a velocity of zeros, all of them in one arena. */
 export function makeVelocities(slots: readonly Slot[]): void {
-  const bare = slots.filter(({ v }) => !v);
+  const bare = slots.filter(({ hasVelocity }) => !hasVelocity);
   if (bare.length === 0) return;
-  const made = zerosFor(bare.map(({ model }) => model));
+  const made = zerosFor(bare);
   bare.forEach((slot, i) => {
     slot.v = checkLeaf(made[i], slot.velocityName);
   });
 }
 
 /** The places with a slot for every leaf of `node`; the same object where nothing is missing. */
-function grow(
-  place: Node<Place>,
-  node: Node<CheckedLeaf>,
-  name: string,
-  make: (leaf: CheckedLeaf) => Slot,
-  slots: Slot[],
-): Node<Place> {
+function grow(place: Node<Place>, node: Node<CheckedLeaf>, name: string, path: Path, slots: Slot[]): Node<Place> {
   if (place !== BLANK && kindOf(place) !== kindOf(node)) throw changedTree(name, place, node);
-  if ('leaf' in node) {
-    const there = 'leaf' in place ? place.leaf : undefined;
-    if (there) checkAlike(node.leaf, there.model);
-    const slot = there ?? make(node.leaf);
+  if (isLeafNode(node)) {
+    const there = isLeafNode(place) ? place.leaf : undefined;
+    if (there) checkAlike(node.leaf, there);
+    const slot = there ?? new Slot(path, node.leaf);
     slots.push(slot);
-    return there ? place : { leaf: slot };
+    return there ? place : leafNode(slot);
   }
-  const former = 'leaf' in place ? undefined : place;
+  const former = isLeafNode(place) ? undefined : place;
   const children = new Map(former?.children.map((child, i) => [keyAt(former, i), child]));
   let isSame = former !== undefined;
+  const prefix = path === undefined ? '' : `${path}.`;
   node.children.forEach((child, i) => {
     const key = keyAt(node, i);
     const there = children.get(key) ?? BLANK;
-    const grown = grow(there, child, `${name}.${key}`, make, slots);
+    const grown = grow(there, child, `${name}.${key}`, prefix + key, slots);
     isSame &&= grown === there;
     children.set(key, grown);
   });
@@ -149,12 +174,12 @@ function changedTree(name: string, place: Node<Place>, received: Node<CheckedLea
 }
 
 function velocitiesOf(node: Node<Place>): Node<CheckedLeaf> {
-  if ('leaf' in node) return node.leaf?.v ? { leaf: node.leaf.v } : EMPTY;
+  if (isLeafNode(node)) return node.leaf?.v ? leafNode(node.leaf.v) : EMPTY;
   return { ...node, children: node.children.map(velocitiesOf) };
 }
 
 function slotsOver(velocities: Node<CheckedLeaf>, path: Path): Node<Place> {
-  if ('leaf' in velocities) return { leaf: new Slot(path, velocities.leaf, velocities.leaf) };
+  if (isLeafNode(velocities)) return leafNode(new Slot(path, velocities.leaf, velocities.leaf));
   if (velocities.keys?.length === 0) return BLANK;
   const children = velocities.children.map((child, i) => slotsOver(child, prefixed(path, keyAt(velocities, i))));
   return { ...velocities, children };
@@ -174,16 +199,16 @@ const stateReader: Reader<CheckedLeaf> = {
 
 /** The velocities of a state, each in the place of its parameter. */
 function withoutV(state: Node<CheckedLeaf>): Node<CheckedLeaf> {
-  if ('leaf' in state) throw stateReader.refuse(state.leaf.leaf, state.leaf.name);
+  if (isLeafNode(state)) throw stateReader.refuse(state.leaf.leaf, state.leaf.name);
   const [only] = state.children;
-  if (state.keys?.length === 1 && state.keys[0] === 'v' && 'leaf' in only) return only;
+  if (state.keys?.length === 1 && state.keys[0] === 'v' && isLeafNode(only)) return only;
   return { ...state, children: state.children.map(withoutV) };
 }
 
 /** The state that belongs to the places: each slot as `{ v }`, also where it has no velocity yet. */
 function stateOf(node: Node<Place>): Node<Slot> {
-  if (!('leaf' in node)) return { ...node, children: node.children.map(stateOf) };
-  return node.leaf ? { container: {}, keys: ['v'], children: [{ leaf: node.leaf }] } : EMPTY;
+  if (!isLeafNode(node)) return { ...node, children: node.children.map(stateOf) };
+  return node.leaf ? { container: {}, keys: ['v'], children: [leafNode(node.leaf)] } : EMPTY;
 }
 
 /** Each velocity of a state beside its slot. Throws with every difference. */
@@ -192,12 +217,12 @@ function matchState(root: Node<Place>, state: Node<CheckedLeaf>, name: string): 
   const differences: Difference[] = [];
   compareTrees(stateOf(root), state, name, {
     pair: (slot, v, path) => {
-      const difference = leafDifference(v, slot.v ?? slot.model, path);
+      const difference = leafDifference(v, slot, path);
       if (difference) differences.push(difference);
       else pairs.push([slot, v]);
     },
     differ: (difference, absent) => {
-      const isOptional = absent && 'leaf' in absent && !absent.leaf.v;
+      const isOptional = absent && isLeafNode(absent) && !absent.leaf.hasVelocity;
       if (!isOptional) differences.push(difference);
     },
   });

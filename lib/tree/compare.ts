@@ -1,7 +1,7 @@
 // How two leaves differ, and how two trees do: the one comparison behind steps, states and files.
 import { rangeError, typeError, Verbatim } from '../errors';
 import { type CheckedLeaf, sameShape, showShape } from './leaf';
-import { keyAt, kindOf, type Node } from './tree';
+import { isLeafNode, keyAt, kindOf, type Node } from './tree';
 
 /** Something in which a file and a tree differ. */
 export interface Difference {
@@ -56,7 +56,7 @@ export function leafDifference(leaf: LeafLayout, model: LeafLayout, path: string
 }
 
 /** Throws unless `leaf` has the dtype, the length and, where both have one, the shape of `model`. */
-export function checkAlike(leaf: CheckedLeaf, model: CheckedLeaf): void {
+export function checkAlike(leaf: CheckedLeaf, model: LeafLayout & { readonly name: string }): void {
   const found = compareLeaves(leaf, model);
   if (!found) return;
   const { aspect, expected, received } = found;
@@ -75,11 +75,11 @@ export interface Comparison<A, B> {
 
 /** Walks two trees side by side, by structure, in the order of `received`. `path` is the name of both. */
 export function compareTrees<A, B>(expected: Node<A>, received: Node<B>, path: string, to: Comparison<A, B>): void {
-  if ('leaf' in expected && 'leaf' in received) {
+  if (isLeafNode(expected) && isLeafNode(received)) {
     to.pair(expected.leaf, received.leaf, path);
     return;
   }
-  if ('leaf' in expected || 'leaf' in received || kindOf(expected) !== kindOf(received)) {
+  if (isLeafNode(expected) || isLeafNode(received) || kindOf(expected) !== kindOf(received)) {
     to.differ({ path, kind: 'shape', expected: kindOf(expected), received: kindOf(received) });
     return;
   }

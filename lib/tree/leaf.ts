@@ -4,17 +4,23 @@ import { arrayName, type Dtype, DTYPES, holds, itemSize, type LeafData } from '.
 import { coded, rangeError, show, typeError, Verbatim } from '../errors';
 import type { Reader } from './tree';
 
-/** A leaf that has been checked. */
-export interface CheckedLeaf {
-  /** The object that stands in the tree. */
-  readonly leaf: object;
-  /** Its elements. A Float16Array stands for itself; the addon reads it as words. */
-  readonly data: LeafData;
+/** The layout of a leaf. */
+export interface Layout {
   readonly dtype: Dtype;
   /** `undefined` for a bare typed array. */
   readonly shape: readonly number[] | undefined;
   /** Elements. */
   readonly length: number;
+}
+
+/** A leaf that has been read and checked. Nothing of the caller's is read again. */
+export interface CheckedLeaf extends Layout {
+  /** The object that stands in the tree. */
+  readonly leaf: object;
+  /** Its elements. A Float16Array stands for itself; the addon reads it as words. */
+  readonly data: LeafData;
+  /** True if `shape` is the caller's own array, which can't change. */
+  readonly hasConstantShape: boolean;
   /** For messages: 'parameters.layers.0.weight'. */
   readonly name: string;
 }
@@ -94,7 +100,7 @@ export function checkLeaf(leaf: object, name: string): CheckedLeaf {
   if (ArrayBuffer.isView(leaf)) {
     const dtype = bareDtype(leaf);
     if (!dtype) throw typeError('invalid-leaf', name, LEAF.text, leaf);
-    return finish(leaf, leaf as LeafData, dtype, undefined, name);
+    return finish(leaf, leaf as LeafData, dtype, undefined, name, false);
   }
   const { data, shape, dtype } = leaf as { data: unknown; shape: unknown; dtype: unknown };
   const known = DTYPES.find((one) => one === dtype);
@@ -102,7 +108,9 @@ export function checkLeaf(leaf: object, name: string): CheckedLeaf {
   if (!holds(known, data)) {
     throw typeError('invalid-leaf', `${name}.data`, `${arrayName(known)} for dtype ${known}`, data);
   }
-  return finish(leaf, data, known, checkShape(shape, `${name}.shape`), name);
+  const isFixed = isConstant(shape);
+  const axes = checkShape(shape, `${name}.shape`);
+  return finish(leaf, data, known, isFixed ? (shape as readonly number[]) : axes, name, isFixed);
 }
 
 function finish(
@@ -111,6 +119,7 @@ function finish(
   dtype: Dtype,
   shape: readonly number[] | undefined,
   name: string,
+  hasConstantShape: boolean,
 ): CheckedLeaf {
   if (isDetached(data)) throw detached(name);
   const length = lengthOf(data);
@@ -122,7 +131,7 @@ function finish(
       length,
     );
   }
-  return { leaf, data, dtype, shape, length, name };
+  return { leaf, data, dtype, shape, length, hasConstantShape, name };
 }
 
 function detached(name: string): Error {
@@ -130,8 +139,20 @@ function detached(name: string): Error {
 }
 
 /** Throws if the memory of `leaf` is gone: a getter that ran since the leaf was read can have taken it away. */
-export function checkStillThere({ data, length, name }: CheckedLeaf): void {
-  if (lengthOf(data) !== length) throw detached(name);
+export function checkStillThere(leaf: CheckedLeaf): void {
+  if (!isStillThere(leaf)) throw detached(leaf.name);
+}
+
+/** True if the memory is as it was read. Runs none of the caller's code. */
+export function isStillThere({ data, length }: { readonly data: LeafData; readonly length: number }): boolean {
+  // An empty array has length 0 with and without its buffer.
+  return lengthOf(data) === length && (length > 0 || !isDetached(data));
+}
+
+/** True for a frozen array of values, such as the shapes that this package makes. A proxy may answer otherwise later. */
+function isConstant(shape: unknown): boolean {
+  if (types.isProxy(shape) || !Array.isArray(shape) || !Object.isFrozen(shape)) return false;
+  return shape.every((_, i) => Object.getOwnPropertyDescriptor(shape, i)?.get === undefined);
 }
 
 /** Elements of a shape. */

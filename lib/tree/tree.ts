@@ -8,8 +8,22 @@ export interface Branch<L> {
   readonly children: readonly Node<L>[];
 }
 
+/** A leaf. Made by `leafNode`: its own `children` hides one that somebody gave to Object.prototype. */
+export interface LeafNode<L> {
+  readonly leaf: L;
+  readonly children: undefined;
+}
+
 /** A tree that has been read. `L` stands for a leaf. */
-export type Node<L> = Branch<L> | { readonly leaf: L };
+export type Node<L> = Branch<L> | LeafNode<L>;
+
+export function leafNode<L>(leaf: L): LeafNode<L> {
+  return { leaf, children: undefined };
+}
+
+export function isLeafNode<L>(node: Node<L>): node is LeafNode<L> {
+  return node.children === undefined;
+}
 
 /** How a kind of tree recognises and reads its leaves. */
 export interface Reader<L> {
@@ -42,7 +56,7 @@ export function readTree<L>(tree: unknown, name: string, reader: Reader<L>): Nod
 }
 
 function readNode<L>(value: unknown, name: string, walk: Walk<L>): Node<L> {
-  if (walk.reader.isLeaf(value)) return { leaf: walk.reader.read(value, name) };
+  if (walk.reader.isLeaf(value)) return leafNode(walk.reader.read(value, name));
   if (typeof value !== 'object' || value === null) throw walk.reader.refuse(value, name);
   const isArray = Array.isArray(value);
   if (!isArray && !isPlain(value)) throw walk.reader.refuse(value, name);
@@ -63,9 +77,10 @@ function readNode<L>(value: unknown, name: string, walk: Walk<L>): Node<L> {
   }
   walk.ancestors.add(value);
   const keys = isArray ? checkArray(value as unknown[], name) : checkKeys(value, name);
+  const prefix = `${name}.`;
   const children = keys.map((key) => {
     walk.dotted ||= key.includes('.');
-    return readNode(readProperty(value, key, name), `${name}.${key}`, walk);
+    return readNode(readProperty(value, key, name), prefix + key, walk);
   });
   walk.ancestors.delete(value);
   return { container: value, keys: isArray ? undefined : keys, children };
@@ -132,7 +147,7 @@ function readProperty(container: object, key: string, name: string): unknown {
 }
 
 function checkNames<L>(node: Node<L>, name: string, names: Set<string>): void {
-  if ('leaf' in node) {
+  if (isLeafNode(node)) {
     if (names.has(name))
       throw coded(
         RangeError,
@@ -154,14 +169,14 @@ export function keyAt(branch: Branch<unknown>, i: number): string {
 
 /** All leaves, in the tree's order. */
 export function leavesOf<L>(node: Node<L>, into: L[] = []): L[] {
-  if ('leaf' in node) into.push(node.leaf);
+  if (isLeafNode(node)) into.push(node.leaf);
   else for (const child of node.children) leavesOf(child, into);
   return into;
 }
 
 /** A new tree of the same structure. `make` returns each of its leaves. */
 export function buildTree<L>(node: Node<L>, make: (leaf: L) => unknown): unknown {
-  if ('leaf' in node) return make(node.leaf);
+  if (isLeafNode(node)) return make(node.leaf);
   const values = node.children.map((child) => buildTree(child, make));
   const { keys } = node;
   return keys ? Object.fromEntries(keys.map((key, i) => [key, values[i]])) : values;
@@ -169,12 +184,12 @@ export function buildTree<L>(node: Node<L>, make: (leaf: L) => unknown): unknown
 
 /** The kind of a node, for messages. */
 export function kindOf(node: Node<unknown>): string {
-  return 'leaf' in node ? 'a leaf' : node.keys ? 'an object' : 'an array';
+  return isLeafNode(node) ? 'a leaf' : node.keys ? 'an object' : 'an array';
 }
 
 /** The same nodes over other leaves. */
 export function mapTree<L, M>(node: Node<L>, change: (leaf: L) => M): Node<M> {
-  if ('leaf' in node) return { leaf: change(node.leaf) };
+  if (isLeafNode(node)) return leafNode(change(node.leaf));
   return { ...node, children: node.children.map((child) => mapTree(child, change)) };
 }
 

@@ -3,12 +3,21 @@
 // reads it whole, and that would take longer still. dist/metal-sgd.mjs gives ES modules the same instance. Tests, and
 // declarations, use the modules that tsc makes.
 import { buildSync } from 'esbuild';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { root } from '../lib/run.mjs';
 
 const dist = join(root, 'dist');
+
+/** esbuild's helpers, safe beside properties that somebody added to Object.prototype. */
+function hardened(text) {
+  const loop = 'for (var name in all)';
+  if (!text.includes(loop)) throw new Error('esbuild writes another export helper: adapt bundle.mjs');
+  const end = text.indexOf('\n\n', text.indexOf('__toCommonJS ='));
+  const helpers = text.slice(0, end).replace(loop, 'for (var name of Object.keys(all))');
+  return helpers.replaceAll(/\{ (get|value):/g, '{ __proto__: null, $1:') + text.slice(end);
+}
 
 buildSync({
   absWorkingDir: root,
@@ -21,6 +30,8 @@ buildSync({
   external: ['node-gyp-build'],
   logLevel: 'warning',
 });
+const library = join(dist, 'library.cjs');
+writeFileSync(library, hardened(readFileSync(library, 'utf8')));
 const names = Object.keys(createRequire(import.meta.url)(join(dist, 'library.cjs'))).sort();
 writeFileSync(
   join(dist, 'metal-sgd.cjs'),

@@ -87,7 +87,7 @@ export default [
     file: 'native/metal/backend.mm',
     find: 'SgdParams<float> params = sgd_params<float>(given);',
     replace:
-      'SgdParams<float> params = sgd_params<float>(given);\n  params.gradient_scale = static_cast<float>(1 - given.dampening);',
+      'SgdParams<float> params = sgd_params<float>(given);\n  params.undampened = static_cast<float>(1 - given.dampening);',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {
@@ -96,7 +96,7 @@ export default [
     file: 'native/metal/backend.mm',
     find: 'SgdParams<float> params = sgd_params<float>(given);',
     replace:
-      'SgdParams<float> params = sgd_params<float>(given);\n  params.gradient_scale = 1.0f - static_cast<float>(given.dampening);',
+      'SgdParams<float> params = sgd_params<float>(given);\n  params.undampened = 1.0f - static_cast<float>(given.dampening);',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {
@@ -396,6 +396,7 @@ export default [
     why: 'The buffers of an arena are found by its address.',
     file: 'native/metal/arena.mm',
     edits: [
+      { find: ' && known->bytes_ == arena.bytes', replace: '' },
       {
         find: 'std::shared_ptr<ArenaBuffers> known = all.by_id[arena.id].lock();',
         replace:

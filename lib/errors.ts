@@ -21,6 +21,8 @@ export type ErrorCode =
   | 'memory-overlap'
   | 'missing-parameter'
   | 'no-gpu'
+  | 'no-memory'
+  | 'no-thread'
   | 'not-shared'
   | 'shape-mismatch'
   | 'state-mismatch';
@@ -62,12 +64,21 @@ export function asMetalError(error: unknown): unknown {
   return known ? new MetalError(known, String(message), { cause: error }) : error;
 }
 
+/** The errors that carry a code of ours. */
+const ours = new WeakSet<object>();
+
 type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
 
 /** An error of class `kind` that carries `code`. */
 export function coded(kind: ErrorClass, code: ErrorCode, message: string, cause?: unknown): Error {
   const error = cause === undefined ? new kind(message) : new kind(message, { cause });
+  ours.add(error);
   return Object.assign(error, { code });
+}
+
+/** True for an error that this package made. */
+export function isOurs(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && ours.has(error);
 }
 
 /** A wrong type: `what: expected E, received R`. */

@@ -6,6 +6,7 @@ import { makeVelocities, Slot } from '../state/slots';
 import type { State } from '../state/state';
 import { checkAlike } from '../tree/compare';
 import { type CheckedLeaf, checkLeaf, checkStillThere, looksLikeLeaf, notALeaf } from '../tree/leaf';
+import { guardReading } from '../tree/tree';
 import type { Leaf } from '../tree/types';
 import { prepare, withVelocities } from './plan';
 import type { Runner } from './runner';
@@ -56,8 +57,10 @@ export function applySingle(
 }
 
 function checkSingle(leaf: unknown, name: string): CheckedLeaf {
-  if (!looksLikeLeaf(leaf)) throw notALeaf(leaf, name);
-  return checkLeaf(leaf, name);
+  return guardReading(name, () => {
+    if (!looksLikeLeaf(leaf)) throw notALeaf(leaf, name);
+    return checkLeaf(leaf, name);
+  });
 }
 
 function checkState(state: unknown): void {

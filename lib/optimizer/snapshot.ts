@@ -53,11 +53,15 @@ export class Snapshot {
   /** True if the same objects stand at the same keys, in the same order, and all memory is still there. */
   holdsFor(parameters: unknown, gradients: unknown): boolean {
     if (parameters !== this.#parameters || gradients !== this.#gradients) return false;
-    for (const branch of this.#branches) {
-      if (!isSameBranch(branch)) return false;
+    try {
+      for (const branch of this.#branches) {
+        if (!isSameBranch(branch)) return false;
+      }
+      // Memory last: a getter of the tree could detach it. This check runs none of the caller's code.
+      return this.#tensors.areSame() && this.#isMemorySame();
+    } catch {
+      return false; // a getter threw: whoever reads the trees again says so
     }
-    // Memory last: a getter of the tree could detach it. This check runs none of the caller's code.
-    return this.#tensors.areSame() && this.#isMemorySame();
   }
 
   #isMemorySame(): boolean {

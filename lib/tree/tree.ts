@@ -1,5 +1,5 @@
 // Trees: reads one into nodes, with every check of its structure, and builds others like it.
-import { coded, rangeError, typeError, Verbatim } from '../errors';
+import { coded, isOurs, rangeError, typeError, Verbatim } from '../errors';
 
 /** A branch: `keys` of an object, or `undefined` for an array. */
 export interface Branch<L> {
@@ -50,9 +50,24 @@ interface Walk<L> {
 /** Reads a whole tree. Throws for cycles, holes, symbol keys and whatever else is no tree. */
 export function readTree<L>(tree: unknown, name: string, reader: Reader<L>): Node<L> {
   const walk: Walk<L> = { reader, ancestors: new Set(), names: new Set(), dotted: false };
-  const node = readNode(tree, name, walk);
+  const node = guardReading(name, () => readNode(tree, name, walk));
   if (walk.dotted) checkNames(node, name, walk.names);
   return node;
+}
+
+/** Runs the caller's getters and traps. What they throw becomes the cause of an error with a code. */
+export function guardReading<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (isOurs(cause)) throw cause;
+    throw coded(
+      TypeError,
+      'invalid-tree',
+      `${name}: expected a leaf or a tree, received one that throws when it is read`,
+      cause,
+    );
+  }
 }
 
 function readNode<L>(value: unknown, name: string, walk: Walk<L>): Node<L> {

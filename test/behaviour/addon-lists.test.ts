@@ -1,0 +1,62 @@
+// The addon's lists and ours: names on one side only are an error. And what the addon refuses by itself.
+import { checkConstants } from '../../lib/addon/constants';
+import { constants, native } from '../../lib/addon/native';
+import { Settings } from '../../lib/addon/settings';
+import { zeros } from '../../lib/index';
+import { failureOf, rejectionOf } from '../helpers/failures';
+
+describe('an addon of another version is refused with code addon', () => {
+  const lists = ['dtypes', 'targets', 'outcomes', 'settings', 'gpuErrors'] as const;
+  const refusal = (changed: object): unknown =>
+    failureOf(() => checkConstants({ constants: () => ({ ...constants(), version: '0.0.7', ...changed }) }));
+
+  test.each(lists)('if %s lacks a name', (list) => {
+    const received = (constants()[list] as string[]).slice(1);
+    expect(refusal({ [list]: received })).toMatchObject({
+      code: 'addon',
+      message: expect.stringMatching(
+        /belongs to 0\.0\.7, and this is metal-sgd \d+\.\d+\.\d+: .*METAL_SGD_PREBUILD/,
+      ) as string,
+    });
+  });
+
+  test.each(lists)('if %s has a name more', (list) => {
+    expect(refusal({ [list]: [...constants()[list], 'another'] })).toMatchObject({ code: 'addon' });
+  });
+
+  test('if it has no lists at all', () => {
+    const { code, message } = failureOf(() => checkConstants({}));
+    expect(code).toBe('addon');
+    expect(message).toContain('belongs to an earlier version');
+  });
+
+  test('but the order of names is its own affair', () => {
+    const reversed = { ...constants(), outcomes: [...constants().outcomes].reverse() };
+    expect(checkConstants({ constants: () => reversed })).toBe(reversed);
+  });
+});
+
+test('the addon refuses a second step of a prepared tree while one is pending', async () => {
+  const settings = new Settings();
+  const { dtypes, targets } = constants();
+  const [w, g] = [zeros(1 << 20), zeros(1 << 20)];
+  const tree = native().prepareStep(
+    [w.data],
+    [g.data],
+    [null],
+    Uint8Array.of(dtypes.indexOf('float32')),
+    new Int32Array(6).fill(-1),
+    settings.row,
+    targets.indexOf('cpu'),
+    [],
+  );
+  const first = native().stepAsync(tree, [w, g]);
+  const again = (): void => {
+    native().step(tree);
+  };
+  expect(failureOf(again).message).toContain('a step of this tree is pending');
+  const second = rejectionOf(Promise.resolve().then(() => native().stepAsync(tree, [w, g])));
+  await first;
+  expect((await second).message).toContain('a step of this tree is pending');
+  native().step(tree);
+});

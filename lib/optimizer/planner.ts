@@ -42,6 +42,11 @@ export class Planner {
     const last = this.#last;
     // A getter of the trees may have assigned a momentum, which ends the plan.
     if (last?.fits(parameters, gradients) && last === this.#last && (!shared || last.isShared)) return last;
+    return this.#newPlan(parameters, gradients, shared);
+  }
+
+  /** Apart from `plan`, which is small so that the compiler inlines it. */
+  #newPlan(parameters: unknown, gradients: unknown, shared: boolean): Plan {
     const trees = readTrees(parameters, gradients);
     const { stepped, commit } = this.#match(trees);
     if (shared) for (const { parameter, gradient } of stepped) checkShared(parameter, gradient);

@@ -27,14 +27,13 @@ export class Queue {
 
   /** Throws with code `busy` while anything is pending; `what` is the caller's name. */
   assertIdle(what: string): void {
-    this.#assertNotLoading(what);
-    if (this.#first) throw this.#busy(what);
+    if (this.#isLoading || this.#first) throw this.#busy(what);
   }
 
   /** Throws as `assertIdle`. Until `end`, other calls throw too: getters and schedules may not call the optimizer. */
   begin(what: string): void {
-    this.assertIdle(what);
-    this.#enter(what);
+    if (this.#isLoading || this.#first || this.#running !== undefined) throw this.#busy(what);
+    this.#running = what;
   }
 
   end(): void {
@@ -43,14 +42,7 @@ export class Queue {
 
   /** Runs `work` between `begin` and `end`. */
   call<T>(what: string, work: () => T): T {
-    this.assertIdle(what);
-    return this.callAsync(what, work);
-  }
-
-  /** The same beside pending work. */
-  callAsync<T>(what: string, work: () => T): T {
-    this.#assertNotLoading(what);
-    this.#enter(what);
+    this.begin(what);
     try {
       return work();
     } finally {
@@ -58,20 +50,31 @@ export class Queue {
     }
   }
 
-  #enter(what: string): void {
-    if (this.#running === undefined) this.#running = what;
-    else throw coded(Error, 'busy', `${what}: ${this.#running} is still reading; a getter or schedule may not call it`);
+  /** The same beside pending work. */
+  callAsync<T>(what: string, work: () => T): T {
+    if (this.#isLoading || this.#running !== undefined) throw this.#busy(what);
+    this.#running = what;
+    try {
+      return work();
+    } finally {
+      this.end();
+    }
   }
 
-  #assertNotLoading(what: string): void {
-    if (this.#isLoading) throw coded(Error, 'busy', `${what}: a load is still running; await it first`);
-  }
-
+  /** Why a call can't be taken now, and what to do. */
   #busy(what: string): Error {
+    return coded(Error, 'busy', `${what}: ${this.#reason()}`);
+  }
+
+  #reason(): string {
+    if (this.#isLoading) return 'a load is still running; await it first';
+    if (this.#running !== undefined) {
+      return `${this.#running} is still reading its arguments; a getter or a schedule may not call the optimizer`;
+    }
     const steps = this.#steps;
-    if (steps === 0) return coded(Error, 'busy', `${what}: a save is still being written; await it first`);
-    const text = steps === 1 ? '1 asynchronous step is' : `${String(steps)} asynchronous steps are`;
-    return coded(Error, 'busy', `${what}: ${text} still pending; await ${steps === 1 ? 'it' : 'them'} first`);
+    if (steps === 0) return 'a save is still being written; await it first';
+    if (steps === 1) return '1 asynchronous step is still pending; await it first';
+    return `${String(steps)} asynchronous steps are still pending; await them first`;
   }
 
   /** Steps that are pending. */

@@ -75,10 +75,10 @@ export default [
   },
   {
     name: 'sgd-busy-not-thrown',
-    why: 'Nothing is refused while steps are pending.',
+    why: 'A step may be taken while asynchronous ones are pending.',
     file: 'lib/optimizer/queue.ts',
-    find: 'if (this.#first) throw this.#busy(what);',
-    replace: "if (this.#first && what === '') throw this.#busy(what);",
+    find: 'if (this.#isLoading || this.#first || this.#running',
+    replace: 'if (this.#isLoading || this.#running',
     caughtBy: 'test/behaviour/async.test.ts',
   },
   {
@@ -233,8 +233,10 @@ export default [
     name: 'reentry-allowed',
     why: 'A getter or a schedule may start a step while another reads its arguments.',
     file: 'lib/optimizer/queue.ts',
-    find: 'if (this.#running === undefined) this.#running = what;',
-    replace: "if (what !== '') this.#running = what;",
+    edits: [
+      { find: 'this.#first || this.#running !== undefined) throw', replace: 'this.#first) throw' },
+      { find: 'if (this.#isLoading || this.#running !== undefined) throw', replace: 'if (this.#isLoading) throw' },
+    ],
     caughtBy: 'test/behaviour/hostile.test.ts',
   },
   {

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the Metal simulator needs on Debian and Ubuntu, and does nothing where it is there
-# already. Elsewhere it says what to install and fails: the simulator is never skipped in silence.
-# Arguments are more packages that the caller needs.
+# Installs what the Metal simulator needs on Debian and Ubuntu; does nothing if it is there already.
+# Elsewhere it says what to install and fails: the simulator is never skipped in silence. Arguments
+# are more packages to install.
 set -eu
 
 # clang compiles Objective-C++ and the kernels; gobjc brings GCC's Objective-C runtime, which
@@ -9,7 +9,7 @@ set -eu
 packages="clang-19 lld-19 gobjc gnustep-make libgnustep-base-dev libblocksruntime-dev $*"
 
 explain() {
-  echo "metal-sim: $1" >&2
+  echo "metal-sgd: $1" >&2
   echo "The Metal simulator needs clang 19, lld 19, GNUstep base with GCC's libobjc, and libBlocksRuntime," >&2
   echo "by the names of Debian 12 and Ubuntu 24.04:" >&2
   echo "  apt-get install --no-install-recommends $packages" >&2
@@ -35,7 +35,7 @@ else
   explain "missing:$missing (and no right to install them)"
 fi
 
-echo "metal-sim: installing$missing" >&2
+echo "metal-sgd: installing$missing" >&2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 install_missing() {

@@ -1,4 +1,4 @@
-// Runs a command in the package's folder; quiet unless it fails, which ends the process.
+// Runs commands in the package's folder. One that fails ends the process.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -11,7 +11,18 @@ export function fail(message) {
   process.exit(1);
 }
 
-/** `hint` is printed after what the command said, if it fails. */
+/** Runs a command in sight of the user. */
+export function runVisibly(command, args, environment = {}) {
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...environment },
+  });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Runs a command that is quiet unless it fails. `hint` is printed after what it said then. */
 export function runQuietly(command, args, { environment = {}, hint = '' } = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     cwd: root,

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { root, runVisibly } from '../lib/run.mjs';
 
 const newest = process.argv.includes('--newest');
 const jestArguments = process.argv.slice(2).filter((argument) => argument !== '--newest');
@@ -15,23 +15,16 @@ const PINNED = [
   'numpy==2.4.6',
 ];
 const PACKAGES = newest ? PINNED.map((pinned) => pinned.split('==')[0]) : PINNED;
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const environment = join(root, 'node_modules', '.cache', 'metal-sgd-interop');
 const python = join(environment, 'bin', 'python');
 const stamp = join(environment, 'packages.txt');
-
-function run(command, args, env = {}) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
-  if (error) throw error;
-  if (status !== 0) process.exit(status ?? 1);
-}
 
 /** Python's own tool for environments: a package of its own on Debian and Ubuntu, which is installed if it is missing. */
 function makeEnvironment() {
   const make = () => spawnSync('python3', ['-m', 'venv', environment], { stdio: 'ignore' }).status === 0;
   if (make()) return;
   rmSync(environment, { recursive: true, force: true });
-  run('sh', [join('scripts', 'lib', 'install.sh'), 'python3-venv']);
+  runVisibly('sh', [join('scripts', 'lib', 'install.sh'), 'python3-venv']);
   if (make()) return;
   console.error('metal-sgd: test:interop needs Python 3.10 or newer with venv.');
   process.exit(1);
@@ -44,11 +37,11 @@ function isReady() {
 if (!isReady()) {
   rmSync(environment, { recursive: true, force: true });
   makeEnvironment();
-  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
-  if (newest) run(python, ['-m', 'pip', 'list', '--disable-pip-version-check']);
+  runVisibly(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
+  if (newest) runVisibly(python, ['-m', 'pip', 'list', '--disable-pip-version-check']);
   writeFileSync(stamp, PACKAGES.join('\n'));
 }
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
-run(process.execPath, [jest, '--testPathPatterns', '/test/interop/', ...jestArguments], {
+runVisibly(process.execPath, [jest, '--testPathPatterns', '/test/interop/', ...jestArguments], {
   METAL_SGD_PYTHON: python,
 });

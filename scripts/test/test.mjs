@@ -1,9 +1,9 @@
 // Runs the tests: types, then Jest on the CPU, then everything again on a GPU - Apple's on a Mac, the simulated one on
 // Linux. `--long` runs test/long on the CPU instead; `--cpu` what needs neither a GPU nor a simulator, for Windows, musl,
 // arm64 Linux and Macs with Intel processors. Other arguments go to Jest.
-import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { buildSim, simFolder } from '../build/sim.mjs';
+import { runVisibly } from '../lib/run.mjs';
 
 const require = createRequire(import.meta.url);
 const long = process.argv.includes('--long');
@@ -12,14 +12,7 @@ const jestArguments = process.argv.slice(2).filter((argument) => !['--long', '--
 /** What runs on every device. */
 const DEVICE_TESTS = 'behaviour/|values/|checkpoint/';
 
-function run(environment, ...command) {
-  const { status, error } = spawnSync(process.execPath, command, {
-    stdio: 'inherit',
-    env: { ...process.env, ...environment },
-  });
-  if (error) throw error;
-  if (status !== 0) process.exit(status ?? 1);
-}
+const run = (environment, ...command) => runVisibly(process.execPath, command, environment);
 
 function jest(title, environment, paths) {
   console.log(`\n== ${title}`);

@@ -117,7 +117,13 @@ describe('trees that are refused', () => {
         },
       },
     );
-    expect(() => loose(new SGD(1)).update(hostile, {})).toThrow(cause);
+    let error: unknown;
+    try {
+      loose(new SGD(1)).update(hostile, {});
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: 'invalid-tree', cause });
   });
 
   test('zeros and zerosLike refuse the same', () => {

@@ -1,21 +1,28 @@
 // The addon's exports. `lib/addon/native.ts` gives them their types.
 #include "environment.h"
+#include "guarded.h"
 
 namespace metal_sgd {
 
+/// A verb whose C++ exceptions become JavaScript errors: one that left it would end the process.
+template <auto kVerb>
+static auto verb(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return kVerb(info); });
+}
+
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment);
-  exports["addresses"] = Napi::Function::New(env, addresses);
-  exports["adjustExternalMemory"] = Napi::Function::New(env, adjust_external_memory);
-  exports["askForHugePages"] = Napi::Function::New(env, ask_for_huge_pages);
-  exports["constants"] = Napi::Function::New(env, constants);
-  exports["machine"] = Napi::Function::New(env, machine);
-  exports["setThreads"] = Napi::Function::New(env, set_threads);
-  exports["chooseInstructionSet"] = Napi::Function::New(env, choose_instruction_set);
-  exports["prepareStep"] = Napi::Function::New(env, prepare_step);
-  exports["release"] = Napi::Function::New(env, release);
-  exports["step"] = Napi::Function::New(env, step);
-  exports["stepAsync"] = Napi::Function::New(env, step_async);
+  exports["addresses"] = Napi::Function::New(env, verb<addresses>);
+  exports["adjustExternalMemory"] = Napi::Function::New(env, verb<adjust_external_memory>);
+  exports["askForHugePages"] = Napi::Function::New(env, verb<ask_for_huge_pages>);
+  exports["constants"] = Napi::Function::New(env, verb<constants>);
+  exports["machine"] = Napi::Function::New(env, verb<machine>);
+  exports["setThreads"] = Napi::Function::New(env, verb<set_threads>);
+  exports["chooseInstructionSet"] = Napi::Function::New(env, verb<choose_instruction_set>);
+  exports["prepareStep"] = Napi::Function::New(env, verb<prepare_step>);
+  exports["release"] = Napi::Function::New(env, verb<release>);
+  exports["step"] = Napi::Function::New(env, verb<step>);
+  exports["stepAsync"] = Napi::Function::New(env, verb<step_async>);
   return exports;
 }
 

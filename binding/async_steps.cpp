@@ -99,9 +99,7 @@ void AsyncSteps::settle(Napi::Env env, Napi::Function, AsyncSteps* steps, Job* b
 Napi::Value step_async(const Napi::CallbackInfo& info) {
   SharedTree& tree = tree_of(info[0]);
   auto* environment = info.Env().GetInstanceData<Environment>();
-  return guarded(info.Env(), [&] {
-    return environment->async_steps.start(info.Env(), tree, info[1].As<Napi::Object>());
-  });
+  return environment->async_steps.start(info.Env(), tree, info[1].As<Napi::Object>());
 }
 
 }  // namespace metal_sgd

@@ -2,7 +2,6 @@
 #include "bound_tree.h"
 
 #include "environment.h"
-#include "guarded.h"
 #include "spans.h"
 #include "view.h"
 
@@ -102,33 +101,33 @@ struct Leaves {
 
 }  // namespace
 
-/// prepareStep(parameters, gradients: TypedArray[], velocities: (TypedArray | null)[],
-///             dtypes: Uint8Array, places: Int32Array, settings: Float64Array, target: number,
-///             arenas: { id: bigint, pages: Float64Array }[]): External
+/// prepareStep({ parameters, gradients: TypedArray[], velocities: (TypedArray | null)[],
+///               dtypes: Uint8Array, places: Int32Array, settings: Float64Array, target: number,
+///               arenas: { id: bigint, pages: Float64Array }[] }): External
 /// places holds two numbers for each leaf's parameter, gradient and velocity: the index of its
 /// arena and which leaf of the arena it is, whole; -1 for none. An arena beyond the list joins
-/// leaves, but no GPU uses it.
+/// leaves, but no GPU uses it. One argument, since node-addon-api allocates room for more than six.
 Napi::Value prepare_step(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    View settings = view_of(info[5]);
-    std::vector<Arena> arenas = arenas_of(info[7].As<Napi::Array>());
-    Leaves leaves{info[0].As<Napi::Array>(),      info[1].As<Napi::Array>(),
-                  info[2].As<Napi::Array>(),      info[3].As<Napi::Uint8Array>(),
-                  info[4].As<Napi::Int32Array>(), arenas};
-    if (!leaves.are_complete() || settings.length < kSettings) {
-      throw Napi::Error::New(env, "prepareStep: lists of unequal length");
-    }
-    std::vector<PlacedLeaf> placed;
-    for (uint32_t i = 0; i < leaves.parameters.Length(); i++) placed.push_back(leaves.at(i));
-    auto target = static_cast<Target>(info[6].As<Napi::Number>().Uint32Value());
-    auto tree = std::make_unique<SharedTree>(new BoundTree{
-        TreeStep(join_leaves(placed), target), reinterpret_cast<double*>(settings.data)});
-    auto external = Napi::External<SharedTree>::New(
-        env, tree.get(), [](Napi::Env, SharedTree* data) { delete data; });
-    tree.release();
-    return external;
-  });
+  auto given = info[0].As<Napi::Object>();
+  View settings = view_of(given.Get("settings"));
+  std::vector<Arena> arenas = arenas_of(given.Get("arenas").As<Napi::Array>());
+  Leaves leaves{
+      given.Get("parameters").As<Napi::Array>(),  given.Get("gradients").As<Napi::Array>(),
+      given.Get("velocities").As<Napi::Array>(),  given.Get("dtypes").As<Napi::Uint8Array>(),
+      given.Get("places").As<Napi::Int32Array>(), arenas};
+  if (!leaves.are_complete() || settings.length < kSettings) {
+    throw Napi::Error::New(env, "prepareStep: lists of unequal length");
+  }
+  std::vector<PlacedLeaf> placed;
+  for (uint32_t i = 0; i < leaves.parameters.Length(); i++) placed.push_back(leaves.at(i));
+  auto target = static_cast<Target>(given.Get("target").As<Napi::Number>().Uint32Value());
+  auto tree = std::make_unique<SharedTree>(new BoundTree{TreeStep(join_leaves(placed), target),
+                                                         reinterpret_cast<double*>(settings.data)});
+  auto external = Napi::External<SharedTree>::New(env, tree.get(),
+                                                  [](Napi::Env, SharedTree* data) { delete data; });
+  tree.release();
+  return external;
 }
 
 /// release(tree: External) - frees the wrappers of its arenas now. Until the collector comes by,
@@ -141,11 +140,7 @@ void release(const Napi::CallbackInfo& info) {
 void step(const Napi::CallbackInfo& info) {
   BoundTree& tree = *tree_of(info[0]);
   StepSettings settings = tree.read(info.Env());
-  try {
-    tree.report(tree.tree.run(settings));
-  } catch (const std::exception&) {
-    throw_failure(info.Env());
-  }
+  tree.report(tree.tree.run(settings));
 }
 
 }  // namespace metal_sgd

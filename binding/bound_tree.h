@@ -27,8 +27,8 @@ struct BoundTree {
   /// True while an asynchronous step is queued or runs. Only the JavaScript thread sets it.
   std::atomic<bool> pending{false};
 
-  /// The settings as they are now. Throws if a momentum has no velocities to work on, or if a step of
-  /// the tree is pending: it runs one at a time.
+  /// The settings as they are now. Throws if a momentum has no velocities to work on, or if a step
+  /// of the tree is pending: it runs one at a time.
   StepSettings read(Napi::Env env) const;
   void report(const StepReport& report) const;
 };

@@ -38,6 +38,22 @@ export interface ArenaPages {
   pages: Float64Array;
 }
 
+/** Leaves as the addon takes them. `dtypes` and `target` are indices of the lists in `constants()`. */
+export interface Leaves {
+  parameters: readonly LeafData[];
+  gradients: readonly LeafData[];
+  velocities: readonly (LeafData | null)[];
+  dtypes: Uint8Array;
+  /**
+   * Six numbers for each leaf: for its parameter, gradient and velocity the index of the arena, and which leaf of the
+   * arena it is, whole; -1 for none.
+   */
+  places: Int32Array;
+  settings: Float64Array;
+  target: number;
+  arenas: readonly ArenaPages[];
+}
+
 /** The addon's verbs. `lib` checks their arguments; the addon checks again what could corrupt memory. */
 export interface Native {
   /** The address of each view's first element. */
@@ -52,21 +68,8 @@ export interface Native {
   setThreads(count: number): void;
   /** Takes one of `machine().instructionSets` for all later steps of the process. */
   chooseInstructionSet(name: string): void;
-  /**
-   * Prepares leaves for stepping. `dtypes` and `target` are indices of the lists in `constants()`. Each step reads and
-   * writes the row `settings`. `places` holds six numbers for each leaf: for its parameter, gradient and velocity the
-   * index of the arena, and which leaf of the arena it is, whole; -1 for none.
-   */
-  prepareStep(
-    parameters: readonly LeafData[],
-    gradients: readonly LeafData[],
-    velocities: readonly (LeafData | null)[],
-    dtypes: Uint8Array,
-    places: Int32Array,
-    settings: Float64Array,
-    target: number,
-    arenas: readonly ArenaPages[],
-  ): PreparedTree;
+  /** Prepares leaves for stepping. Each step reads and writes the row `settings`. */
+  prepareStep(leaves: Leaves): PreparedTree;
   /** Releases the tree without waiting for the collector. A step in flight keeps it until its end. */
   release(tree: PreparedTree): void;
   /** Takes one step in place. */

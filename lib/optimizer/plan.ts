@@ -81,17 +81,17 @@ export function prepare(stepped: readonly Stepped[], { target, settings }: HowTo
   for (const { parameter, gradient, slot } of stepped)
     for (const leaf of [parameter, gradient, slot.v]) places.add(leaf);
   try {
-    return native().prepareStep(
-      stepped.map(({ parameter }) => parameter.data),
-      stepped.map(({ gradient }) => gradient.data),
-      stepped.map(({ slot }) => slot.v?.data ?? null),
-      Uint8Array.from(stepped, ({ parameter }) => dtypes.indexOf(parameter.dtype)),
-      places.numbers,
-      settings.row,
-      targets.indexOf(target),
+    return native().prepareStep({
+      parameters: stepped.map(({ parameter }) => parameter.data),
+      gradients: stepped.map(({ gradient }) => gradient.data),
+      velocities: stepped.map(({ slot }) => slot.v?.data ?? null),
+      dtypes: Uint8Array.from(stepped, ({ parameter }) => dtypes.indexOf(parameter.dtype)),
+      places: places.numbers,
+      settings: settings.row,
+      target: targets.indexOf(target),
       // Without a GPU nobody wraps arenas: their numbers alone join leaves.
-      target === 'cpu' ? [] : places.arenas,
-    );
+      arenas: target === 'cpu' ? [] : places.arenas,
+    });
   } catch (error) {
     throw asMetalError(error);
   }

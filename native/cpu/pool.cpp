@@ -1,8 +1,8 @@
 #include "pool.h"
 
 #include <algorithm>
+#include <exception>
 #include <new>
-#include <system_error>
 #include <thread>
 
 #include "arch.h"
@@ -154,8 +154,8 @@ void ThreadPool::start_workers(int wanted) {
   while (started_ < wanted) {
     try {
       std::thread([this, index = started_ + 1] { worker_loop(index); }).detach();
-    } catch (const std::system_error&) {
-      return;  // no thread to be had: the caller does the chunks that nobody takes
+    } catch (const std::exception&) {
+      return;  // no thread, or no memory for one: the caller does the chunks that nobody takes
     }
     started_++;
   }

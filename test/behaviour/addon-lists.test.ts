@@ -40,16 +40,16 @@ test('the addon refuses a second step of a prepared tree while one is pending', 
   const settings = new Settings();
   const { dtypes, targets } = constants();
   const [w, g] = [zeros(1 << 20), zeros(1 << 20)];
-  const tree = native().prepareStep(
-    [w.data],
-    [g.data],
-    [null],
-    Uint8Array.of(dtypes.indexOf('float32')),
-    new Int32Array(6).fill(-1),
-    settings.row,
-    targets.indexOf('cpu'),
-    [],
-  );
+  const tree = native().prepareStep({
+    parameters: [w.data],
+    gradients: [g.data],
+    velocities: [null],
+    dtypes: Uint8Array.of(dtypes.indexOf('float32')),
+    places: new Int32Array(6).fill(-1),
+    settings: settings.row,
+    target: targets.indexOf('cpu'),
+    arenas: [],
+  });
   const first = native().stepAsync(tree, [w, g]);
   const again = (): void => {
     native().step(tree);

@@ -21,16 +21,16 @@ export function nativeStepper(
   const settings = new Settings();
   const { dtypes, targets } = constants();
   const addon = native();
-  const tree = addon.prepareStep(
-    leaves.map(({ w }) => w),
-    leaves.map(({ g }) => g),
-    leaves.map(({ v }) => v),
-    Uint8Array.from(leaves, ({ dtype }) => dtypes.indexOf(dtype)),
-    new Int32Array(6 * leaves.length).fill(-1),
-    settings.row,
-    targets.indexOf('cpu'),
-    [],
-  );
+  const tree = addon.prepareStep({
+    parameters: leaves.map(({ w }) => w),
+    gradients: leaves.map(({ g }) => g),
+    velocities: leaves.map(({ v }) => v),
+    dtypes: Uint8Array.from(leaves, ({ dtype }) => dtypes.indexOf(dtype)),
+    places: new Int32Array(6 * leaves.length).fill(-1),
+    settings: settings.row,
+    target: targets.indexOf('cpu'),
+    arenas: [],
+  });
   return (given, subnormals = 'keep') => {
     for (const key of KEYS) settings.set(key, given[key]);
     settings.set('flushSubnormals', subnormals === 'flush');

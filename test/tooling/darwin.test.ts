@@ -153,7 +153,7 @@ if (!onMac) {
     const object = join(folder, 'stream.o');
     execFileSync(
       zig,
-      ['c++', '-target', 'aarch64-macos.13.0', ...flags, ...includes, '-c', 'bench/limit/stream.mm', '-o', object],
+      ['c++', '-target', 'aarch64-macos.13.0', ...flags, ...includes, '-c', 'bench/baseline/stream.mm', '-o', object],
       { cwd: ROOT, stdio: 'pipe', env: { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache } },
     );
     expect(readFileSync(object).includes('dispatchThreads:threadsPerThreadgroup:')).toBe(true);

@@ -27,15 +27,15 @@ beforeAll(() => {
   if (built.status !== 0) throw new Error(built.stdout);
 });
 
-/** Starts again and again, killing each time, until a run has seen its last epoch or `kills` are used up. */
-async function killAgainAndAgain(folder: string, kills: number): Promise<Set<string | undefined>> {
+/** Starts again and again, and kills each run at a random moment of the first `within` milliseconds. */
+async function killAgainAndAgain(folder: string, kills: number, within: number): Promise<Set<string | undefined>> {
   const word = randomWords(5);
   const seen = new Set<string | undefined>();
   for (let i = 0; i < kills; i++) {
     const child = spawn(process.execPath, args(folder, '--resume'), { stdio: ['ignore', 'pipe', 'inherit'] });
     const closed = once(child, 'close');
     await once(child.stdout, 'data');
-    await new Promise((resolve) => setTimeout(resolve, word() % 700));
+    await new Promise((resolve) => setTimeout(resolve, word() % within));
     child.kill('SIGKILL');
     await closed;
     seen.add(last(folder));
@@ -45,9 +45,11 @@ async function killAgainAndAgain(folder: string, kills: number): Promise<Set<str
 
 test('killed and resumed, it ends with the same bits and prints the same results', async () => {
   const [undisturbed, killed] = [newFolder(), newFolder()];
+  const start = performance.now();
   const whole = runNode(args(undisturbed));
+  const took = performance.now() - start;
   expect(whole).toMatchObject({ status: 0, stderr: '' });
-  const seen = await killAgainAndAgain(killed, 5);
+  const seen = await killAgainAndAgain(killed, 5, Math.ceil(took / 3));
   expect(seen.size).toBeGreaterThan(1);
   const resumed = runNode(args(killed, '--resume'));
   expect(resumed).toMatchObject({ status: 0, stderr: '' });

@@ -224,3 +224,43 @@ test('properties on Object.prototype change nothing', () => {
   });
   expect({ momentum, values, plans }).toEqual({ momentum: 0, values: [0, 0], plans: 2 });
 });
+
+test('an arena whose header another thread wrote leads to no memory but its own', () => {
+  const found = resultOf(async (main) => {
+    const { sgd } = main;
+    const told: unknown[] = [];
+    // Words of the header: 3 is the first leaf's offset, 4 the number of leaves, 5 and 6 their lengths in bytes.
+    const changes: readonly (readonly [word: number, value: number])[] = [
+      [3, 0],
+      [3, 8],
+      [3, 2 ** 40],
+      [3, NaN],
+      [4, 1],
+      [4, 2 ** 30],
+      [4, -1],
+      [5, 16],
+      [5, 2 ** 50],
+      [6, 2 ** 45],
+    ];
+    for (const [word, value] of changes) {
+      const parameters = sgd.zeros({ a: [5000], b: [300] });
+      const gradients = sgd.zerosLike(parameters);
+      for (const leaf of Object.values(gradients)) leaf.data.fill(1);
+      new sgd.SGD(0.5).update(parameters, gradients);
+      for (const { data } of [parameters.a, gradients.a]) new Float64Array(data.buffer, word * 8, 1)[0] = value;
+      const other = main.worker(
+        (lab, { p, g }) => {
+          lab.sgd.zeros([1]);
+          new lab.sgd.SGD(0.5).update(p, g);
+          lab.workers.parentPort?.postMessage('stepped');
+        },
+        { p: parameters, g: gradients },
+      );
+      const said = await main.message(other);
+      const values = Object.values(parameters).flatMap(({ data }) => [...data]);
+      told.push([said, values.every((one) => one === -1)]);
+    }
+    return told;
+  });
+  expect(found).toEqual(Array.from({ length: 10 }, () => ['stepped', true]));
+});

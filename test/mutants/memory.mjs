@@ -181,4 +181,28 @@ export default [
     replace: 'if (pending.load(std::memory_order_acquire) && settings == nullptr)',
     caughtBy: 'test/behaviour/addon-lists.test.ts',
   },
+  {
+    name: 'hostile-header-trusted',
+    why: 'An arena whose first leaf lies beyond its memory is taken at its word.',
+    file: 'lib/memory/arena.ts',
+    find: 'if (!(first <= buffer.byteLength)) return undefined;',
+    replace: '',
+    caughtBy: 'test/behaviour/hostile.test.ts',
+  },
+  {
+    name: 'want-of-memory-ends-the-process',
+    why: 'A C++ exception leaves a verb of the addon.',
+    file: 'binding/addon.cpp',
+    find: 'return guarded(info.Env(), [&] { return kVerb(info); });',
+    replace: 'return kVerb(info);',
+    caughtBy: 'test/behaviour/want.test.ts',
+  },
+  {
+    name: 'want-of-memory-for-a-thread',
+    why: 'Want of memory for a thread ends a step whose chunks others already do.',
+    file: 'native/cpu/pool.cpp',
+    find: 'catch (const std::exception&)',
+    replace: 'catch (const std::system_error&)',
+    caughtBy: 'test/behaviour/want.test.ts',
+  },
 ];

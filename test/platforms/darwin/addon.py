@@ -7,10 +7,8 @@ from machine import Machine
 from node_api import ENVIRONMENT, NULL_VALUE, BigInt, NodeApi, TypedArray
 from system import System
 
-DTYPES = ["float32", "float64", "float16", "bfloat16"]
 KINDS = {"float32": "float32", "float64": "float64", "float16": "uint16", "bfloat16": "uint16"}
 ITEM_BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
-TARGETS = ["cpu", "gpu", "auto"]
 
 
 class Addon:
@@ -23,6 +21,7 @@ class Addon:
         self.machine.link([System(self.machine, values), Strings(self.machine), self.api, *self.others])
         self.exports = {}
         self.machine.call(self.machine.exported("_napi_register_module_v1"), ENVIRONMENT, self.api.handle(self.exports))
+        self.constants = self.call("constants")
 
     def call(self, name, *arguments):
         return self.api.call(self.exports[name], *arguments)
@@ -91,29 +90,26 @@ class Step:
         self.addon, self.options = addon, options
         leaves = [parameter, gradient, v]
         arenas = [leaf for leaf in leaves if isinstance(leaf, Arena)]
-        places = [arenas.index(leaf) if leaf in arenas else -1 for leaf in leaves]
-        self.settings = addon.array("float64", "d", *[0.0] * 9)
-        lists = [
-            addon.array("uint8", "B", DTYPES.index(parameter.dtype)),
-            addon.array("uint8", "B", 0),
-            addon.array("int32", "i", *places),
-        ]
-        self.tree = addon.call(
-            "prepareStep",
-            [parameter.view()],
-            [gradient.view()],
-            [v.view() if v else NULL_VALUE],
-            lists[0],
-            lists[1],
-            self.settings,
-            TARGETS.index(target),
-            [arena.given for arena in arenas],
-            lists[2],
-        )
-        addon.release(*lists)
+        places = [number for leaf in leaves for number in (arenas.index(leaf) if leaf in arenas else -1, -1)]
+        dtypes, targets, columns = (addon.constants[name] for name in ("dtypes", "targets", "settings"))
+        self.settings = addon.array("float64", "d", *[0.0] * len(columns))
+        lists = {
+            "dtypes": addon.array("uint8", "B", dtypes.index(parameter.dtype)),
+            "places": addon.array("int32", "i", *places),
+        }
+        given = {
+            "parameters": [parameter.view()],
+            "gradients": [gradient.view()],
+            "velocities": [v.view() if v else NULL_VALUE],
+            "settings": self.settings,
+            "target": targets.index(target),
+            "arenas": [arena.given for arena in arenas],
+        }
+        self.tree = addon.call("prepareStep", {**given, **lists})
+        addon.release(*lists.values())
 
     def run(self, learning_rate, flush=False):
-        """Returns what the addon wrote of the step: an index of RAN, and the bytes that it copied."""
+        """Returns what the addon wrote of the step: an index of the outcomes, and the bytes that it copied."""
         options, machine = self.options, self.addon.machine
         numbers = [learning_rate, options["momentum"], options["weightDecay"], options["dampening"]]
         machine.write(self.settings.address, struct.pack("<6d", *numbers, options["nesterov"], flush))

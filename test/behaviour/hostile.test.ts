@@ -230,24 +230,29 @@ test('an arena whose header another thread wrote leads to no memory but its own'
     const { sgd } = main;
     const told: unknown[] = [];
     // Words of the header: 3 is the first leaf's offset, 4 the number of leaves, 5 and 6 their lengths in bytes.
-    const changes: readonly (readonly [word: number, value: number])[] = [
-      [3, 0],
-      [3, 8],
-      [3, 2 ** 40],
-      [3, NaN],
-      [4, 1],
-      [4, 2 ** 30],
-      [4, -1],
-      [5, 16],
-      [5, 2 ** 50],
-      [6, 2 ** 45],
+    const changes: readonly (readonly (readonly [word: number, value: number])[])[] = [
+      [[3, 0]],
+      [[3, 8]],
+      [[3, 2 ** 40]],
+      [[3, NaN]],
+      [[4, 1]],
+      [[4, 2 ** 30]],
+      [[4, -1]],
+      [[5, 16]],
+      [[5, 2 ** 50]],
+      [
+        [3, 2 ** 45],
+        [4, 2 ** 30],
+      ],
     ];
-    for (const [word, value] of changes) {
+    for (const written of changes) {
       const parameters = sgd.zeros({ a: [5000], b: [300] });
       const gradients = sgd.zerosLike(parameters);
       for (const leaf of Object.values(gradients)) leaf.data.fill(1);
       new sgd.SGD(0.5).update(parameters, gradients);
-      for (const { data } of [parameters.a, gradients.a]) new Float64Array(data.buffer, word * 8, 1)[0] = value;
+      for (const { data } of [parameters.a, gradients.a]) {
+        for (const [word, value] of written) new Float64Array(data.buffer, word * 8, 1)[0] = value;
+      }
       const other = main.worker(
         (lab, { p, g }) => {
           lab.sgd.zeros([1]);

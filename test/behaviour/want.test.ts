@@ -71,6 +71,37 @@ describe('with no memory at the n-th request', () => {
     expect(result?.codes).toContain('no-memory');
   });
 
+  test('the first step of a process, which starts threads, neither ends it nor goes wrong', () => {
+    const codes: unknown[] = [];
+    for (let nth = 1; nth < 60; nth++) {
+      const { status, stderr, result } = runChild(
+        ({ sgd }, asked) => {
+          const parameters = sgd.zeros([400000]);
+          const gradients = sgd.zerosLike(parameters);
+          gradients.data.fill(1);
+          const optimizer = new sgd.SGD(1, { device: 'cpu' });
+          process.env['FAULT_NEW'] = String(asked);
+          let code: unknown = 'none';
+          try {
+            optimizer.update(parameters, gradients);
+          } catch (error) {
+            code = (error as { code?: unknown }).code;
+          }
+          delete process.env['FAULT_NEW'];
+          const wanted = code === 'none' ? -1 : 0;
+          return { code, fired: process.env['FAULT_FIRED'], right: parameters.data.every((one) => one === wanted) };
+        },
+        nth,
+        { env },
+      );
+      expect({ nth, status, stderr, right: result?.right }).toEqual({ nth, status: 0, stderr: '', right: true });
+      if (result?.fired === undefined) break;
+      codes.push(result.code);
+    }
+    expect(codes.filter((code) => code === 'no-memory').length).toBeGreaterThan(5);
+    expect(codes).toContain('none'); // the thread that was not to be had
+  });
+
   test('without threads steps run on the calling one, and updateAsync says so', () => {
     const { status, stderr, result } = runChild(
       async ({ sgd }) => {

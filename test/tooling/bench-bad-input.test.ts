@@ -1,22 +1,15 @@
 // What the benchmarks do where something is wrong or missing, and at Ctrl-C.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bench, buildBench, MAIN, resultsIn } from '../helpers/bench';
 import { type Outcome as Ended, ROOT, runNode } from '../helpers/child';
+import { temporaryFolders } from '../helpers/folders';
 
-let folder: string;
+const folder = temporaryFolders()();
 
-beforeAll(() => {
-  buildBench();
-  folder = mkdtempSync(join(tmpdir(), 'metal-sgd-bench-'));
-});
-
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+beforeAll(buildBench);
 
 describe('Ctrl-C', () => {
   /** The suite as a terminal runs it: all of its processes get the signal. */

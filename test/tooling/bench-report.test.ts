@@ -1,23 +1,16 @@
 // What npm run bench:report makes of results.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metric } from '../../bench/metrics';
 import type { Results } from '../../bench/results';
 import { buildBench, report } from '../helpers/bench';
 import { resultOf, resultsWith, seriesOf } from '../helpers/benchResults';
 import { ROOT } from '../helpers/child';
+import { temporaryFolders } from '../helpers/folders';
 
-let folder: string;
+const folder = temporaryFolders()();
 
-beforeAll(() => {
-  buildBench();
-  folder = mkdtempSync(join(tmpdir(), 'metal-sgd-bench-'));
-});
-
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+beforeAll(buildBench);
 
 test('a report has the machine, charts, tables and how to repeat it', () => {
   const results = join(folder, 'reported.json');

@@ -1,6 +1,5 @@
 // The benchmarks work, and every contestant computes the same; no time is asserted.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { agree } from '../../bench/agreement';
 import { narrowBfloat16, narrowFloat16, wideningTable } from '../../bench/half';
@@ -10,18 +9,12 @@ import { fill, someValues } from '../../bench/values';
 import { bench, buildBench, MAIN, resultsIn } from '../helpers/bench';
 import { resultsWith, seriesOf } from '../helpers/benchResults';
 import { ROOT, runNode } from '../helpers/child';
+import { temporaryFolders } from '../helpers/folders';
 import { BFLOAT16, FLOAT16, narrow, widen } from '../helpers/half';
 
-let folder: string;
+const folder = temporaryFolders()();
 
-beforeAll(() => {
-  buildBench();
-  folder = mkdtempSync(join(tmpdir(), 'metal-sgd-bench-'));
-});
-
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+beforeAll(buildBench);
 
 test('a smoke run measures what is known, says what is not, and prints no escape codes in a pipe', () => {
   const path = join(folder, 'smoke.json');

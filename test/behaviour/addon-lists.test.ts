@@ -44,6 +44,14 @@ describe('an addon of another version is refused with code addon', () => {
     expect(refusal({ [list]: [...constants()[list], 'another'] })).toMatchObject({ code: 'addon' });
   });
 
+  test.each([
+    ['its verbs have another number', { interface: 0 }],
+    ['its verbs have no number', { interface: undefined }],
+    ['an element has another size', { itemSizes: constants().itemSizes.map((size) => 2 * size) }],
+  ])('if %s', (_, changed) => {
+    expect(refusal(changed)).toMatchObject({ code: 'addon' });
+  });
+
   test('if it has no lists at all', () => {
     const { code, message } = failureOf(() => checkConstants({}));
     expect(code).toBe('addon');

@@ -120,10 +120,11 @@ Napi::Value prepare_step(const Napi::CallbackInfo& info) {
     throw Napi::Error::New(env, "prepareStep: lists of unequal length");
   }
   std::vector<PlacedLeaf> placed;
+  placed.reserve(leaves.parameters.Length());
   for (uint32_t i = 0; i < leaves.parameters.Length(); i++) placed.push_back(leaves.at(i));
   auto target = static_cast<Target>(given.Get("target").As<Napi::Number>().Uint32Value());
-  auto tree = std::make_unique<SharedTree>(new BoundTree{TreeStep(join_leaves(placed), target),
-                                                         reinterpret_cast<double*>(settings.data)});
+  auto tree = std::make_unique<SharedTree>(new BoundTree{
+      TreeStep(join_leaves(std::move(placed)), target), reinterpret_cast<double*>(settings.data)});
   auto external = Napi::External<SharedTree>::New(env, tree.get(),
                                                   [](Napi::Env, SharedTree* data) { delete data; });
   tree.release();

@@ -1,6 +1,5 @@
-// Where the addon finds Node-API: in the program that loads it, under whatever name (node.exe,
-// electron.exe, ...), or in the library that such a program has Node in. cmake-js brings the same
-// for MSVC.
+// Finds Node-API in the program that loads the addon, whatever its name (node.exe, electron.exe,
+// ...), or in node.dll if the program has one. cmake-js does the same for MSVC.
 // In this order: delayimp.h needs what windows.h declares.
 // clang-format off
 #include <windows.h>
@@ -12,7 +11,7 @@ namespace {
 /// Called before, while and after an imported function is looked up.
 FARPROC WINAPI find_node(unsigned event, DelayLoadInfo* info) {
   if (event == dliStartProcessing) {
-    DWORD before;  // lld puts the table of addresses among constants
+    DWORD before;  // lld puts the table of addresses into read-only memory
     VirtualProtect(info->ppfn, sizeof *info->ppfn, PAGE_READWRITE, &before);
   }
   if (event != dliNotePreLoadLibrary) return nullptr;

@@ -9,6 +9,9 @@ namespace metal_sgd {
 
 namespace {
 
+/// Grows whenever a verb or its arguments change. `lib/addon/names.ts` expects this number.
+constexpr int kInterface = 1;
+
 template <size_t kCount>
 Napi::Array names(Napi::Env env, const char* const (&list)[kCount]) {
   auto found = Napi::Array::New(env, kCount);
@@ -28,14 +31,20 @@ Napi::Object gpu_object(Napi::Env env, const GpuDevice& gpu) {
 
 }  // namespace
 
-/// constants(): { version: string, arenaPage: number, dtypes, targets, outcomes, settings,
-///                gpuErrors: string[] }
-/// Every list of names has the order in which the addon numbers them.
+/// constants(): { version: string, interface: number, arenaPage: number, itemSizes: number[],
+///                dtypes, targets, outcomes, settings, gpuErrors: string[] }
+/// Every list of names has the order in which the addon numbers them; itemSizes that of dtypes.
 Napi::Value constants(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto found = Napi::Object::New(env);
   found["version"] = Napi::String::New(env, METAL_SGD_VERSION);
+  found["interface"] = Napi::Number::New(env, kInterface);
   found["arenaPage"] = Napi::Number::New(env, kArenaPage);
+  auto sizes = Napi::Array::New(env, kDtypes);
+  for (uint32_t i = 0; i < kDtypes; i++) {
+    sizes[i] = Napi::Number::New(env, static_cast<double>(item_size(static_cast<Dtype>(i))));
+  }
+  found["itemSizes"] = sizes;
   found["dtypes"] = names(env, kDtypeNames);
   found["targets"] = names(env, kTargetNames);
   found["outcomes"] = names(env, kOutcomeNames);

@@ -42,15 +42,15 @@ bool join(Span& span, const Span& leaf) {
 
 }  // namespace
 
-std::vector<Span> join_leaves(const std::vector<PlacedLeaf>& leaves) {
+std::vector<Span> join_leaves(std::vector<PlacedLeaf> leaves) {
   std::vector<Span> spans;
   // Only padding since the last span. An empty leaf in between does not hide a gap.
   bool linked = true;
   for (size_t i = 0; i < leaves.size(); i++) {
     linked = linked && i > 0 && follows(leaves[i - 1], leaves[i]);
-    const Span& leaf = leaves[i].span;
+    Span& leaf = leaves[i].span;
     if (leaf.count == 0) continue;
-    if (!linked || spans.empty() || !join(spans.back(), leaf)) spans.push_back(leaf);
+    if (!linked || spans.empty() || !join(spans.back(), leaf)) spans.push_back(std::move(leaf));
     linked = true;
   }
   return spans;

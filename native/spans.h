@@ -21,7 +21,7 @@ struct PlacedLeaf {
 
 /// Joins leaves that lie one after another in all streams alike, with only an arena's padding
 /// between them. Leaves out empty ones.
-std::vector<Span> join_leaves(const std::vector<PlacedLeaf>& leaves);
+std::vector<Span> join_leaves(std::vector<PlacedLeaf> leaves);
 
 }  // namespace metal_sgd
 

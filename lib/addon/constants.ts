@@ -3,37 +3,55 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { coded, METAL_CODES, type MetalErrorCode } from '../errors';
 import { packageFolder } from '../root';
-import { type Dtype, DTYPES } from '../tree/dtype';
-import { type Column, COLUMNS, type Outcome, OUTCOMES, type Target, TARGETS } from './names';
+import { type Dtype, DTYPES, itemSize } from '../tree/dtype';
+import { type Column, COLUMNS, INTERFACE, type Outcome, OUTCOMES, type Target, TARGETS } from './names';
 
-/** The addon's lists of names, each in the order in which it numbers them, and its version. */
-export interface Constants {
+/** What the addon and this code must agree on. The addon numbers each list of names in its own order. */
+interface Shared {
+  interface: number;
+  dtypes: readonly Dtype[];
+  /** Bytes of an element, in the order of `dtypes`. */
+  itemSizes: readonly number[];
+  targets: readonly Target[];
+  outcomes: readonly Outcome[];
+  settings: readonly Column[];
+  gpuErrors: readonly MetalErrorCode[];
+}
+
+/** The addon's lists and numbers. */
+export interface Constants extends Shared {
   version: string;
   /** Bytes. Arenas begin on a page of this size, or of the system's if that is larger. */
   arenaPage: number;
-  dtypes: Dtype[];
-  targets: Target[];
-  outcomes: Outcome[];
-  settings: Column[];
-  gpuErrors: MetalErrorCode[];
 }
 
-const EXPECTED = {
+const OURS: Shared = {
+  interface: INTERFACE,
   dtypes: DTYPES,
+  itemSizes: DTYPES.map(itemSize),
   targets: TARGETS,
   outcomes: OUTCOMES,
   settings: COLUMNS,
   gpuErrors: METAL_CODES,
-} as const;
+};
 
-/** The addon's lists. Throws with code `addon` unless they hold the same names, in any order. */
+/** The addon's constants. Throws with code `addon` unless they agree with this code; names may have any order. */
 export function checkConstants(addon: { readonly constants?: () => Partial<Constants> }): Constants {
   const constants: Partial<Constants> = addon.constants?.() ?? {};
-  for (const [list, expected] of Object.entries(EXPECTED) as [keyof typeof EXPECTED, readonly string[]][]) {
-    const received = constants[list] ?? [];
+  const theirs = comparable(constants);
+  for (const [list, expected] of Object.entries(comparable(OURS))) {
+    const received = theirs[list];
     if (sorted(received) !== sorted(expected)) throw mismatch(constants.version, list, expected, received);
   }
   return constants as Constants;
+}
+
+/** Lists whose order does not matter. */
+function comparable(constants: Partial<Shared>): Record<string, readonly string[]> {
+  const { itemSizes = [], dtypes = [], targets = [], outcomes = [], settings = [], gpuErrors = [] } = constants;
+  const sized = dtypes.map((dtype, i) => `${dtype} of ${String(itemSizes[i])} bytes`);
+  const number = constants.interface === undefined ? [] : [String(constants.interface)];
+  return { interface: number, dtypes: sized, targets, outcomes, settings, gpuErrors };
 }
 
 const sorted = (names: readonly string[]): string => [...names].sort().join(', ');

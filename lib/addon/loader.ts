@@ -1,4 +1,4 @@
-// Finds the addon's file with node-gyp-build, loads it, and says what to do where that can't be.
+// Finds the addon's file with node-gyp-build and loads it. If that fails, the error says what to do.
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const BUILD_TOOLS = 'cmake-js@8 node-addon-api@8 node-api-headers@1';
 /** A variable of the environment, if it is set and not empty. */
 const environment = (name: string): string | undefined => (process.env[name] === '' ? undefined : process.env[name]);
 
-/** The folder to look in. node-gyp-build knows the variable too, but not in a bundle, where it can't see our name. */
+/** The folder to search. node-gyp-build reads the variable too, but in a bundle it can't see our name. */
 const searchFolder = (): string => environment('METAL_SGD_PREBUILD') ?? packageFolder();
 
 const entriesOf = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);
@@ -27,7 +27,7 @@ function libcOfProcess(): string | undefined {
   return header.glibcVersionRuntime ? `glibc ${header.glibcVersionRuntime}` : 'musl';
 }
 
-/** node-gyp-build knows musl by Alpine's release file alone; other systems have at least musl's loader in its place. */
+/** node-gyp-build recognises musl by Alpine's release file alone; every musl system has musl's loader. */
 const isMusl = (): boolean =>
   entriesOf('/lib').some((name) => name.startsWith('ld-musl-')) && libcOfProcess() === 'musl';
 
@@ -40,7 +40,7 @@ function findAddon(folder: string): string {
   return isGuess && isMusl() ? file.replace(/glibc\.node$/, 'musl.node') : file;
 }
 
-/** Why there is no file, where node-gyp-build's words don't tell. */
+/** Why there is no file, more exactly than node-gyp-build says. */
 function explainNone(): string {
   const { platform, arch } = process;
   const libc = environment('LIBC');
@@ -50,7 +50,7 @@ function explainNone(): string {
   return there.length > 0 ? `there are binaries for ${there.join(', ')} only` : 'there are no binaries at all';
 }
 
-/** What a system means that refuses a file, by its words. */
+/** What a system's message means when it refuses a file. */
 const REFUSALS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
   [/incompatible architecture \(have 'arm64/, ROSETTA],
   [
@@ -62,11 +62,11 @@ const REFUSALS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
     /invalid ELF header|file too short|not a mach-o|not a valid Win32/i,
     'the file is damaged or for another platform: install metal-sgd again',
   ],
-  // The linker of glibc takes a file of another architecture for no file.
+  // glibc's loader reports a file for another architecture as missing.
   [/\.node: cannot open shared object file/, 'the file is for another architecture: install metal-sgd again'],
 ];
 
-/** Why a file can't be loaded, where the system's words don't tell. */
+/** Why a file can't be loaded, more exactly than the system says. */
 function explainRefusal(reason: string, file: string, libc: string | undefined): string | undefined {
   const madeFor = /\.(glibc|musl)\.node$/.exec(file)?.[1];
   if (!madeFor || !libc || libc.startsWith(madeFor)) {
@@ -76,7 +76,7 @@ function explainRefusal(reason: string, file: string, libc: string | undefined):
   return `the file is for ${madeFor}, this Node runs on ${libc}: ${cure}`;
 }
 
-/** The command that builds the addon where it is looked for: in a clone, in an installed package. */
+/** The command that builds the addon: in a clone, or in an installed package. */
 function buildCommand(): string {
   const root = packageFolder();
   if (existsSync(join(root, 'package-lock.json'))) return `cd ${root} && npm ci && npx cmake-js build`;

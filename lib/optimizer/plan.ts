@@ -121,7 +121,10 @@ class Places {
 
   add(leaf: CheckedLeaf | undefined): void {
     const place = leaf && placeOf(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));
-    if (place) this.numbers.set([this.#indexOf(place.arena), place.leaf], this.#next);
+    if (place) {
+      this.numbers[this.#next] = this.#indexOf(place.arena);
+      this.numbers[this.#next + 1] = place.leaf;
+    }
     this.#next += 2;
   }
 

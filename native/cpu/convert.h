@@ -35,8 +35,8 @@ Item from_float(float value);
 
 inline float to_float(Bfloat16 item) { return float_of_bits(uint32_t{item.bits} << 16); }
 
-/// For results of the rule: its NaNs come from 16-bit items or from the processor, so that their
-/// lower half is zero and rounding leaves them as they are.
+/// For results of the rule only. Their NaNs come from 16-bit items or from the processor: the lower
+/// half is zero, so that rounding keeps them.
 template <>
 inline Bfloat16 from_float<Bfloat16>(float value) {
   uint32_t bits = bits_of_float(value);

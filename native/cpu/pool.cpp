@@ -139,7 +139,7 @@ uint32_t ThreadPool::finish_share(int index, bool own) {
   return done;
 }
 
-/// Until other threads have done so many chunks more.
+/// Waits until the other threads have done this many more chunks.
 void ThreadPool::wait_for_others(uint32_t chunks) {
   chunks_ += chunks;
   auto done = [&] { return finished_.chunks.load() == chunks_; };

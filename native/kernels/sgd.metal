@@ -65,7 +65,7 @@ static inline void step_words(device ushort* w, device const ushort* g, SgdParam
   }
 }
 
-// Eight 16-bit elements, of which the rule takes four at a time.
+// Eight 16-bit elements; the rule takes four at a time.
 template <typename Format>
 static inline uint4 join_words(float4 low, float4 high) {
   return uint4(as_type<uint2>(Format::narrow(low)), as_type<uint2>(Format::narrow(high)));

@@ -3,8 +3,7 @@
 
 namespace metal_sgd {
 
-/// The text of the kernels, headers included, as `cmake/flatten.mjs` wrote it at build
-/// time.
+/// The text of the kernels with their headers. `cmake/flatten.mjs` writes it at build time.
 extern const char sgd_metal_source[];
 
 }  // namespace metal_sgd

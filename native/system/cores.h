@@ -4,8 +4,8 @@
 
 namespace metal_sgd {
 
-/// At least 1. Two hardware threads of one core count once: the update waits for memory, not for
-/// them.
+/// At least 1. Two hardware threads of one core count once: memory limits an update, not the number
+/// of threads.
 int physical_cores();
 
 }  // namespace metal_sgd

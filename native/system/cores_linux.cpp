@@ -14,9 +14,9 @@ namespace metal_sgd {
 
 namespace {
 
-/// The system's word for the processors that share a core with this one.
+/// The system's list of processors that share a core with this one, as text.
 std::optional<std::string> siblings_of(const std::string& cpu) {
-  // Not a stream: published files carry their C++ library, and its locales would be half of them.
+  // Not a stream: published binaries contain their C++ library, and its locales would double them.
   std::string path = "/sys/devices/system/cpu/cpu" + cpu + "/topology/thread_siblings_list";
   std::FILE* file = std::fopen(path.c_str(), "re");
   if (!file) return {};

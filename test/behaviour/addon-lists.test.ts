@@ -2,8 +2,28 @@
 import { checkConstants } from '../../lib/addon/constants';
 import { constants, native } from '../../lib/addon/native';
 import { Settings } from '../../lib/addon/settings';
+import type * as loaderFile from '../../lib/addon/loader';
 import { zeros } from '../../lib/index';
-import { failureOf, rejectionOf } from '../helpers/failures';
+import { type Lab, resultOf } from '../helpers/child';
+import { type Failure, failureOf, rejectionOf } from '../helpers/failures';
+
+/** The errors of the first two uses of an addon that lacks the newest outcome. */
+function useOlderAddon(lab: Lab): Failure[] {
+  const loader = lab.internal('addon/loader') as { loadAddon: typeof loaderFile.loadAddon };
+  const addon = loader.loadAddon() as { constants: () => { outcomes: string[] } };
+  const lists = addon.constants();
+  const older = { ...addon, constants: () => ({ ...lists, version: '0.0.7', outcomes: lists.outcomes.slice(0, -1) }) };
+  loader.loadAddon = () => older;
+  return [() => lab.sgd.devices(), () => lab.sgd.zeros(1)].map((use) => {
+    try {
+      use();
+    } catch (error) {
+      const { name, code, message } = error as Failure;
+      return { name, code, message };
+    }
+    throw new Error('the older addon was taken');
+  });
+}
 
 describe('an addon of another version is refused with code addon', () => {
   const lists = ['dtypes', 'targets', 'outcomes', 'settings', 'gpuErrors'] as const;
@@ -24,10 +44,23 @@ describe('an addon of another version is refused with code addon', () => {
     expect(refusal({ [list]: [...constants()[list], 'another'] })).toMatchObject({ code: 'addon' });
   });
 
+  test.each([
+    ['its verbs have another number', { interface: 0 }],
+    ['its verbs have no number', { interface: undefined }],
+    ['an element has another size', { itemSizes: constants().itemSizes.map((size) => 2 * size) }],
+  ])('if %s', (_, changed) => {
+    expect(refusal(changed)).toMatchObject({ code: 'addon' });
+  });
+
   test('if it has no lists at all', () => {
     const { code, message } = failureOf(() => checkConstants({}));
     expect(code).toBe('addon');
     expect(message).toContain('belongs to an earlier version');
+  });
+
+  test('at the first use of the package, and at each later one', () => {
+    const older = { code: 'addon', message: expect.stringContaining('belongs to 0.0.7') as string };
+    expect(resultOf(useOlderAddon)).toEqual([expect.objectContaining(older), expect.objectContaining(older)]);
   });
 
   test('but the order of names is its own affair', () => {

@@ -27,8 +27,8 @@ void narrow(const float (&from)[kCount], Float16* to) {
   }
 }
 
-// A lane of 32 bits holds two items. Blocks of bfloat16 are stepped with the lower ones before the
-// upper ones, so that nothing has to cross lanes: to the rule all orders are alike.
+// A lane of 32 bits holds two items of bfloat16. A block takes all lower items first, then all
+// upper ones, so that nothing crosses lanes. The order makes no difference to the rule.
 
 template <size_t kCount>
 void widen(const Bfloat16* from, float (&to)[kCount]) {

@@ -27,8 +27,8 @@ void narrow(const float (&from)[kCount], Float16* to) {
   }
 }
 
-// A lane of 32 bits holds two items. Blocks of bfloat16 are stepped with the lower ones before the
-// upper ones, so that nothing has to cross lanes: to the rule all orders are alike.
+// A lane of 32 bits holds two items of bfloat16. A block takes all lower items first, then all
+// upper ones, so that nothing crosses lanes. The order makes no difference to the rule.
 
 template <size_t kCount>
 void widen(const Bfloat16* from, float (&to)[kCount]) {
@@ -40,8 +40,8 @@ void widen(const Bfloat16* from, float (&to)[kCount]) {
   }
 }
 
-/// from_float<Bfloat16> for 16 values, in the upper halves of the lanes. (AVX512-BF16's own
-/// conversion takes subnormals for zero, and was slower where tried, on Sapphire Rapids.)
+/// from_float<Bfloat16> for 16 values, in the upper halves of the lanes. AVX512-BF16's own
+/// conversion flushes subnormals to zero, and was slower on Sapphire Rapids.
 __m512i round_to_bfloat16(__m512 value) {
   __m512i bits = _mm512_castps_si512(value);
   __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));

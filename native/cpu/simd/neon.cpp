@@ -35,7 +35,7 @@ void narrow(const float (&from)[kCount], Bfloat16* to) {
   for (size_t i = 0; i < kCount; i++) to[i] = from_float<Bfloat16>(from[i]);
 }
 
-/// Not asked for: see `gains_by_asking_ahead`.
+/// Never called: `gains_by_prefetch` is false on arm64.
 template <size_t kBytes>
 void prefetch(const void*) {}
 

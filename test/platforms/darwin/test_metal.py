@@ -9,8 +9,6 @@ from metal import Device, Metal
 from system import CxxThrow
 from test_cpu import ADDON, ARCHITECTURE, INSTRUCTION_SETS
 
-RAN_ON_GPU = 4  # of lib/addon/native.ts
-
 # A step of one leaf, once all is warm.
 STEP = """
 CommandQueue commandBuffer
@@ -106,9 +104,10 @@ class Golden(unittest.TestCase):
         parameter, gradient, v = leaves
         streams = (5 if momentum else 3) if isinstance(parameter, Leaf) else 0
         step = Step(addon, options, *leaves, target="gpu")
+        on_gpu = addon.constants["outcomes"].index("gpu")
         for i, (rate, gradient_data, expected, expected_v) in enumerate(steps):
             addon.machine.write(gradient.address, gradient_data)
-            self.assertEqual(step.run(rate), (RAN_ON_GPU, streams * len(nothing)))
+            self.assertEqual(step.run(rate), (on_gpu, streams * len(nothing)))
             self.assertIsNone(difference(dtype, parameter.data(), expected), f"parameter, step {i + 1}")
             self.assertEqual(gradient.data(), gradient_data, f"gradient, step {i + 1}")
             if v:

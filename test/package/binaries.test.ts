@@ -118,7 +118,7 @@ const again = names.filter((name) => ['linux-x64-glibc', 'win32-x64'].includes(n
 if (onLinux && again.length > 0) {
   test(`sources that lie elsewhere give the same bytes: ${again.join(', ')}`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'metal-sgd-'));
-    const sources = ['CMakeLists.txt', 'package.json', 'binding', 'native', 'scripts'];
+    const sources = ['CMakeLists.txt', 'cmake', 'package.json', 'binding', 'native', 'scripts'];
     for (const source of sources) cpSync(join(ROOT, source), join(folder, source), { recursive: true });
     for (const tools of ['node_modules', 'build-tools']) symlinkSync(join(ROOT, tools), join(folder, tools));
     prebuildify(folder, '--only', again.join());

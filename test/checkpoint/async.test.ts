@@ -38,7 +38,7 @@ function after(steps: number): number {
 }
 
 test.each([false, true])(
-  'a save waits for the steps before it and holds none of those after it (snapshot: %p)',
+  'a save holds the steps called before it and none called after it (snapshot: %p)',
   async (snapshot) => {
     const { optimizer, parameters, gradients, path } = model();
     const all = [optimizer.updateAsync(parameters, gradients), optimizer.updateAsync(parameters, gradients)];
@@ -51,7 +51,7 @@ test.each([false, true])(
   },
 );
 
-test('while a save is pending, everything else is busy, and steps wait for it', async () => {
+test('a pending save makes other calls throw busy, and asynchronous steps wait for it', async () => {
   const { optimizer, parameters, gradients, path } = model();
   optimizer.update(parameters, gradients);
   const saved = optimizer.save(path, { parameters });
@@ -81,7 +81,7 @@ test('while a save is pending, everything else is busy, and steps wait for it', 
   expect(await contentOf(path)).toEqual({ step: 1, value: after(1) });
 });
 
-test('a snapshot lets everything go on at once, and the file holds what was there', async () => {
+test('a snapshot lets steps continue at once, and the file holds the values at the call', async () => {
   const { optimizer, parameters, gradients, path } = model();
   optimizer.update(parameters, gradients);
   const saved = optimizer.save(path, { parameters, snapshot: true });
@@ -91,7 +91,7 @@ test('a snapshot lets everything go on at once, and the file holds what was ther
   expect(await contentOf(path)).toEqual({ step: 1, value: after(1) });
 });
 
-test('of two saves to one path the later one stays, and its path may depend on the step', async () => {
+test('the later of two saves to one path wins, and a path may depend on the step', async () => {
   const { optimizer, parameters, gradients, path } = model();
   const name = (step: number): string => `${path}.${String(step)}`;
   const step = optimizer.updateAsync(parameters, gradients);
@@ -107,7 +107,7 @@ test('of two saves to one path the later one stays, and its path may depend on t
   expect((await contentOf(name(1))).step).toBe(1);
 });
 
-test('a save that fails lets the steps behind it go on', async () => {
+test('a failed save lets the steps behind it run', async () => {
   const { optimizer, parameters, gradients, path } = model();
   const failed = optimizer.save(join(path, 'missing', 'file'), { parameters });
   const stepped = optimizer.updateAsync(parameters, gradients);
@@ -117,7 +117,7 @@ test('a save that fails lets the steps behind it go on', async () => {
   expect(optimizer.step).toBe(1);
 });
 
-test('wrong arguments reject at once and leave nothing pending', async () => {
+test('save and load reject wrong arguments at once and leave nothing pending', async () => {
   const { optimizer, parameters, gradients } = model();
   expect((await rejectionOf(optimizer.save(3 as never))).message).toBe(
     'path: expected a string or a file URL, received 3',
@@ -129,7 +129,7 @@ test('wrong arguments reject at once and leave nothing pending', async () => {
   optimizer.update(parameters, gradients);
 });
 
-test('while a load is pending, everything is busy, steps and saves too', async () => {
+test('a pending load makes every call throw busy, steps and saves included', async () => {
   const { optimizer, parameters, gradients, path } = model();
   optimizer.update(parameters, gradients);
   await optimizer.save(path, { parameters });
@@ -155,7 +155,7 @@ test('load rejects while steps are pending', async () => {
   await stepped;
 });
 
-test('schedules count the steps that are pending, not the saves', async () => {
+test('a schedule counts pending steps, not pending saves', async () => {
   const { parameters, gradients, path } = model();
   const asked: number[] = [];
   const optimizer = new SGD((step) => {
@@ -168,7 +168,7 @@ test('schedules count the steps that are pending, not the saves', async () => {
   expect(asked).toEqual([0, 0, 1, 2]);
 });
 
-test('arrays that are taken away while they are saved end it, and the old file stays', async () => {
+test('a save fails and keeps the old file if an array is detached at once', async () => {
   const path = join(newFolder(), 'state.safetensors');
   const optimizer = new SGD(1);
   const parameters = { a: new Float32Array(SIZE) };
@@ -180,7 +180,7 @@ test('arrays that are taken away while they are saved end it, and the old file s
   expectSameBytes(readFileSync(path), before, 'the old file');
 });
 
-test('arrays that are taken away later end a save too', async () => {
+test('a save fails if an array is detached later', async () => {
   const path = join(newFolder(), 'state.safetensors');
   const parameters = { a: new Float32Array(64 * SIZE), b: new Float32Array(SIZE) };
   const saved = rejectionOf(new SGD(1).save(path, { parameters }));
@@ -190,7 +190,7 @@ test('arrays that are taken away later end a save too', async () => {
   expect(existsSync(path)).toBe(false);
 });
 
-test('arrays that are taken away while they are loaded end it', async () => {
+test('a load fails if an array is detached meanwhile', async () => {
   const path = join(newFolder(), 'state.safetensors');
   const parameters = { a: new Float32Array(SIZE) };
   await new SGD(1).save(path, { parameters });
@@ -199,7 +199,7 @@ test('arrays that are taken away while they are loaded end it', async () => {
   expect(await rejectionOf(loaded)).toMatchObject({ name: 'TypeError', code: 'detached' });
 });
 
-test('ordinary memory and shared memory of many leaves are saved and loaded alike', async () => {
+test('save and load treat ordinary and shared memory alike, for many leaves', async () => {
   const path = join(newFolder(), 'state.safetensors');
   mkdirSync(join(path, '..'), { recursive: true });
   const ordinary = Array.from({ length: 1500 }, (_, i) => new Float32Array(1 + ((i * 37) % 20_000)).fill(i));

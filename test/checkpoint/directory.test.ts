@@ -14,7 +14,7 @@ function optimizerAt(step: number): SGD {
   return optimizer;
 }
 
-test('keeps the newest ones, makes the folder, and leaves other files alone', async () => {
+test('a directory makes its folder, keeps the newest checkpoints and ignores other files', async () => {
   const folder = join(newFolder(), 'runs', 'a');
   const checkpoints = new CheckpointDirectory(folder, { keep: 2 });
   expect(await checkpoints.newest()).toBeUndefined();
@@ -28,7 +28,7 @@ test('keeps the newest ones, makes the folder, and leaves other files alone', as
   expect(checkpoints.path).toBe(folder);
 });
 
-test('keeps three by default, and always the one just saved', async () => {
+test('a directory keeps three checkpoints by default, and always the last one saved', async () => {
   const folder = newFolder();
   const checkpoints = new CheckpointDirectory(folder);
   for (const step of [1, 2, 3, 4]) await checkpoints.save(optimizerAt(step));
@@ -36,7 +36,7 @@ test('keeps three by default, and always the one just saved', async () => {
   expect(readdirSync(folder).sort()).toEqual([nameOf(0), nameOf(3), nameOf(4)]);
 });
 
-test('passes over what is not whole, and what isn’t a checkpoint', async () => {
+test('load skips incomplete files and files that are no checkpoint', async () => {
   const folder = newFolder();
   const checkpoints = new CheckpointDirectory(folder, { keep: 9 });
   const parameters = zeros({ a: [100] });
@@ -52,14 +52,14 @@ test('passes over what is not whole, and what isn’t a checkpoint', async () =>
   expect([optimizer.step, loaded?.metadata['epoch'], into.a.data[99]]).toEqual([5, '5', 3]);
 });
 
-test('a checkpoint of another model is an error, not passed over', async () => {
+test('load fails for a checkpoint of another model instead of skipping it', async () => {
   const checkpoints = new CheckpointDirectory(newFolder());
   await checkpoints.save(optimizerAt(5), { parameters: zeros({ a: [1] }) });
   const failed = await rejectionOf(checkpoints.load(new SGD(1), { parameters: zeros({ a: [2] }) }));
   expect(failed.code).toBe('file-mismatch');
 });
 
-test('the name holds the step at the moment of saving', async () => {
+test('the name of a checkpoint holds the step at which it is saved', async () => {
   const folder = newFolder();
   const optimizer = optimizerAt(3);
   const [parameters, gradients] = [zeros({ a: [1000] }), zeros({ a: [1000] })];
@@ -68,7 +68,7 @@ test('the name holds the step at the moment of saving', async () => {
   await stepped;
 });
 
-test.each([0, 1.5, '3'])('keep: %p is refused', (keep) => {
+test.each([0, 1.5, '3'])('keep must not be %p', (keep) => {
   const { code, message } = failureOf(() => new CheckpointDirectory('x', { keep: keep as number }));
   expect([code, message]).toEqual([
     'invalid-option',

@@ -48,12 +48,12 @@ function inSmallSpace(folder: string): { full: string; output: string } {
   };
 }
 
-test('a full disk leaves the old file, and nothing beside it', () => {
+test('a save to a full disk leaves the old file and nothing else', () => {
   const { full, output } = inSmallSpace(newFolder());
   expect(JSON.parse(output)).toEqual({ code: full, named: true, same: true, left: ['x.safetensors'] });
 });
 
-test('a folder that can’t be written leaves the old file', async () => {
+test('a save to a read-only folder leaves the old file', async () => {
   const folder = newFolder();
   const path = join(folder, 'x.safetensors');
   await saveTensors(path, small(1));
@@ -73,7 +73,7 @@ test('a folder that can’t be written leaves the old file', async () => {
   expect((await loadTensors<Record<string, Float32Array>>(path)).tree['a'][0]).toBe(1);
 });
 
-test('a file that is replaced while it is read is read to its end as it was', async () => {
+test('a load reads the old file to its end if a new one replaces it', async () => {
   const folder = newFolder();
   const path = join(folder, 'x.safetensors');
   const large = zeros({ a: [4 << 20] });
@@ -88,7 +88,7 @@ test('a file that is replaced while it is read is read to its end as it was', as
   expect(tree.a.data.every((one) => one === value)).toBe(true);
 });
 
-test('a file that is cut while it is read is refused', async () => {
+test('a load fails if the file is truncated meanwhile', async () => {
   const path = join(newFolder(), 'x.safetensors');
   const large = zeros({ a: [8 << 20] });
   await saveTensors(path, large);
@@ -100,7 +100,7 @@ test('a file that is cut while it is read is refused', async () => {
   expect((await cut).code).toBe('invalid-file');
 });
 
-test('a file that is written in place while it is read is refused', async () => {
+test('a load fails if the file is written meanwhile', async () => {
   const path = join(newFolder(), 'x.safetensors');
   const large = zeros({ a: [32 << 20] });
   await saveTensors(path, large);
@@ -118,7 +118,7 @@ test('a file that is written in place while it is read is refused', async () => 
 });
 
 test.each<[string, (folder: string) => string, unknown, string]>([
-  ['no file', (folder) => join(folder, 'none'), 'ENOENT', 'ENOENT: no such file or directory, open'],
+  ['a missing file', (folder) => join(folder, 'none'), 'ENOENT', 'ENOENT: no such file or directory, open'],
   ['a folder', (folder) => folder, 'invalid-file', 'byte 0: expected a file, received a folder'],
   [
     'an empty file',
@@ -130,7 +130,7 @@ test.each<[string, (folder: string) => string, unknown, string]>([
     'byte 0: expected the 8 bytes of the header length, received a file of 0 bytes',
   ],
   [
-    'a pipe that nobody writes to',
+    'a pipe without a writer',
     (folder) => {
       execFileSync('mkfifo', [join(folder, 'pipe')]);
       return join(folder, 'pipe');
@@ -138,7 +138,7 @@ test.each<[string, (folder: string) => string, unknown, string]>([
     'invalid-file',
     'byte 0: expected a file, received a device',
   ],
-])('%s can’t be loaded', async (_, make, code, message) => {
+])('load refuses %s', async (_, make, code, message) => {
   const path = make(newFolder());
   const failed = await rejectionOf(loadTensors(path));
   expect(failed.code).toBe(code);
@@ -146,7 +146,7 @@ test.each<[string, (folder: string) => string, unknown, string]>([
   expect(failed.message).toContain(message);
 });
 
-test('paths may be file URLs, and names as long as the system has them', async () => {
+test('a path may be a file URL, and a name as long as the system allows', async () => {
   const folder = newFolder();
   const path = join(folder, `${'n'.repeat(243)}.safetensors`);
   await saveTensors(pathToFileURL(path), small(4));
@@ -154,7 +154,7 @@ test('paths may be file URLs, and names as long as the system has them', async (
   expect((await loadTensors<Record<string, Float32Array>>(pathToFileURL(path))).tree['a'][0]).toBe(4);
 });
 
-test('a large save keeps the old file readable all the time', async () => {
+test('the old file stays readable during a large save', async () => {
   const folder = newFolder();
   const path = join(folder, 'x.safetensors');
   await saveTensors(path, small(1));
@@ -176,7 +176,7 @@ test('a large save keeps the old file readable all the time', async () => {
   expect(readdirSync(folder)).toEqual(['x.safetensors']);
 });
 
-describe('what a killed process has left', () => {
+describe('the temporary file of a killed process', () => {
   const nameOf = (host: string, pid: number): string =>
     `.x.safetensors.metal-sgd-${host}-${String(pid)}-0123456789ab.tmp`;
   const gone = Number(execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }));
@@ -195,7 +195,7 @@ describe('what a killed process has left', () => {
     return tag;
   }
 
-  test('is removed by the next save, and what others write is not', async () => {
+  test('is removed by the next save, which spares files of running processes', async () => {
     const host = await hostTag();
     const folder = newFolder();
     const old = [nameOf(host, gone), nameOf('00000000', 1)];
@@ -206,7 +206,7 @@ describe('what a killed process has left', () => {
     expect(readdirSync(folder).sort()).toEqual([...kept, 'x.safetensors'].sort());
   });
 
-  test('of an earlier process of our number is told by its time', async () => {
+  test('is recognized by its time if its process id is ours', async () => {
     const host = await hostTag();
     const folder = newFolder();
     const [earlier, own] = [nameOf(host, process.pid), nameOf(host, process.pid).replace('0123', 'ffff')];
@@ -218,7 +218,7 @@ describe('what a killed process has left', () => {
   });
 });
 
-test('a path that is a link is replaced, and what it pointed to stays', async () => {
+test('a save replaces a link and leaves its target unchanged', async () => {
   const folder = newFolder();
   mkdirSync(join(folder, 'there'));
   await saveTensors(join(folder, 'there', 'x'), small(1));

@@ -32,7 +32,7 @@ async function goldenParameters(): Promise<Record<string, never>> {
   return (await loadTensors<Record<string, never>>(join(FIXTURES, 'mlx-parameters.safetensors'))).tree;
 }
 
-test('MLX’s files go on to its last step, into a new optimizer and into one that knows the tree', async () => {
+test('an optimizer, new or used, continues from MLX’s files to MLX’s last step', async () => {
   const path = join(FIXTURES, 'mlx-optimizer-state.safetensors');
   for (const knows of [false, true]) {
     const optimizer = goldenOptimizer();
@@ -49,7 +49,7 @@ test('MLX’s files go on to its last step, into a new optimizer and into one th
   }
 });
 
-test('node-mlx’s state goes on, by its own key for the learning rate', async () => {
+test('an optimizer continues from node-mlx’s state, with its key for the learning rate', async () => {
   const path = join(newFolder(), 'node-mlx.safetensors');
   writeFileSync(
     path,
@@ -63,18 +63,21 @@ test('node-mlx’s state goes on, by its own key for the learning rate', async (
   expectGolden(optimizer, parameters);
 });
 
-test.each([undefined, 'state'])('PyTorch’s momentum buffers go on, with the prefix %p', async (prefix) => {
-  const name = (path: string): string => `${prefix === undefined ? '' : `${prefix}.`}${path}.momentum_buffer`;
-  const optimizer = goldenOptimizer();
-  const bytes = stateFile(name, { rate: 'param_groups.layers.0.weight.lr' });
-  optimizer.fromBytes(bytes, { from: torchState({ step: 3, learningRate: 0.25, prefix }) });
-  expect([optimizer.step, optimizer.learningRate]).toEqual([3, 0.25]);
-  const parameters = await goldenParameters();
-  takeSteps(optimizer, parameters, 3);
-  expectGolden(optimizer, parameters);
-});
+test.each([undefined, 'state'])(
+  'an optimizer continues from PyTorch’s momentum buffers, with the prefix %p',
+  async (prefix) => {
+    const name = (path: string): string => `${prefix === undefined ? '' : `${prefix}.`}${path}.momentum_buffer`;
+    const optimizer = goldenOptimizer();
+    const bytes = stateFile(name, { rate: 'param_groups.layers.0.weight.lr' });
+    optimizer.fromBytes(bytes, { from: torchState({ step: 3, learningRate: 0.25, prefix }) });
+    expect([optimizer.step, optimizer.learningRate]).toEqual([3, 0.25]);
+    const parameters = await goldenParameters();
+    takeSteps(optimizer, parameters, 3);
+    expectGolden(optimizer, parameters);
+  },
+);
 
-test('a velocity that MLX would have and the file lacks is missed', () => {
+test('a velocity that MLX would have saved counts as missing', () => {
   const velocities: ByPath<Float32Array> = golden.steps[2].v;
   const bytes = stateFile((path) => (path === 'scale' ? 'other.v' : `${path}.v`), {
     step: 'step',
@@ -92,7 +95,7 @@ test('a velocity that MLX would have and the file lacks is missed', () => {
   );
 });
 
-test('an optimizer that had no velocities yet misses MLX’s too', () => {
+test('it counts as missing even if the optimizer had no velocities', () => {
   const bytes = stateFile((path) => `${path}.v`, { step: 'step', rate: 'learning_rate' });
   const optimizer = new SGD(0.1);
   const parameters = { ...modelOf(golden.parameters), more: zeros([2]) };
@@ -109,11 +112,11 @@ test.each([
       new SGD(1).fromBytes(fixture('mlx-optimizer-state.safetensors'), { from: nodeMlxState(), parameters: zeros(1) }),
     'parameters: expected none beside `from`: load them by loadTensors, received an object',
   ],
-])('wrong options %#', (call, message) => {
+])('torchState, nodeMlxState and load refuse wrong options, case %#', (call, message) => {
   expect(failureOf(call)).toEqual(rangeFailure('invalid-option', message));
 });
 
-test('tensors that no leaf can hold are told', () => {
+test('load lists tensors of dtypes that no leaf can have', () => {
   const bytes = layOut([{ name: 'ids', dtype: 'I64', shape: [1], bytes: new Uint8Array(8) }], {});
   expect(failureOf(() => fromBytes(joinPieces(bytes))).message).toBe(
     'bytes: expected the same tree, received one with differences:\n' +

@@ -17,146 +17,186 @@ const tensor = (name: string, shape: string, offsets: string, dtype = 'F32'): st
 const A = tensor('a', '1', '0,4');
 
 test.each<[string, Uint8Array, string]>([
-  ['nothing', new Uint8Array(0), 'byte 0: expected the 8 bytes of the header length, received a file of 0 bytes'],
-  ['7 bytes', new Uint8Array(7), 'byte 0: expected the 8 bytes of the header length, received a file of 7 bytes'],
-  ['a header beyond the end', file('{}', 0, 3), 'byte 0: expected a header of at most 2 bytes, received one of 3'],
+  ['is empty', new Uint8Array(0), 'byte 0: expected the 8 bytes of the header length, received a file of 0 bytes'],
   [
-    'a header of 2^64 - 1 bytes',
+    'has only 7 bytes',
+    new Uint8Array(7),
+    'byte 0: expected the 8 bytes of the header length, received a file of 7 bytes',
+  ],
+  [
+    'has a header longer than the file',
+    file('{}', 0, 3),
+    'byte 0: expected a header of at most 2 bytes, received one of 3',
+  ],
+  [
+    'claims a header of 2^64 - 1 bytes',
     Buffer.concat([Buffer.alloc(8, 0xff), Buffer.from('{}')]),
     'byte 0: expected a header of at most 2 bytes, received one of 18446744073709551615',
   ],
-  ['no header', file(''), 'byte 8: expected a JSON value, numbers whole and from 0, received the end of the text'],
   [
-    'bytes that are no text',
+    'has an empty header',
+    file(''),
+    'byte 8: expected a JSON value, numbers whole and from 0, received the end of the text',
+  ],
+  [
+    'has a header that is not UTF-8',
     file('{"\xff"}').map((byte) => (byte === 0xc3 ? 0xff : byte)),
     'byte 8: expected a header in UTF-8, received other bytes',
   ],
-  ['an array', file('[]'), 'byte 8: expected a JSON object, received "[]"'],
-  ['space before it', file(' {}'), 'byte 8: expected a JSON object, received " {}"'],
-  ['text behind it', file('{}x'), 'byte 10: expected the end of the JSON text, received "x"'],
-  ['depth', file('{"a":{"shape":[[1]]}}'), 'byte 23: expected at most 3 levels, received "[1]]}}"'],
-  ['much depth', file('['.repeat(100_000)), 'byte 11: expected at most 3 levels, received "[[[[[[[[[[[[[[[[[[[["'],
-  ['a name twice', file(`{${A},${A}}`, 4), 'byte 62: expected each name once, received "a" again'],
+  ['has an array as its header', file('[]'), 'byte 8: expected a JSON object, received "[]"'],
+  ['has a space before its header', file(' {}'), 'byte 8: expected a JSON object, received " {}"'],
+  ['has text after its header', file('{}x'), 'byte 10: expected the end of the JSON text, received "x"'],
   [
-    'a key twice',
+    'nests too deeply, by one level',
+    file('{"a":{"shape":[[1]]}}'),
+    'byte 23: expected at most 3 levels, received "[1]]}}"',
+  ],
+  [
+    'nests too deeply, by 100,000 levels',
+    file('['.repeat(100_000)),
+    'byte 11: expected at most 3 levels, received "[[[[[[[[[[[[[[[[[[[["',
+  ],
+  ['names a tensor twice', file(`{${A},${A}}`, 4), 'byte 62: expected each name once, received "a" again'],
+  [
+    'has a key twice in one tensor',
     file('{"a":{"dtype":"F32","dtype":"F32"}}'),
     'byte 28: expected each name once, received "dtype" again',
   ],
-  ['half a pair', file('{"\\ud800":1}'), 'byte 9: expected Unicode, received half of a surrogate pair'],
   [
-    'a byte after letters',
+    'has half of a surrogate pair in a name',
+    file('{"\\ud800":1}'),
+    'byte 9: expected Unicode, received half of a surrogate pair',
+  ],
+  [
+    'has a syntax error after non-ASCII letters',
     file('{"ø😀":x}'),
     'byte 18: expected a JSON value, numbers whole and from 0, received "x}"',
   ],
-  ['a raw line end in a name', file('{"\n":1}'), 'byte 10: expected the rest of a string, received "\\n\\":1}"'],
+  ['has a raw line break in a name', file('{"\n":1}'), 'byte 10: expected the rest of a string, received "\\n\\":1}"'],
   [
-    'a fraction',
+    'has a fraction in a shape',
     file(`{${tensor('a', '1.5', '0,4')}}`, 4),
     'byte 37: expected a JSON value, numbers whole and from 0, ',
   ],
   [
-    'a negative number',
+    'has a negative number in a shape',
     file(`{${tensor('a', '-1', '0,4')}}`, 4),
     'byte 37: expected a JSON value, numbers whole and from 0, ',
   ],
   [
-    'a large number',
+    'has 2^53 in a shape',
     file(`{${tensor('a', '9007199254740992', '0,4')}}`, 4),
     'byte 37: expected a number below 2^53, received ',
   ],
-  ['metadata of numbers', file('{"__metadata__":{"a":1}}'), '__metadata__ "a": expected a string, received 1'],
+  ['has a number in its metadata', file('{"__metadata__":{"a":1}}'), '__metadata__ "a": expected a string, received 1'],
   [
-    'metadata that is a list',
+    'has a list as its metadata',
     file('{"__metadata__":[]}'),
     '__metadata__: expected an object or null, received an array',
   ],
-  ['a tensor that is a number', file('{"a":1}'), 'tensor "a": expected dtype, shape and data_offsets, received 1'],
   [
-    'a tensor with more',
+    'has a number in place of a tensor',
+    file('{"a":1}'),
+    'tensor "a": expected dtype, shape and data_offsets, received 1',
+  ],
+  [
+    'has an unknown key in a tensor',
     file('{"a":{"x":1}}'),
     'tensor "a": expected only dtype, shape and data_offsets, received "x"',
   ],
-  ['an unknown dtype', file(`{${tensor('a', '1', '0,4', 'F4')}}`, 4), 'tensor "a": expected a dtype of '],
+  ['has an unknown dtype', file(`{${tensor('a', '1', '0,4', 'F4')}}`, 4), 'tensor "a": expected a dtype of '],
   [
-    'a dtype that objects have',
+    'has a dtype named after an object property',
     file(`{${tensor('a', '1', '0,4', 'toString')}}`, 4),
     'tensor "a": expected a dtype of ',
   ],
-  ['no dtype', file('{"a":{"shape":[],"data_offsets":[0,0]}}'), 'tensor "a": expected a dtype of '],
+  ['has a tensor without a dtype', file('{"a":{"shape":[],"data_offsets":[0,0]}}'), 'tensor "a": expected a dtype of '],
   [
-    'no shape',
+    'has a tensor without a shape',
     file('{"a":{"dtype":"F32","data_offsets":[0,4]}}', 4),
     'tensor "a".shape: expected an array of whole numbers from 0, received nothing',
   ],
   [
-    'one offset',
+    'has a tensor with one offset',
     file(`{${tensor('a', '1', '0')}}`, 4),
     'tensor "a": expected data_offsets [start, end], received [0, ]',
   ],
   [
-    'three offsets',
+    'has a tensor with three offsets',
     file(`{${tensor('a', '1', '0,4,8')}}`, 8),
     'tensor "a": expected data_offsets [start, end], received [0, 4, 8]',
   ],
   [
-    'offsets in reverse',
+    'has a tensor with offsets in reverse',
     file(`{${tensor('a', '1', '4,0')}}`, 4),
     'tensor "a": expected data_offsets [start, end], received [4, 0]',
   ],
   [
-    'a size that is another',
+    'has a tensor whose size contradicts its shape',
     file(`{${tensor('a', '2', '0,4')}}`, 4),
     'tensor "a" at byte 62: expected 8 bytes for F32 of shape [2], received 4',
   ],
   [
-    'a size that overflows',
+    'has a tensor whose size overflows',
     file(`{${tensor('a', '4294967296,4294967296', '0,0')}}`),
     'tensor "a" at byte 82: expected 73786976294838210000 bytes for F32 of shape [4294967296, 4294967296], received 0',
   ],
-  ['a hole', file(`{${tensor('a', '1', '4,8')}}`, 8), 'tensor "a" at byte 66: expected it at byte 62, received a hole'],
   [
-    'an overlap',
+    'has a hole between tensors',
+    file(`{${tensor('a', '1', '4,8')}}`, 8),
+    'tensor "a" at byte 66: expected it at byte 62, received a hole',
+  ],
+  [
+    'has overlapping tensors',
     file(`{${tensor('a', '2', '0,8')},${tensor('b', '1', '4,8')}}`, 8),
     'tensor "b" at byte 119: expected it at byte 123, received an overlap',
   ],
-  ['missing bytes', file(`{${A}}`, 3), 'tensor "a" at byte 62: expected bytes up to 66, received a file of 65 bytes'],
-  ['trailing bytes', file(`{${A}}`, 5), 'byte 66: expected the end of the file, received 1 bytes more'],
   [
-    'a leaf that is a branch',
+    'ends inside a tensor',
+    file(`{${A}}`, 3),
+    'tensor "a" at byte 62: expected bytes up to 66, received a file of 65 bytes',
+  ],
+  [
+    'has bytes after its last tensor',
+    file(`{${A}}`, 5),
+    'byte 66: expected the end of the file, received 1 bytes more',
+  ],
+  [
+    'has a leaf, then a branch of its path',
     file(`{${A},${tensor('a.b', '1', '4,8')}}`, 8),
     'a.b: expected a leaf or a branch, received both of this path',
   ],
   [
-    'a branch that is a leaf',
+    'has a branch, then a leaf of its path',
     file(`{${tensor('a.b', '1', '0,4')},${tensor('a', '1', '4,8')}}`, 8),
     'a: expected a leaf or a branch, received both of this path',
   ],
   [
-    '__proto__',
+    'has a tensor named __proto__',
     file(`{${tensor('__proto__', '1', '0,4')}}`, 4),
     'key "__proto__": expected another key, received one that JavaScript reserves',
   ],
   [
-    '__proto__ below',
+    'has a tensor with __proto__ inside its path',
     file(`{${tensor('a.__proto__.b', '1', '0,4')}}`, 4),
     'key "__proto__": expected another key, received ',
   ],
   [
-    'a deep name',
+    'has a path of more than 1,000 levels',
     file(`{${tensor('a.'.repeat(1000), '1', '0,4')}}`, 4),
     `${'a.'.repeat(40)}: expected at most 1000 levels, received 1001`,
   ],
   [
-    'a list with a billion holes',
+    'has a list with a billion holes',
     file(`{${tensor('999999999', '1', '0,4')}}`, 4),
     'lists: expected at most 4096 items left out, received 999999999',
   ],
   [
-    'a later version',
+    'has a later version',
     file('{"__metadata__":{"metal-sgd.version":"2"}}'),
     '__metadata__: expected metal-sgd.version 1, received "2"',
   ],
-])('%s', (_, bytes, message) => {
+])('a file is refused if it %s', (_, bytes, message) => {
   const failed = failureOf(() => fromBytes(bytes));
   expect([failed.name, failed.code]).toEqual(['RangeError', 'invalid-file']);
   expect(failed.message.slice(0, message.length + 7)).toBe(`bytes: ${message}`);
@@ -169,38 +209,38 @@ const noted = (note: string, tensors: string, bytes: number): Uint8Array => {
 
 test.each<[string, Uint8Array, string]>([
   [
-    'that is no JSON',
+    'is not JSON',
     noted('{', A, 4),
     '__metadata__: the note of the tree, at 1: expected a string, received the end of the text',
   ],
   [
-    'with a text',
+    'holds a string',
     noted('{"a":"x"}', A, 4),
     '__metadata__: the note of the tree, at 0: expected objects, arrays and numbers, received "x"',
   ],
-  ['without the tensor', noted('{}', A, 4), 'expected one that the note of the tree knows, received another'],
+  ['lacks the tensor', noted('{}', A, 4), 'expected one that the note of the tree knows, received another'],
   [
-    'with one more',
+    'has one tensor more',
     noted('{"a":0,"b":0}', A, 4),
     'b: expected one tensor, as the note of the tree says, received none or two',
   ],
   [
-    'with one path twice',
+    'has one path twice',
     noted('{"a":{"b":0},"a.b":0}', tensor('a.b', '1', '0,4'), 4),
     'a.b: expected one tensor, as the note of the tree says, received none or two',
   ],
   [
-    'with an unknown kind',
+    'has an unknown kind of leaf',
     noted('{"a":2}', A, 4),
     'a: expected one tensor, as the note of the tree says, received none or two',
   ],
   [
-    'with __proto__',
+    'has the key __proto__',
     noted('{"__proto__":0}', tensor('__proto__', '1', '0,4'), 4),
     'key "__proto__": expected another key',
   ],
-  ['that is too deep', noted('['.repeat(1001), A, 4), 'expected at most 1000 levels, received "["'],
-])('a note %s', (_, bytes, message) => {
+  ['nests too deeply', noted('['.repeat(1001), A, 4), 'expected at most 1000 levels, received "["'],
+])('a note of the tree is refused if it %s', (_, bytes, message) => {
   const failed = failureOf(() => fromBytes(bytes));
   expect([failed.name, failed.code]).toEqual(['RangeError', 'invalid-file']);
   expect(failed.message).toContain(message);
@@ -217,7 +257,7 @@ test.each<[string, (bytes: Buffer) => void, string]>([
     (bytes) => bytes.writeFloatLE(NaN, bytes.length - 12),
     'tensor "learning_rate" at byte 630: expected a finite number, received NaN',
   ],
-])('%s is refused, and nothing has changed', (_, change, message) => {
+])('load refuses %s and changes nothing', (_, change, message) => {
   const bytes = Buffer.from(fixture('mlx-optimizer-state.safetensors'));
   change(bytes);
   const optimizer = new SGD(0.5);
@@ -229,7 +269,7 @@ test.each<[string, (bytes: Buffer) => void, string]>([
   expect(optimizer.state).toEqual({ step: 0, learningRate: 0.5, parameters: {} });
 });
 
-test('an empty file of ours and of MLX is an empty tree', () => {
+test('an empty file, ours or MLX’s, is an empty tree', () => {
   expect(fromBytes(file('{}')).tree).toEqual({});
   expect(fromBytes(file('{"__metadata__":null}  ')).tree).toEqual({});
 });

@@ -6,7 +6,7 @@ import { killSavers } from '../helpers/killing';
 
 const newFolder = temporaryFolders();
 
-test('after each of 20 kills the newest whole checkpoint loads, and the next save cleans up', async () => {
+test('the newest complete checkpoint loads after each of 20 kills, and the next save cleans up', async () => {
   const folder = newFolder();
   const { step } = await killSavers(folder, 20, 1);
   expect(step).toBeGreaterThan(0);

@@ -71,7 +71,7 @@ function goOn(
   return Promise.all(all.map(one)).then(() => all.length);
 }
 
-test('a new process goes on to the same bits', async () => {
+test('a new process resumes to the same bits', async () => {
   const folder = temporary();
   const wholes: { optimizer: SGD; parameters: Model }[] = [];
   for (const [i, given] of cases.entries()) {
@@ -105,7 +105,7 @@ test('a new process goes on to the same bits', async () => {
 
 const temporary = temporaryFolders();
 
-test('a step after loading into an optimizer that has stepped uses what was loaded', async () => {
+test('a used optimizer steps from the state that it loads', async () => {
   const path = join(temporary(), 'state.safetensors');
   const parameters = randomModel('float32', 1);
   const gradients = randomModel('float32', 2);

@@ -30,7 +30,7 @@ const EXPECTED: readonly Difference[] = ['state.parameters', 'parameters'].flatM
   ];
 });
 
-test('every difference is listed with its path, and nothing has changed', () => {
+test('a strict load lists every difference with its path and changes nothing', () => {
   const { file } = fileOf(others());
   const parameters = own();
   const { optimizer } = fileOf(parameters);
@@ -59,7 +59,7 @@ function differencesOf(call: () => unknown): unknown {
   throw new Error('expected an error');
 }
 
-test('without strict, what fits is taken, and the rest stays and is listed', () => {
+test('a load with strict: false takes what fits and lists the rest', () => {
   const saved = others();
   saved['d'].data.set([1, 2, 3, 4, 5]);
   const { file, optimizer: source } = fileOf(saved);
@@ -77,7 +77,7 @@ test('without strict, what fits is taken, and the rest stays and is listed', () 
   expect(optimizer.step).toBe(1);
 });
 
-test('a file without numbers, with another dtype for them, and with tensors that mean nothing', () => {
+test('a load with strict: false lists missing numbers, numbers of another dtype and unknown tensors', () => {
   const optimizer = new SGD(0.25);
   optimizer.step = 3;
   const file = toBytes({ step: Float32Array.of(1), 'x.v': Float32Array.of(1), y: Float32Array.of(1) });
@@ -89,7 +89,7 @@ test('a file without numbers, with another dtype for them, and with tensors that
   expect([optimizer.step, optimizer.learningRate]).toEqual([3, 0.25]);
 });
 
-test('a bare array has no shape to compare', () => {
+test('a bare array fits any shape of its length', () => {
   const file = toBytes({ a: zeros([2, 3]) });
   const into = { a: new Float32Array(6) };
   expect(fromBytes(file, { into }).differences).toEqual([]);
@@ -98,14 +98,14 @@ test('a bare array has no shape to compare', () => {
   ]);
 });
 
-test('order in the file doesn’t matter', () => {
+test('the order of tensors in the file does not matter', () => {
   const a = { x: Float32Array.of(1), y: Float64Array.of(2), z: Float32Array.of(3) };
   const into = { z: new Float32Array(1), y: new Float64Array(1), x: new Float32Array(1) };
   fromBytes(toBytes(a), { into });
   expect(into).toEqual(a);
 });
 
-test('a late parameter of the file is missed, one that was never stepped is not', () => {
+test('a stepped parameter must have its velocity in the file, another need not', () => {
   const parameters = own();
   const { a, b, c } = parameters;
   const source = new SGD(1, { momentum: 0.5 });
@@ -120,24 +120,28 @@ test('a late parameter of the file is missed, one that was never stepped is not'
   ]);
 });
 
-test('parameters that share memory can’t be filled', () => {
+test('load refuses parameters that share memory', () => {
   const data = new Float32Array(4);
   const into = { a: data.subarray(0, 3), b: data.subarray(2) };
   const file = toBytes({ a: new Float32Array(3), b: new Float32Array(2) });
   expect(failureOf(() => fromBytes(file, { into })).code).toBe('memory-overlap');
 });
 
-test('parameters that contradict the state are refused as by a step', () => {
+test('load refuses parameters that contradict the state, as a step does', () => {
   const { file, optimizer } = fileOf(own());
   expect(failureOf(() => optimizer.fromBytes(file, { parameters: { a: zeros([6]) } })).code).toBe('shape-mismatch');
 });
 
 test.each<[string, unknown, string]>([
   ['an unknown option', { strickt: true }, 'options: expected only parameters, strict, from, received "strickt"'],
-  ['strict', { strict: 1 }, 'strict: expected a boolean, received 1'],
-  ['from', { from: 'torch' }, 'from: expected what torchState() or nodeMlxState() returns, received "torch"'],
-  ['no object', 3, 'options: expected an object, received 3'],
-])('%s is refused', (_, options, message) => {
+  ['a number as strict', { strict: 1 }, 'strict: expected a boolean, received 1'],
+  [
+    'a string as from',
+    { from: 'torch' },
+    'from: expected what torchState() or nodeMlxState() returns, received "torch"',
+  ],
+  ['a number as options', 3, 'options: expected an object, received 3'],
+])('load refuses %s', (_, options, message) => {
   const { file, optimizer } = fileOf(own());
   const failed = failureOf(() => optimizer.fromBytes(file, options as never));
   expect([failed.code, failed.message]).toEqual(['invalid-option', message]);
@@ -148,6 +152,6 @@ test.each<[unknown, string]>([
   [{ 'metal-sgd.version': '2' }, 'metadata.metal-sgd.version: expected a key that does not begin with metal-sgd., '],
   [{ a: '\udc00' }, 'metadata.a: expected Unicode, received '],
   ['x', 'metadata: expected an object of strings, received "x"'],
-])('metadata %j is refused', (metadata, message) => {
+])('save refuses the metadata %j', (metadata, message) => {
   expect(failureOf(() => toBytes({}, metadata as never)).message).toContain(message);
 });

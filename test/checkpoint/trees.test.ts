@@ -26,7 +26,7 @@ function textOf(tree: unknown): unknown {
 const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
-test('saving and loading is the identity over random trees', async () => {
+test('random trees come back equal', async () => {
   const path = join(newFolder(), 'tree.safetensors');
   const property = async (specs: never, memory: 'views' | 'arena', shared: boolean): Promise<void> => {
     const { tree } = makeTree(specs, memory, shared, true);
@@ -94,7 +94,7 @@ function isTree(tree: AnyTree): boolean {
   }
 }
 
-test('names that hold dots, quotes or anything else, and top-level ones that files keep, come back', () => {
+test('names with dots, quotes or reserved words come back', () => {
   const property = (shape: unknown): void => {
     const tree = leavesFor(shape, { next: 1 }) as AnyTree;
     fc.pre(isTree(tree));
@@ -116,7 +116,7 @@ test('names that hold dots, quotes or anything else, and top-level ones that fil
   fc.assert(fc.property(awkwardTrees, property), { numRuns: 300 });
 });
 
-test('the names in a file are MLX’s, with one more _ where it or we keep the first key', () => {
+test('a file has MLX’s names, with a _ appended to reserved ones', () => {
   const parameters = zeros({ step: [1], step_: [1], layers: [{ weight: [1] }], parameters: { a: [1] }, 'b.c': [1] });
   const optimizer = new SGD(0.1, { momentum: 0.9 });
   optimizer.init(parameters);
@@ -139,7 +139,7 @@ test('the names in a file are MLX’s, with one more _ where it or we keep the f
   ]);
 });
 
-test('velocities and parameters whose names would be the same don’t meet', () => {
+test('velocities and parameters never share a name', () => {
   const parameters = { parameters: { a: Float32Array.of(1) }, a: { v: Float32Array.of(2) } };
   const optimizer = new SGD(1, { momentum: 0.5 });
   optimizer.update(parameters, { parameters: { a: Float32Array.of(10) }, a: { v: Float32Array.of(20) } });
@@ -151,7 +151,7 @@ test('velocities and parameters whose names would be the same don’t meet', () 
   expect(textOf(resumed.state)).toEqual(textOf(optimizer.state));
 });
 
-test('a parameter that was never stepped has no velocity afterwards either', () => {
+test('a parameter that never stepped has no velocity after a load either', () => {
   const parameters = { list: [zeros([1]), zeros([2])], late: zeros([3]) };
   const optimizer = new SGD(1, { momentum: 0.5 });
   optimizer.update(parameters, { list: [zeros([1])] });
@@ -172,7 +172,7 @@ test.each([-0, 0.1, 1e-46, 1e-40, 3e38])('the learning rate %p comes back exactl
   expect(resumed.momentum).toBe(0);
 });
 
-test('a schedule stays, and is asked for the step that was loaded', () => {
+test('a schedule stays and continues at the loaded step', () => {
   const optimizer = new SGD(1);
   optimizer.step = 10;
   const resumed = new SGD((step) => step / 100);
@@ -181,7 +181,7 @@ test('a schedule stays, and is asked for the step that was loaded', () => {
   expect([resumed.step, resumed.learningRate]).toEqual([11, 0.1]);
 });
 
-test('half of a surrogate pair is no name', () => {
+test('save refuses a name with half of a surrogate pair', () => {
   const message = 'a key: expected Unicode, since it is to be saved, received "\\ud800"';
   expect(failureOf(() => toBytes({ '\ud800': [zeros([1])] }))).toEqual(rangeFailure('invalid-tree', message));
 });

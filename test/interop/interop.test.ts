@@ -19,7 +19,7 @@ const bitsByPath = (tensors: Record<string, { data: Float32Array }>): Record<str
   Object.fromEntries(Object.entries(tensors).map(([path, { data }]) => [path, base64(data)]));
 
 describe('MLX', () => {
-  test('takes up our checkpoint without a rename and arrives where it would have', async () => {
+  test('continues from our checkpoint without renaming a tensor and ends like a run of its own', async () => {
     const path = join(newFolder(), 'half.safetensors');
     const optimizer = goldenOptimizer();
     const parameters = modelOf(golden.parameters);
@@ -34,7 +34,7 @@ describe('MLX', () => {
       expect([name, resumed.state[`${name}.v`]]).toEqual([name, base64(v)]);
   });
 
-  test('saves what we go on from to the same bits', async () => {
+  test('saves files from which we continue to the same bits', async () => {
     const folder = newFolder();
     ask('save', folder, tree, 2);
     const optimizer = goldenOptimizer();
@@ -47,7 +47,7 @@ describe('MLX', () => {
     expectGolden(optimizer, parameters);
   });
 
-  test('loads our parameters into a module, strictly', async () => {
+  test('loads our parameters into a module in strict mode', async () => {
     const path = join(newFolder(), 'weights.safetensors');
     const { 'layers.0.weight': a, 'layers.0.bias': b, 'layers.1.weight': c, 'layers.1.bias': d } = golden.parameters;
     const model = { 'layers.0.weight': a, 'layers.0.bias': b, 'layers.1.weight': c, 'layers.1.bias': d };
@@ -55,7 +55,7 @@ describe('MLX', () => {
     expect(ask('weights', path)).toEqual(bitsByPath(model));
   });
 
-  test.each(['float32', 'float16', 'bfloat16'] as const)('reads %s to the bit', async (dtype) => {
+  test.each(['float32', 'float16', 'bfloat16'] as const)('reads our %s bit for bit', async (dtype) => {
     const path = join(newFolder(), 'tensors.safetensors');
     const tensors = zeros({ a: [3, 5], none: [0, 2], one: [] }, dtype);
     fillRandom(dtype, tensors.a.data, 7, true);
@@ -65,13 +65,13 @@ describe('MLX', () => {
     expect(ask('load', path)).toEqual({ tensors: expected });
   });
 
-  test('refuses float64 itself', async () => {
+  test('refuses our float64', async () => {
     const path = join(newFolder(), 'tensors.safetensors');
     await saveTensors(path, zeros({ a: [1] }, 'float64'));
     expect(ask('load', path)).toEqual({ error: expect.stringContaining('unsupported dtype F64') as string });
   });
 
-  test('finds its own step beside a parameter of that name, and names of any letters', async () => {
+  test('finds its step beside a parameter named step, and names in any script', async () => {
     const path = join(newFolder(), 'names.safetensors');
     const parameters = zeros({
       step: [1],
@@ -92,7 +92,7 @@ describe('MLX', () => {
 });
 
 describe('the reference safetensors', () => {
-  test.each(DTYPES)('reads %s to the bit, names and metadata', async (dtype) => {
+  test.each(DTYPES)('reads our %s bit for bit, with names and metadata', async (dtype) => {
     const path = join(newFolder(), 'tensors.safetensors');
     const tensors = { 'a.b': zeros([2, 3], dtype) as Tensor, __metadata__: zeros([], dtype) as Tensor };
     fillRandom(dtype, tensors['a.b'].data, 5, true);
@@ -106,7 +106,7 @@ describe('the reference safetensors', () => {
     expect(answer.metadata).toMatchObject({ format: 'mlx', 'metal-sgd.version': '1', who: 'mé "x"' });
   });
 
-  test('takes every file that we take, of 2,000 mutated ones', async () => {
+  test('accepts each of 2,000 mutated files that we accept', async () => {
     const folder = newFolder();
     mkdirSync(folder, { recursive: true });
     const original = toBytes({ a: zeros([2, 3]), 'b.c': zeros([1], 'bfloat16'), d: zeros([0]) }, { k: 'v' });

@@ -6,7 +6,7 @@ import { killSavers } from '../helpers/killing';
 const newFolder = temporaryFolders();
 
 test.each([11, 12, 13, 14, 15])(
-  '20,000 mutated files are taken or refused in good order, seed %i',
+  'each of 20,000 mutated files loads or fails with a documented error, seed %i',
   (seed) => {
     const { taken, refused, slowest } = fuzzFiles(seed, 5000);
     expect(taken).toBeGreaterThan(500);
@@ -16,7 +16,7 @@ test.each([11, 12, 13, 14, 15])(
   600_000,
 );
 
-test('after each of 1,000 kills the newest whole checkpoint loads', async () => {
+test('the newest complete checkpoint loads after each of 1,000 kills', async () => {
   const { step, halves } = await killSavers(newFolder(), 1000, 2);
   expect(step).toBeGreaterThan(100);
   expect(halves).toBeGreaterThan(50);

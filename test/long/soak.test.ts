@@ -3,13 +3,13 @@ import { checkCaching } from '../helpers/cachingProperty';
 import { resultOf } from '../helpers/child';
 import { terminateWorkers } from '../helpers/terminate';
 
-test('2,000 workers terminated with steps in flight', () => {
+test('2,000 workers can be terminated with steps in flight', () => {
   const { threadsLeft, ...ends } = resultOf(terminateWorkers, 2000, { timeout: 900_000 });
   expect(ends).toEqual({ errors: 0, ended: 2000 });
   expect(threadsLeft).toBeLessThan(8);
 }, 900_000);
 
-test('three minutes of optimizers that come and go: resident memory does not grow', () => {
+test('resident memory does not grow in three minutes of optimizers that come and go', () => {
   const resident = resultOf(
     async (lab, seconds) => {
       const { sgd } = lab;
@@ -41,7 +41,7 @@ test('three minutes of optimizers that come and go: resident memory does not gro
 }, 300_000);
 
 test.each([1, 2, 3])(
-  'histories of steps with changes in between, seed %i',
+  'an optimizer steps the same objects as it steps copies of them, seed %i',
   (seed) => {
     checkCaching(seed, 4000);
   },

@@ -83,7 +83,7 @@ async function shareArena(lab: Lab): Promise<unknown> {
   return { sums, expected: [[-steps], [-200]], buffers: simulator.live().MTLBuffer, overlapped: steps > 5 };
 }
 
-test('the main thread and a worker step one arena at once, through one buffer', () => {
+test('the main thread and a worker step one arena concurrently, through one buffer', () => {
   const { sums, expected, ...rest } = resultOf(shareArena) as Record<string, unknown>;
   expect(sums).toEqual(expected);
   expect(rest).toEqual({ buffers: 2, overlapped: true });
@@ -123,7 +123,7 @@ async function takeTurns(lab: Lab): Promise<unknown> {
   };
 }
 
-test('a posted arena is stepped in place by both sides, through one buffer', () => {
+test('both threads step a posted arena in place, through one buffer', () => {
   expect(resultOf(takeTurns)).toEqual({
     values: [[-20], [0]],
     buffersWrapped: 2,

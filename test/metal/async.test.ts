@@ -30,7 +30,7 @@ async function longestTurns({ sgd, simulator }: Lab): Promise<Record<string, num
   return { firstTurn: first.turn, first: first.whole, stepTurn: step.turn, step: step.whole };
 }
 
-test('neither a compiler of 500 ms nor a step of 300 ms keeps the event loop for 100 ms', () => {
+test('neither compiling for 500 ms nor a step of 300 ms blocks the event loop for 100 ms', () => {
   const turns = resultOf(longestTurns, undefined, METAL({ compileLatencyMs: 500 }));
   expect(turns['first']).toBeGreaterThan(500);
   expect(turns['step']).toBeGreaterThan(300);
@@ -77,7 +77,7 @@ test.each([
   ['gpu', 'a step of this size runs on the GPU', 3 * 4000],
   ['auto', 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU', 0],
 ] as const)(
-  "device '%s': update at once after updateAsync is busy, and nothing waits for ever",
+  "device '%s': update right after updateAsync throws busy, and neither hangs",
   (device, reason, copiedBytes) => {
     const { values, ...told } = resultOf(updateAtOnce, device, {
       env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1' },
@@ -116,17 +116,17 @@ async function checkInFlight({ sgd, simulator }: Lab): Promise<unknown> {
   return { inFlight, code, values: [...new Set(parameters.w.data)] };
 }
 
-test('arrays of a step in flight are checked without being read', () => {
+test('checks of arrays in flight do not read their elements', () => {
   expect(resultOf(checkInFlight, undefined, METAL({}))).toEqual({ inFlight: true, code: 'busy', values: [-3] });
 });
 
 /** Settings under which a step, started on a cold or a warm GPU, is at its stage for some 100 ms. */
 const STAGES: readonly (readonly [name: string, warm: boolean, settings: SimulatorSettings])[] = [
-  ['compiling', false, { compileLatencyMs: 150 }],
-  ['making pipelines', false, { pipelineLatencyMs: 50 }],
-  ['in the self-test', false, { stepLatencyMs: 20 }],
-  ['in flight', true, { stepLatencyMs: 150 }],
-  ['completing', true, { completionDelayMs: 150 }],
+  ['a step that compiles kernels', false, { compileLatencyMs: 150 }],
+  ['a step that makes pipelines', false, { pipelineLatencyMs: 50 }],
+  ['a step that runs the self-test', false, { stepLatencyMs: 20 }],
+  ['a step in flight', true, { stepLatencyMs: 150 }],
+  ['a step that completes', true, { completionDelayMs: 150 }],
 ];
 
 interface Stage {
@@ -200,16 +200,16 @@ async function exitProcess({ sgd, simulator }: Lab, { warm, settings }: Stage): 
 describe.each(STAGES)('%s', (_, warm, settings) => {
   const stage = { warm, settings };
 
-  test('references may be dropped', () => {
+  test('survives the loss of every reference', () => {
     expect(resultOf(dropReferences, stage)).toEqual({ collected: true, buffers: 0 });
   });
 
-  test('a worker may be terminated', () => {
+  test('lets its worker be terminated', () => {
     const whole = { unchanged: true, whole: true, works: true, steps: true };
     expect(resultOf(terminateWorker, stage)).toEqual(whole);
   });
 
-  test('the process may exit', () => {
+  test('lets the process exit', () => {
     const { status, stderr } = runChild(exitProcess, stage);
     expect({ status, stderr }).toEqual({ status: 7, stderr: '' });
   });

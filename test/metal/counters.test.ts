@@ -56,7 +56,7 @@ describe.each(GPU_DTYPES)('a model of 161 leaves in %s', (dtype) => {
   };
 
   test.each(Object.keys(steps))(
-    '%s: one dispatch in one command buffer, nothing made, nothing copied',
+    '%s costs one dispatch in one command buffer and makes and copies nothing',
     async (name) => {
       const optimizer = new SGD(0.1, MOMENTUM);
       for (let i = 0; i < 3; i++) await steps[name](optimizer);
@@ -69,7 +69,7 @@ describe.each(GPU_DTYPES)('a model of 161 leaves in %s', (dtype) => {
     },
   );
 
-  test('a change of momentum costs a new plan, once', async () => {
+  test('a change of momentum makes one new plan', async () => {
     const optimizer = new SGD(0.1, MOMENTUM);
     optimizer.update(parameters, gradients);
     optimizer.momentum = 0;
@@ -83,7 +83,7 @@ describe.each(GPU_DTYPES)('a model of 161 leaves in %s', (dtype) => {
 });
 
 describe('applyGradients', () => {
-  test('steps copies in one dispatch and keeps no wrapper of theirs', async () => {
+  test('steps copies in one dispatch and keeps no wrapper', async () => {
     const { parameters, gradients } = model('float32');
     const optimizer = new SGD(0.1, MOMENTUM);
     for (let i = 0; i < 3; i++) optimizer.applyGradients(gradients, parameters);
@@ -96,7 +96,7 @@ describe('applyGradients', () => {
 });
 
 describe('applySingle', () => {
-  test('is one dispatch, and keeps no wrapper', async () => {
+  test('costs one dispatch and keeps no wrapper', async () => {
     const parameter: Tensor = zeros(1000);
     const gradient = zerosLike(parameter);
     const state = {};
@@ -109,7 +109,7 @@ describe('applySingle', () => {
   });
 });
 
-test('mixed dtypes: one dispatch per run, in one command buffer', async () => {
+test('a tree of three dtypes costs three dispatches in one command buffer', async () => {
   const parameters = GPU_DTYPES.map((dtype) => zeros([[300], [77], [5]], dtype));
   const gradients = zerosLike(parameters);
   const optimizer = new SGD(0.1, MOMENTUM);
@@ -123,7 +123,7 @@ test('mixed dtypes: one dispatch per run, in one command buffer', async () => {
   );
 });
 
-test('leaves without a gradient split a run', async () => {
+test('a leaf without a gradient splits a dispatch in two', async () => {
   const parameters: Tensor[] = zeros([[64], [64], [64], [64]]);
   const [first, , third, fourth]: Tensor[] = zerosLike(parameters);
   const tree = Object.fromEntries(parameters.map((leaf, i) => [`p${String(i)}`, leaf]));
@@ -139,7 +139,7 @@ test('leaves without a gradient split a run', async () => {
   );
 });
 
-test('several trees by turns, each with its optimizer', async () => {
+test('trees that take turns, each with its optimizer, cost a dispatch each', async () => {
   const trees = GPU_DTYPES.map((dtype) => ({ ...model(dtype), optimizer: new SGD(0.1, MOMENTUM) }));
   const turn = (): void => {
     for (const { optimizer, parameters, gradients } of trees) optimizer.update(parameters, gradients);

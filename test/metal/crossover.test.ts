@@ -76,29 +76,29 @@ describe("device 'auto'", () => {
   };
   const cpu = { device: 'cpu', reason: 'a step of this size is faster on the CPU', copiedBytes: 0, gpuSeconds: 0 };
 
-  test('a quick GPU takes the step, with float64 on the CPU beside it', () => {
+  test('runs a step on a fast GPU, and float64 leaves on the CPU', () => {
     expect(fast.measuring).toEqual({ ...gpuThenCpu, reason: 'a step of this size runs on the GPU' });
     expect(fast.runs).toEqual([gpuThenCpu, gpuThenCpu, gpuThenCpu]);
     expect(fast.commits).toBe(3);
   });
 
-  test('a slow way there keeps it on the CPU', () => {
+  test('runs a step on the CPU if submitting to the GPU is slow', () => {
     expect(slow.measuring).toEqual(cpu);
     expect(slow.runs).toEqual([cpu, cpu, cpu]);
     expect(slow.commits).toBe(0);
   });
 
-  test('a small step stays on the CPU beside the quickest GPU', () => {
+  test('runs a small step on the CPU, however fast the GPU', () => {
     expect(fast.small).toEqual(cpu);
   });
 
-  test('the bits are the same either way', () => {
+  test('gives the same bits either way', () => {
     expect(fast.digest).toBe(slow.digest);
     expect([fast.subnormals, slow.subnormals]).toEqual([0, 0]);
   });
 });
 
-test('ordinary arrays and float64 stay on the CPU, whatever the GPU', () => {
+test('ordinary arrays and float64 leaves run on the CPU, however fast the GPU', () => {
   const run = ({ sgd, simulator }: Lab): unknown[] => {
     const float32 = new Float32Array(2 ** 18);
     const float64 = sgd.zeros(2 ** 18, 'float64');
@@ -141,7 +141,7 @@ function failBeforeCpu({ sgd, simulator }: Lab): unknown {
   return { code, after, again: [...new Set(parameters.double.data)], step: optimizer.step };
 }
 
-test('where the GPU fails, the leaves that the CPU would have stepped are untouched', () => {
+test('a GPU failure leaves the leaves of the CPU unchanged', () => {
   const told = resultOf(failBeforeCpu, undefined, { env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1' } });
   expect(told).toEqual({ code: 'out-of-memory', after: [0], again: [-1], step: 1 });
 });

@@ -68,7 +68,7 @@ test.each([
   expect(found.auto).toEqual(small);
 });
 
-test('a GPU with memory of its own runs steps and says so', () => {
+test('a GPU with its own memory runs steps and reports it', () => {
   const found = lookAt({ unifiedMemory: false, maxBufferLength: 2 ** 28, recommendedMaxWorkingSetSize: 2 ** 31 });
   expect(found.devices[0]).toEqual({
     type: 'gpu',
@@ -80,19 +80,19 @@ test('a GPU with memory of its own runs steps and says so', () => {
   expect(found.gpu).toEqual(onGpu);
 });
 
-test('of several devices the default one comes first and runs steps', () => {
+test('the default device comes first of several and runs the steps', () => {
   const found = lookAt({ devices: ['m2', 'm4', 'paravirtual'] });
   expect(names(found)).toEqual(['gpu Apple M2', 'gpu Apple M4', 'gpu Apple Paravirtual device', `cpu ${process.arch}`]);
   expect(found.gpu).toEqual(onGpu);
 });
 
-test('without a default device the first of all is taken', () => {
+test('the first device runs the steps if there is no default one', () => {
   const found = lookAt({ devices: ['m3', 'm1'], defaultDevice: false });
   expect(names(found)).toEqual(['gpu Apple M3', 'gpu Apple M1', `cpu ${process.arch}`]);
   expect(found.gpu).toEqual(onGpu);
 });
 
-describe('no device', () => {
+describe('without a GPU', () => {
   const noGpu = (asked: string): Failure => ({
     name: 'Error',
     code: 'no-gpu',
@@ -101,7 +101,7 @@ describe('no device', () => {
       `devices() saw cpu ${process.arch}`,
   });
 
-  test("'gpu' fails with the reason, 'auto' runs on the CPU with it", () => {
+  test("device 'gpu' fails with the reason, and 'auto' runs on the CPU and reports it", () => {
     const found = lookAt({ devices: [] });
     expect(names(found)).toEqual([`cpu ${process.arch}`]);
     expect(found.gpu).toEqual({ failure: noGpu("device is 'gpu'") });
@@ -109,7 +109,7 @@ describe('no device', () => {
     expect(found.auto).toEqual({ lastRun, w: -1 });
   });
 
-  test('METAL_SGD_DEVICE=gpu is named in the error', () => {
+  test('the error names METAL_SGD_DEVICE=gpu', () => {
     const construct = ({ sgd }: Lab): Failure | string => {
       try {
         return new sgd.SGD(1).device;
@@ -122,7 +122,7 @@ describe('no device', () => {
     expect(resultOf(construct, undefined, { env })).toEqual(noGpu("METAL_SGD_DEVICE is 'gpu'"));
   });
 
-  test('subnormals are kept on the CPU then, as without Metal', () => {
+  test('the CPU keeps subnormals, as without Metal', () => {
     const halve = ({ sgd }: Lab): number => {
       const parameters = Float32Array.of(2 ** -126);
       new sgd.SGD(1).update([parameters], [Float32Array.of(2 ** -127)]);

@@ -96,20 +96,20 @@ const CASES: readonly FaultCase[] = [
     failures: [timeout, timeout, timeout],
   },
   {
-    name: 'an error, then no queue',
+    name: 'an error and then no queue',
     faults: [{ at: 'commit', code: 2 }, { at: 'newCommandQueue' }],
     failures: [timeout, noObject(/no command queue/)],
   },
-  { name: 'no command buffer', faults: [{ at: 'commandBuffer' }], failures: [noObject(/no command buffer/)] },
-  { name: 'no encoder', faults: [{ at: 'computeCommandEncoder' }], failures: [noObject(/no command buffer/)] },
-  { name: 'no wrapper', faults: [{ at: 'newBufferWithBytesNoCopy' }], failures: [noObject(/wrapped no arena/)] },
+  { name: 'a missing command buffer', faults: [{ at: 'commandBuffer' }], failures: [noObject(/no command buffer/)] },
+  { name: 'a missing encoder', faults: [{ at: 'computeCommandEncoder' }], failures: [noObject(/no command buffer/)] },
+  { name: 'a missing wrapper', faults: [{ at: 'newBufferWithBytesNoCopy' }], failures: [noObject(/wrapped no arena/)] },
   {
-    name: 'no second wrapper',
+    name: 'a missing second wrapper',
     faults: [{ at: 'newBufferWithBytesNoCopy', after: 1 }],
     failures: [noObject(/wrapped no arena/)],
   },
   {
-    name: 'no staging buffer',
+    name: 'a missing staging buffer',
     faults: [{ at: 'newBufferWithLength' }],
     failures: [noObject(/no staging buffer/)],
     staged: true,
@@ -153,7 +153,7 @@ function expectFailures(failures: readonly Failure[], expected: readonly Expecte
 }
 
 describe.each(['update', 'updateAsync'] as const)('%s', (way) => {
-  test.each(CASES)('$name', async ({ faults, failures, staged }) => {
+  test.each(CASES)('fails and recovers after $name', async ({ faults, failures, staged }) => {
     let hits = 0;
     for (const moment of Object.keys(MOMENTS)) {
       const training = new Training(LEAVES, staged ? elsewhere : undefined);
@@ -173,11 +173,11 @@ describe.each(['update', 'updateAsync'] as const)('%s', (way) => {
   });
 });
 
-describe('after a failure', () => {
+describe('a failure', () => {
   const parameters: Tensor = zeros(1000);
   const gradients = zerosLike(parameters);
 
-  test('the queue is made anew, since Metal may ignore what the former is given', async () => {
+  test('makes the next step use a new queue, since Metal may ignore the old one', async () => {
     const optimizer = new SGD(0.1, { device: 'gpu' });
     const step = (): void => {
       optimizer.update([parameters], [gradients]);
@@ -189,7 +189,7 @@ describe('after a failure', () => {
     expect((await countedIn(step)).commandQueues).toBe(0);
   });
 
-  test('asynchronous steps that wait are aborted and write nothing', async () => {
+  test('aborts the waiting asynchronous steps before they write', async () => {
     const optimizer = new SGD(0.1, { device: 'gpu' });
     gradients.data.fill(1);
     parameters.data.fill(0);

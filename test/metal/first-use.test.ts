@@ -77,12 +77,12 @@ const FIRST: readonly (readonly [at: Fault['at'], moments: readonly number[], co
 
 describe.each(['update', 'updateAsync'] as const)('%s', (way) => {
   for (const [at, moments, code, says] of FIRST) {
-    test.each(moments)(`${at} fails after %i times`, (after) => {
+    test.each(moments)(`recovers if ${at} fails after %i calls`, (after) => {
       expectRecovery(tried(way, { faults: [{ at, after, code: 3 }] }), code, says);
     });
   }
 
-  test('the compiler fails three times, each time with its own words', () => {
+  test('a compiler that fails three times reports its own message each time', () => {
     const faults: Fault[] = [
       { at: 'newLibraryWithSource', count: 3, message: 'program_source:7:1: error: unknown type' },
     ];
@@ -100,6 +100,6 @@ test.each<SimulatorSettings>([
   { freshHandlerThreads: true },
   { constantOffsetAlignment: 256 } as SimulatorSettings,
   { faults: [{ at: 'MTLCreateSystemDefaultDevice', count: -1 }] },
-])('nothing fails with %j', (settings) => {
+])('a step succeeds with %j', (settings) => {
   expectRecovery(tried('update', settings), '', /./, 0);
 });

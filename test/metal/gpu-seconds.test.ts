@@ -35,7 +35,7 @@ function training(device: 'cpu' | 'gpu'): Training {
 const secondsOf = ({ lastRun }: SGD): number => lastRun?.gpuSeconds ?? NaN;
 
 describe.each(WAYS)('%s', (way) => {
-  test("on the GPU it is what the GPU's clock says of this step alone", async () => {
+  test('reports the GPU time of this step alone', async () => {
     const { optimizer, step } = training('gpu');
     for (const stepLatencyMs of [30, 0]) {
       simulator().configure({ stepLatencyMs, completionDelayMs: stepLatencyMs });
@@ -48,14 +48,14 @@ describe.each(WAYS)('%s', (way) => {
     }
   });
 
-  test('on the CPU it is 0', async () => {
+  test('reports 0 on the CPU', async () => {
     const { optimizer, step } = training('cpu');
     await step[way]();
     expect(secondsOf(optimizer)).toBe(0);
   });
 });
 
-test('a step that fails leaves what was told of the one before, and the next one counts afresh', async () => {
+test('a failed step keeps the last report, and the next step starts from 0', async () => {
   const { optimizer, step } = training('gpu');
   const before: LastRun | undefined = optimizer.lastRun;
   const fail = (): void => {

@@ -56,7 +56,7 @@ describe.each([
   ['that fuses a * b + c', FUSED, ['float32', 'float16', 'bfloat16']],
   ['that keeps subnormals', KEEPING, ['float32', 'bfloat16']],
 ] as const)('a GPU %s', (_, settings, dtypes) => {
-  test.each(dtypes)("device 'gpu' fails for %s, once and for all", (dtype) => {
+  test.each(dtypes)("makes device 'gpu' fail for %s, from then on", (dtype) => {
     const { failures, values, steps, counters } = ask(settings, { dtype });
     for (const failed of failures) {
       expect(failed).toMatchObject({ name: 'MetalError', code: 'self-test' });
@@ -72,7 +72,7 @@ describe.each([
     expect(counters.commits).toBeLessThanOrEqual(10);
   });
 
-  test("device 'auto' takes the CPU and says why", () => {
+  test("makes device 'auto' use the CPU and report the reason", () => {
     const { failures, runs, values, steps } = ask(settings, { device: 'auto' });
     expect(failures).toEqual([null, null]);
     const run = {
@@ -84,12 +84,12 @@ describe.each([
   });
 });
 
-test('float16 has no float32 subnormals: a GPU that keeps them may step it', () => {
+test('a GPU that keeps subnormals may step float16, which has no float32 subnormals', () => {
   const { failures, values } = ask(KEEPING, { dtype: 'float16' });
   expect({ failures, values }).toEqual({ failures: [null, null], values: [0x4000] });
 });
 
-test('a small step under auto asks no GPU', () => {
+test('a small step under auto does not touch the GPU', () => {
   const { runs, counters } = ask(FUSED, { device: 'auto', length: 100 });
   expect(runs[0]).toEqual({
     device: 'cpu',
@@ -105,7 +105,7 @@ describe('a compiler that fails', () => {
     faults: [{ at: 'newLibraryWithSource', count: -1, message: 'program_source:3:9: error: nonsense' }],
   };
 
-  test("device 'gpu' fails with Metal's own message", () => {
+  test("makes device 'gpu' fail with Metal's own message", () => {
     const { failures, values, steps } = ask(failing, {});
     const failed = {
       name: 'MetalError',
@@ -115,7 +115,7 @@ describe('a compiler that fails', () => {
     expect({ failures, values, steps }).toEqual({ failures: [failed, failed], values: [0], steps: 0 });
   });
 
-  test("device 'auto' takes the CPU and says why", () => {
+  test("makes device 'auto' use the CPU and report the reason", () => {
     const { failures, runs, values } = ask(failing, { device: 'auto' });
     expect(failures).toEqual([null, null]);
     expect(runs[1]).toMatchObject({ device: 'cpu', reason: expect.stringContaining('its compiler') as string });
@@ -123,7 +123,7 @@ describe('a compiler that fails', () => {
   });
 });
 
-test('each dtype is proved once, when it is first stepped', () => {
+test('the self-test runs once for each dtype, at its first step', () => {
   const rounds = ({ sgd, simulator }: Lab): number[] => {
     const commits = (['float32', 'float32', 'float16', 'bfloat16', 'float16'] as const).map((dtype) => {
       const parameters = sgd.zeros(10, dtype);

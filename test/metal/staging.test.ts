@@ -44,7 +44,7 @@ describe.each(MEMORIES)('%s', (_, wrap, way) => {
     }
   }
 
-  test('momentum copies five streams, without it three', async () => {
+  test('copy five streams with momentum and three without', async () => {
     const training = new Training(LEAVES, wrap);
     await train(training, 0, 3);
     expect(training.optimizer.lastRun).toMatchObject({ device: 'gpu', copiedBytes: 5 * BYTES });
@@ -53,7 +53,7 @@ describe.each(MEMORIES)('%s', (_, wrap, way) => {
     expect(training.optimizer.lastRun).toMatchObject({ device: 'gpu', copiedBytes: 3 * BYTES });
   });
 
-  test('nothing is made per step once warm', async () => {
+  test('make nothing in a step once warm', async () => {
     const training = new Training(LEAVES, wrap);
     const first = await countedIn(() => train(training, 0, 3));
     expect(first.buffersAllocated).toBe(9);
@@ -69,7 +69,7 @@ describe.each(MEMORIES)('%s', (_, wrap, way) => {
     expectNoMoreLive(live);
   });
 
-  test('leaves longer than the longest buffer go in parts', async () => {
+  test('stage a leaf in parts if it is longer than the longest buffer', async () => {
     simulator().configure({ maxBufferLength: 1000 });
     const training = new Training(LEAVES, wrap);
     const { buffersAllocated, bytesAllocated } = await countedIn(() => train(training, 0, 3));
@@ -78,7 +78,7 @@ describe.each(MEMORIES)('%s', (_, wrap, way) => {
   });
 });
 
-test('beside leaves of zeros only the others are copied', () => {
+test('a step copies only the leaves that zeros did not make', () => {
   const arena: Tensor = zeros(100);
   const plain = new Float32Array(50);
   const optimizer = new SGD(1, { momentum: 0.9, device: 'gpu' });
@@ -89,7 +89,7 @@ test('beside leaves of zeros only the others are copied', () => {
   expect([new Set(arena.data), new Set(plain)]).toEqual([new Set([-2]), new Set([-1])]);
 });
 
-test('a gradient in an ordinary array takes its parameter along', () => {
+test('a gradient in an ordinary array makes the step copy its parameter too', () => {
   const parameter = zeros(64);
   const optimizer = new SGD(1, { device: 'gpu' });
   optimizer.update([parameter], [new Float32Array(64).fill(3)]);
@@ -108,7 +108,7 @@ describe('float64', () => {
       "'gpu' (it has no double; 'auto' and 'cpu' take float64), received float64",
   };
 
-  test("is refused by device 'gpu', which says why and writes nothing", async () => {
+  test("is refused by device 'gpu' with the reason, before anything is written", async () => {
     gradients.a.data.fill(1);
     const before = bytesOf(parameters.a.data).slice();
     const optimizer = new SGD(1, { momentum: 0.9, device: 'gpu' });
@@ -124,7 +124,7 @@ describe('float64', () => {
     expect(optimizer.state.parameters).toEqual({});
   });
 
-  test('the other leaves can be stepped then', () => {
+  test('leaves the other leaves usable after the refusal', () => {
     const optimizer = new SGD(1, { device: 'gpu' });
     optimizer.update(parameters, { a: gradients.a });
     expect(new Set<LeafData[number]>(parameters.a.data)).toEqual(new Set([-1]));

@@ -32,8 +32,8 @@ async function train(training: Training, steps: number): Promise<void> {
 
 describe.each([64 * KIB, 16 * KIB, 100_000])('buffers of at most %i bytes', (maxBufferLength) => {
   test.each([
-    ['leaves that are longer', BIG],
-    ['many leaves', MANY],
+    ['hold the parts of a longer leaf', BIG],
+    ['hold many leaves', MANY],
   ])('%s', async (_, leaves) => {
     simulator().configure({ maxBufferLength });
     const training = new Training(leaves);
@@ -46,7 +46,7 @@ describe.each([64 * KIB, 16 * KIB, 100_000])('buffers of at most %i bytes', (max
   });
 });
 
-test('a window is as long as it may be, in whole pages', async () => {
+test('a window has the maximal length in whole pages', async () => {
   simulator().configure({ maxBufferLength: 100_000 });
   const [parameters, gradients]: Tensor[] = [zeros(60_000), zeros(60_000)];
   const { buffersWrapped, bytesWrapped } = await countedIn(() => {
@@ -62,7 +62,7 @@ function part(leaf: Leaf, skipped: number): Leaf {
   return leafOver('tensor', dtype, data.subarray(skipped, data.length - 1));
 }
 
-describe('views of a part of a leaf', () => {
+describe('views of parts of leaves', () => {
   const LEAVES: LeafList = [
     ['weight', 'float32', 1003],
     ['half', 'float16', 517],
@@ -70,7 +70,7 @@ describe('views of a part of a leaf', () => {
   ];
 
   // Elements per 16 bytes are 4 and 8: these are all the ways to miss them.
-  test.each([1, 2, 3, 4, 5, 6, 7, 8, 9])('that skip %i elements', async (skipped) => {
+  test.each([1, 2, 3, 4, 5, 6, 7, 8, 9])('are stepped right if they skip %i elements', async (skipped) => {
     const training = new Training(LEAVES, (leaf) => part(leaf, skipped));
     await train(training, 3);
     expect(training.optimizer.lastRun).toMatchObject({ device: 'gpu', copiedBytes: 0 });
@@ -83,7 +83,7 @@ describe('views of a part of a leaf', () => {
     expect(counted.threads).toBe(threads.reduce((sum, count) => sum + count));
   });
 
-  test('only one of the three is unaligned', async () => {
+  test('are stepped right if only one of the three is unaligned', async () => {
     const parameter: Tensor = zeros(100);
     const gradient: Tensor = zeros(101);
     gradient.data.fill(1);
@@ -98,16 +98,16 @@ describe('views of a part of a leaf', () => {
   });
 });
 
-describe('what lies between two views is nobody’s to write', () => {
+describe('a step keeps the elements between two views', () => {
   const memories: Record<string, () => Float32Array> = {
-    'one leaf of zeros': () => zeros(192).data,
+    'one leaf of an arena': () => zeros(192).data,
     'shared memory': () => new Float32Array(new SharedArrayBuffer(768)),
     'an ordinary array': () => new Float32Array(192),
   };
 
   // Lengths that fill a thread's 16 bytes, and leave 1 to 3 elements over.
   test.each(Object.keys(memories).flatMap((memory) => [0, 0.9].map((momentum) => [memory, momentum] as const)))(
-    '%s, momentum %f',
+    'in %s with momentum %f',
     (memory, momentum) => {
       for (const length of [1, 2, 3, 4, 64, 65, 66, 67]) {
         const [w, g] = [memories[memory](), memories[memory]()];
@@ -124,7 +124,7 @@ describe('what lies between two views is nobody’s to write', () => {
     },
   );
 
-  test.each(['float16', 'bfloat16'] as const)('%s, eight of which make 16 bytes', (dtype) => {
+  test.each(['float16', 'bfloat16'] as const)('in %s, where 16 bytes are eight elements', (dtype) => {
     const one = dtype === 'float16' ? 0x3c00 : 0x3f80;
     for (let length = 1; length < 26; length++) {
       const [w, g] = [zeros(64, dtype).data, zeros(64, dtype).data.fill(one)];
@@ -136,7 +136,7 @@ describe('what lies between two views is nobody’s to write', () => {
   });
 });
 
-test('a leaf between two others keeps its values if it has no gradient', () => {
+test('a leaf without a gradient between two others keeps its values', () => {
   const parameters = zeros({ a: 64, b: 64, c: 64 });
   parameters.b.data.fill(7);
   const { a, c } = zerosLike(parameters);
@@ -177,6 +177,6 @@ function longRun({ sgd, simulator: sim }: Lab): unknown {
   };
 }
 
-test('a run of more than 2 GiB of traffic is cut, into command buffers that each move less', () => {
+test('a dispatch of more than 2 GiB of traffic is split over several command buffers', () => {
   expect(resultOf(longRun)).toEqual({ wrong: 0, dispatches: 2, commandBuffers: 2, untold: 0 });
 });

@@ -23,7 +23,7 @@ const momentum: Hyperparameters = { ...plain, momentum: 1 };
 const PATTERNS = Uint16Array.from({ length: 0x10000 }, (_, bits) => bits);
 
 describe.each(FORMATS)('the oracle’s %s', (dtype, format) => {
-  test('reads what it wrote', () => {
+  test('reads back every value that it writes', () => {
     const values = valuesOf(format);
     expectSameBits(
       dtype,
@@ -33,7 +33,7 @@ describe.each(FORMATS)('the oracle’s %s', (dtype, format) => {
     );
   });
 
-  test('rounds to the nearest', () => {
+  test('rounds to the nearest value', () => {
     const cases = roundings(format);
     const rounded = Uint16Array.from(cases, ({ value }) => narrow(value, format));
     expectSameBits(
@@ -44,7 +44,7 @@ describe.each(FORMATS)('the oracle’s %s', (dtype, format) => {
     );
   });
 
-  test('has the values that are known by heart', () => {
+  test('has the well-known values', () => {
     const known: [number, number][] =
       dtype === 'float16'
         ? [
@@ -77,7 +77,7 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
   });
 
   describe.each(FORMATS)('%s', (dtype, format) => {
-    test('every pattern survives a step that changes nothing, as parameter and as velocity', () => {
+    test('keeps every bit pattern of parameter and velocity in a step that changes nothing', () => {
       // In blocks, and one by one after the blocks.
       for (const length of [0x10000, 127]) {
         for (let from = 0; from < 0x10000; from += length) {
@@ -91,7 +91,7 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
       }
     });
 
-    test.each<Subnormals>(['keep', 'flush'])('a step in the mode %s flushes float32 subnormals alone', (subnormals) => {
+    test.each<Subnormals>(['keep', 'flush'])('flushes only float32 subnormals, in the mode %s', (subnormals) => {
       const w = PATTERNS.slice();
       nativeStepper([{ dtype, w, g: new Uint16Array(w.length), v: null }])(plain, subnormals);
       const flushes = subnormals === 'flush' && dtype === 'bfloat16';
@@ -99,7 +99,7 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
       expectSameBits(dtype, w, flushes ? PATTERNS.map(flush) : PATTERNS, 'parameter');
     });
 
-    test('every rounding goes to the nearest, of two to the even one', () => {
+    test('rounds every value to the nearest, ties to even', () => {
       const w = new Uint16Array(LENGTH);
       const g = new Uint16Array(LENGTH).fill(ONE[dtype]);
       const step = nativeStepper([{ dtype, w, g, v: null }]);

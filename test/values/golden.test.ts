@@ -36,7 +36,7 @@ describe.each(METHODS)('%s', (method) => {
 
 // MLX's values of the cases above come from a CPU; a GPU flushes what they meet, as the oracle says.
 test.each(goldenCases().filter(({ meetsSubnormals }) => meetsSubnormals))(
-  'on whatever device there is, $name',
+  'update treats subnormals as the oracle does for this device: $name',
   async ({ dtype, options, parameter, steps }) => {
     const walker = walk('update', options, makeLeaf('arena', dtype, parameter));
     const [w, v] = [copied(parameter), new ARRAYS[dtype](parameter.length)];

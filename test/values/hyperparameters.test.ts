@@ -28,8 +28,8 @@ function steps(
   return { w: Array.from(parameter), v: v && Array.from(dataOf(v)) };
 }
 
-describe('learning rate', () => {
-  test('1e39 overflows float32: an error, and nothing has changed', () => {
+describe('a learning rate', () => {
+  test('of 1e39 overflows float32, so that the optimizer refuses it and changes nothing', () => {
     expect(() => new SGD(1e39)).toThrow('learningRate: expected a number that float32 can hold, received 1e+39');
     const optimizer = new SGD((step) => (step === 1 ? 1e39 : 0.5), { momentum: 0.9 });
     const w = float32(1);
@@ -41,7 +41,7 @@ describe('learning rate', () => {
     expect([w[0], v[0], optimizer.step, optimizer.learningRate]).toEqual([0.5, 1, 1, 0.5]);
   });
 
-  test('-0 after 0 is noticed: -0 - -0 * 0 is 0', () => {
+  test('of -0 after 0 takes effect: -0 - -0 * 0 is 0', () => {
     const optimizer = new SGD((step) => (step === 0 ? 0 : -0), { device: 'cpu' });
     const [parameters, gradients] = [[float32(-0)], [float32(0)]];
     optimizer.update(parameters, gradients);
@@ -50,68 +50,71 @@ describe('learning rate', () => {
     expect(parameters[0][0]).toBe(0);
   });
 
-  test('1e-46 is 0 in float32: parameters rest, velocities go on', () => {
+  test('of 1e-46 is 0 in float32: velocities change, parameters do not', () => {
     expect(steps('float32', 1e-46, { momentum: 0.5 }, [1e-40, 3], [1e10, 1])).toEqual({
       w: Array.from(float32(1e-40, 3)),
       v: [1e10, 1],
     });
   });
 
-  test('1e-46 works for float64', () => {
+  test('of 1e-46 changes float64 parameters', () => {
     expect(steps('float64', 1e-46, {}, [1e-40], [1e10])).toEqual({ w: [1e-40 - 1e-36], v: undefined });
   });
 
-  test('1e-40 is a subnormal that the CPU keeps', () => {
+  test('of 1e-40 is a subnormal, which the CPU keeps', () => {
     const { w } = steps('float32', 1e-40, {}, [0], [-1e30]);
     expect(w).toEqual([Math.fround(Math.fround(1e-40) * Math.fround(1e30))]);
     expect(w[0]).toBeGreaterThan(0);
   });
 
-  test('a float64 leaf has the double, not its float32 rounding', () => {
+  test('reaches float64 leaves in double, not rounded to float32', () => {
     expect(steps('float64', 0.1, {}, [1], [1]).w).toEqual([1 - 0.1]);
     expect(steps('float64', 0.1, {}, [1], [1]).w).not.toEqual([1 - Math.fround(0.1)]);
   });
 });
 
-describe('momentum', () => {
-  test('1e-50 is above 0: the path of the momentum, with a float32 of 0', () => {
+describe('a momentum', () => {
+  test('of 1e-50 is above 0, so that a step keeps velocities, though it is 0 in float32', () => {
     expect(steps('float32', 0.5, { momentum: 1e-50 }, [1], [2], [4])).toEqual({ w: [-2], v: [4] });
     // 0 * infinity: the velocity is multiplied, not dropped.
     expect(steps('float32', 0.5, { momentum: 1e-50 }, [1], [Infinity], [1]).v).toEqual([NaN]);
     expect(steps('float32', 0.5, { momentum: 1e-50, nesterov: true }, [1], [2]).w).toEqual([0]);
   });
 
-  test('1e-50 multiplies in float64', () => {
+  test('of 1e-50 counts in float64', () => {
     expect(steps('float64', 0.5, { momentum: 1e-50 }, [1], [1e30], [0]).v).toEqual([1e-50 * 1e30]);
   });
 
-  test.each([0, -0, -0.5, -1e-50])('%p is a plain step without a velocity, whatever the dampening', (momentum) => {
-    expect(steps('float32', 0.5, { momentum, dampening: 0.5 }, [1], [1], [1])).toEqual({ w: [0], v: undefined });
-  });
+  test.each([0, -0, -0.5, -1e-50])(
+    'of %p means a plain step without velocities, whatever the dampening',
+    (momentum) => {
+      expect(steps('float32', 0.5, { momentum, dampening: 0.5 }, [1], [1], [1])).toEqual({ w: [0], v: undefined });
+    },
+  );
 });
 
-describe('weight decay', () => {
-  test('1e-50 is not 0: it is added, with a float32 of 0', () => {
+describe('a weight decay', () => {
+  test('of 1e-50 is not 0, so that a step adds it, though it is 0 in float32', () => {
     expect(steps('float32', 0.5, { weightDecay: 1e-50 }, [Infinity, 1], [1, 1]).w).toEqual([NaN, 0.5]);
     expect(steps('float32', 0.5, {}, [Infinity, 1], [1, 1]).w).toEqual([Infinity, 0.5]);
   });
 
-  test('-0 is 0', () => {
+  test('of -0 is 0', () => {
     expect(steps('float32', 0.5, { weightDecay: -0 }, [Infinity], [1]).w).toEqual([Infinity]);
   });
 
-  test('a negative one lets parameters grow', () => {
+  test('below 0 makes parameters grow', () => {
     expect(steps('float32', 0.5, { weightDecay: -0.5 }, [4], [0]).w).toEqual([5]);
   });
 
-  test('is added before the momentum', () => {
+  test('is added before momentum', () => {
     // v = g + 0.5 * w, then 0.5 * v + g + 0.5 * w.
     expect(steps('float32', 1, { weightDecay: 0.5, momentum: 0.5 }, [8], [0], [0])).toEqual({ w: [0], v: [4] });
   });
 });
 
-describe('dampening', () => {
-  test.each([-1e-50, -0.5, -3])('%p counts as 0', (dampening) => {
+describe('a dampening', () => {
+  test.each([-1e-50, -0.5, -3])('of %p counts as 0', (dampening) => {
     const options = { momentum: 0.9, weightDecay: 0.1 };
     const gradients = [[1], [2], [-3]];
     expect(steps('float32', 0.3, { ...options, dampening }, [1], ...gradients)).toEqual(
@@ -119,40 +122,40 @@ describe('dampening', () => {
     );
   });
 
-  test('1 - dampening is formed in double', () => {
+  test('is subtracted from 1 in double', () => {
     // 1 - 0.9 is 0.09999999999999998; 1 - fround(0.9) is 0.10000002384185791, another float32.
     expect(steps('float32', 0, { momentum: 0.5, dampening: 0.9 }, [0], [1]).v).toEqual([Math.fround(1 - 0.9)]);
     expect(Math.fround(1 - Math.fround(0.9))).not.toBe(Math.fround(1 - 0.9));
   });
 
-  test('applies from the first step on, as in MLX and unlike in PyTorch', () => {
+  test('applies from the first step, as in MLX and unlike PyTorch', () => {
     expect(steps('float32', 1, { momentum: 0.5, dampening: 0.75 }, [0], [4]).v).toEqual([1]);
   });
 
-  test('above 1 turns gradients round', () => {
+  test('above 1 reverses the gradients', () => {
     expect(steps('float32', 1, { momentum: 0.5, dampening: 2 }, [0], [4]).v).toEqual([-4]);
   });
 });
 
-describe('order of the operations', () => {
+describe('the rule', () => {
   const dtypes: readonly Dtype[] = ['float32', 'float64'];
 
   // Each row: what is computed, and what a fused or reordered computation would give for the same numbers.
-  test('weight decay is multiplied and added with a rounding each, not fused', () => {
+  test('rounds the multiplication and the addition of weight decay separately', () => {
     const [decay, w, g] = [Math.fround(0.1), Math.fround(1.1), Math.fround(-0.11)];
     const separate = Math.fround(g + Math.fround(decay * w));
     expect(Math.fround(g + decay * w)).not.toBe(separate);
     expect(steps('float32', 1, { weightDecay: 0.1, momentum: 0.5 }, [w], [g]).v).toEqual([separate]);
   });
 
-  test('the change is rounded before it is subtracted', () => {
+  test('rounds the change before it subtracts it', () => {
     const [rate, w, g] = [Math.fround(0.1), Math.fround(0.11), Math.fround(1.1)];
     const separate = Math.fround(w - Math.fround(rate * g));
     expect(Math.fround(w - rate * g)).not.toBe(separate);
     expect(steps('float32', 0.1, {}, [w], [g]).w).toEqual([separate]);
   });
 
-  test.each(dtypes)('Nesterov looks ahead along the new velocity in %s', (dtype) => {
+  test.each(dtypes)('uses the new velocity for Nesterov momentum in %s', (dtype) => {
     const options = { learningRate: 0.3, momentum: 0.7, weightDecay: 0.1, dampening: 0, nesterov: true };
     const { learningRate, ...others } = options;
     const [w, v] = [ARRAYS[dtype].of(1.3), ARRAYS[dtype].of(0)];

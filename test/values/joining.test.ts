@@ -27,12 +27,12 @@ const viewsOf = (leaf: Tensor): Float32Array[] =>
 
 // In both cases all three streams have the same gap; velocities always are whole leaves with padding between them.
 test.each([
-  ['views like these', 0, () => viewsOf(filled([[4 * STRIDE]])[0])],
-  ['views like these', 0.5, () => viewsOf(filled([[4 * STRIDE]])[0])],
-  ['leaves with padding between them', 0, () => filled([[10], [10]])],
-  ['leaves with padding between them', 0.5, () => filled([[10], [10]])],
+  ['such views', 0, () => viewsOf(filled([[4 * STRIDE]])[0])],
+  ['such views', 0.5, () => viewsOf(filled([[4 * STRIDE]])[0])],
+  ['padded leaves', 0, () => filled([[10], [10]])],
+  ['padded leaves', 0.5, () => filled([[10], [10]])],
 ])(
-  'user data between two views of an arena stays where gradients are %s, momentum %p',
+  'a step keeps the data between two views of an arena, with %s as gradients and momentum %p',
   (_, momentum, makeGradients) => {
     const [whole] = filled([[4 * STRIDE]]);
     const data = whole.data as Float32Array;
@@ -44,7 +44,7 @@ test.each([
 );
 
 // Without momentum no velocity's gap differs: it is the place in the arena alone that tells.
-test.each([0, 0.5])('a leaf without a gradient stays between two that are stepped, momentum %p', (momentum) => {
+test.each([0, 0.5])('a step keeps a leaf without a gradient between two others, with momentum %p', (momentum) => {
   const parameters = filled([[10], [5], [10]]);
   const gradients = filled([[10], [5], [10]], 'float32', 9);
   const before = copied(parameters[1].data as Float32Array);
@@ -64,7 +64,7 @@ const orders: readonly number[][] = [
 describe.each(dtypes)('leaves of an arena in %s', (dtype) => {
   // Parameters, gradients and velocities of one order, or of three different ones.
   test.each(orders.flatMap((one) => orders.map((other) => [one, other] as const)))(
-    'are stepped alike with parameters in the order %p and gradients laid out in the order %p',
+    'have the same results with parameters in the order %p and gradients laid out in the order %p',
     (order, gradientOrder) => {
       const shapes = [[3], [128], [1], [0], [65]];
       const parameters = filled(shapes, dtype);
@@ -93,7 +93,7 @@ describe.each(dtypes)('leaves of an arena in %s', (dtype) => {
   );
 });
 
-test('leaves of two dtypes that follow each other are two runs', () => {
+test('a step does not join adjacent leaves of different dtypes', () => {
   const floats = filled([[16]]);
   const halves = filled([[16]], 'bfloat16');
   const gradients = [filled([[16]], 'float32', 5)[0], filled([[16]], 'bfloat16', 7)[0]];

@@ -14,7 +14,7 @@ test.each(goldenCases())('the oracle computes $name', ({ dtype, options, paramet
   }
 });
 
-test('flushing takes subnormals for zeros of their sign, as operands and as results', () => {
+test('the oracle flushes subnormal operands and results to zeros of their sign', () => {
   const subnormal = 2 ** -140;
   const options = { learningRate: 0.5, momentum: 0, weightDecay: 0, dampening: 0, nesterov: false };
   const w = Float32Array.of(subnormal, -subnormal, 0, 2 ** -126, 1);
@@ -23,7 +23,7 @@ test('flushing takes subnormals for zeros of their sign, as operands and as resu
   expectSameBits('float32', w, Float32Array.of(0, -0, 0, 2 ** -126, 1), 'parameter');
 });
 
-test('float64 is never flushed', () => {
+test('the oracle never flushes float64', () => {
   const w = Float64Array.of(2 ** -1074);
   const options = { learningRate: 1, momentum: 0, weightDecay: 0, dampening: 0, nesterov: false };
   oracleStep('float64', options, w, Float64Array.of(-(2 ** -140)), undefined, 'flush');

@@ -11,7 +11,7 @@ function tolerance(values: readonly number[], expected: number): number {
   return 1e-6 * Math.abs(expected) + 2 ** -24 * Math.max(...values);
 }
 
-test.each(goldenSchedules())('$schedule', ({ schedule, values }) => {
+test.each(goldenSchedules())('$schedule matches MLX', ({ schedule, values }) => {
   const learningRate = scheduleOf(schedule);
   values.forEach((expected, step) => {
     expect(Math.abs(learningRate(step) - expected)).toBeLessThanOrEqual(tolerance(values, expected));
@@ -31,7 +31,7 @@ test.each(goldenSchedules())('an optimizer steps with $schedule', ({ schedule, v
   });
 });
 
-test('pending steps ask for the step that each has in the order of the calls, and run in that order', async () => {
+test('pending steps ask the schedule for their own steps and run in the order of the calls', async () => {
   const asked: number[] = [];
   const optimizer = new SGD((step) => {
     asked.push(step);

@@ -34,7 +34,7 @@ const leafOf = (dtype: Dtype, length: number): LeafSpec => ({
 
 describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
   describe.each(DTYPES)('%s', (dtype) => {
-    test.each(OPTIONS)('all sizes with %p', async (options) => {
+    test.each(OPTIONS)('steps leaves of every size with %p', async (options) => {
       const specs = SIZES.map((length) => leafOf(dtype, length));
       const hyperparameters = { ...defaults, ...options, learningRate: 0.1 } as never;
       const machine = { device: 'auto', threads: 1, instructionSet } as const;

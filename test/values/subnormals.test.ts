@@ -47,14 +47,14 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
   });
 
   test.each(DTYPES.flatMap((dtype) => MODES.map((mode) => [dtype, mode] as const)))(
-    'a %s velocity fades over 2,000 steps with zero gradients in the mode %s as the oracle’s does',
+    'a fading %s velocity matches the oracle for 2,000 steps in the mode %s',
     (dtype, subnormals) => {
       coast(dtype, subnormals, []);
     },
   );
 
   test.each(DTYPES.flatMap((dtype) => MODES.map((mode) => [dtype, mode] as const)))(
-    'any bits of %s are stepped in the mode %s as by the oracle, be they operands or results',
+    'random bits of %s match the oracle in the mode %s',
     (dtype, subnormals) => {
       const [w, g, v] = [1, 2, 3].map((seed) => {
         const data = new ARRAYS[dtype](5003);
@@ -74,7 +74,7 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
     },
   );
 
-  test('a float32 velocity becomes subnormal and stays, or goes to zero where subnormals are flushed', () => {
+  test('a fading float32 velocity stays subnormal, or becomes 0 in the mode flush', () => {
     const [kept, last] = coast('float32', 'keep', [900, 2000]);
     expect(Array.from(kept).every(isSubnormal)).toBe(true);
     expect(Array.from(last).every((value) => value !== 0)).toBe(true);
@@ -82,13 +82,13 @@ describe.each(INSTRUCTION_SETS)('%s', (instructionSet) => {
     expect(Array.from(flushed).every((value) => value === 0)).toBe(true);
   });
 
-  test('a float64 velocity becomes subnormal, whatever becomes of float32’s', () => {
+  test('a fading float64 velocity becomes subnormal in either mode', () => {
     const [kept] = coast('float64', 'flush', [950]);
     expect(Array.from(kept).every(isBelow(-1022))).toBe(true);
   });
 });
 
-test('a float64 leaf between float32 ones is not flushed, and they are', () => {
+test('a step flushes float32 leaves but not a float64 leaf between them', () => {
   const [one, between, other] = [Float32Array.of(2 ** -130), Float64Array.of(2 ** -1060), Float32Array.of(2 ** -130)];
   const leaves = [one, between, other].map((w): NativeLeaf => {
     const dtype = w === between ? 'float64' : 'float32';
@@ -98,7 +98,7 @@ test('a float64 leaf between float32 ones is not flushed, and they are', () => {
   expect([one[0], between[0], other[0]]).toEqual([0, 2 ** -1060, 0]);
 });
 
-test('a step that flushes leaves the calling thread as it was', () => {
+test('a step that flushes restores the mode of the calling thread', () => {
   const [w, tiny] = [Float32Array.of(1), Float64Array.of(2 ** -1060)];
   nativeStepper([{ dtype: 'float32', w, g: w.slice(), v: null }])({ ...options, momentum: 0 }, 'flush');
   expect(tiny[0] * 0.5 > 0).toBe(true);

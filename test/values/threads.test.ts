@@ -82,7 +82,7 @@ describe.each(Object.entries(LAYOUTS))('%s', (_, sizes) => {
       });
     }
 
-    test.each(THREADS)('%p threads', async (threads) => {
+    test.each(THREADS)('matches the oracle with %p threads', async (threads) => {
       native().setThreads(threads);
       await expectBits((optimizer) => {
         optimizer.update(trees.parameters, trees.gradients);
@@ -93,7 +93,7 @@ describe.each(Object.entries(LAYOUTS))('%s', (_, sizes) => {
 });
 
 /** So many that threads are awake and share small steps, which they claim in other portions. */
-test.each(THREADS)('small steps that follow closely, %p threads', (threads) => {
+test.each(THREADS)('small steps in quick succession have the right results with %p threads', (threads) => {
   native().setThreads(threads);
   const trees = makeTrees('float32', [60_001]);
   const steps = 40;
@@ -104,7 +104,7 @@ test.each(THREADS)('small steps that follow closely, %p threads', (threads) => {
   expectSameBits('float32', trees.parameters[0].data, expected[0], 'the leaf');
 });
 
-test('an asynchronous step on the pool leaves synchronous ones of another optimizer right', async () => {
+test('synchronous steps have the right results beside an asynchronous step of another optimizer', async () => {
   native().setThreads(4);
   const [one, other] = [makeTrees('float32', [400_000]), makeTrees('float32', [500_000])];
   const [expectedOne, expectedOther] = [expectedOf('float32', one), expectedOf('float32', other)];

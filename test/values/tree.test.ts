@@ -55,7 +55,7 @@ function withUpdates(tree: unknown, updates: unknown): unknown {
 }
 
 describe.each(Object.keys(STEPS))('%s', (method) => {
-  test.each<LeafKind>(['bare', 'tensor', 'arena'])('goes MLX’s way with leaves of kind %s', async (kind) => {
+  test.each<LeafKind>(['bare', 'tensor', 'arena'])('matches MLX at each step with leaves of kind %s', async (kind) => {
     const shared = method === 'updateAsync';
     const optimizer = new SGD(golden.learningRate, golden.options);
     let parameters = treeOf(kind, golden.parameters, shared);
@@ -89,7 +89,7 @@ function readSafetensors(name: string): Map<string, Buffer> {
   return new Map(entries);
 }
 
-test('goes on from what MLX saved after step 3, and arrives where MLX did', () => {
+test('an optimizer continues from MLX’s files of step 3 and ends like MLX', () => {
   const saved = readSafetensors('mlx-optimizer-state.safetensors');
   const floats = (bytes: Buffer): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
   const at = (key: string): Buffer => saved.get(key) ?? Buffer.alloc(0);
@@ -114,7 +114,7 @@ test('goes on from what MLX saved after step 3, and arrives where MLX did', () =
   expectLeaves(optimizer.state.parameters, last.v, '.v', 'v of');
 });
 
-test('applyGradients gives new parameters in the structure of the gradients alone', () => {
+test('applyGradients returns new parameters in the structure of the gradients', () => {
   const [, , third] = golden.steps;
   const optimizer = new SGD(golden.learningRate, golden.options);
   const parameters = treeOf('bare', golden.parameters, false);

@@ -48,8 +48,9 @@ for (const [name, sanitizer] of Object.entries(SANITIZERS)) {
   const environment = {
     ...sanitizer.environment,
     METAL_SGD_PREBUILD: build(name, sanitizer),
+    METAL_SGD_TEST_PATIENCE: '900000',
     LD_PRELOAD: sanitizer.libraries.map(libraryOf).join(' '),
   };
-  const flags = ['--expose-gc', jest, '--runInBand', '--testPathPatterns', `/test/(${sanitizer.tests})`];
+  const flags = ['--expose-gc', jest, '--runInBand', '--testTimeout=900000', '--testPathPatterns', `/test/(${sanitizer.tests})`];
   runVisibly(process.execPath, [...flags, ...process.argv.slice(2)], environment);
 }

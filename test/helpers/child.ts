@@ -74,11 +74,14 @@ export interface ChildOptions {
   readonly timeout?: number;
 }
 
+/** Milliseconds until a child counts as hung. A sanitizer slows children down. */
+const PATIENCE = Number(process.env['METAL_SGD_TEST_PATIENCE'] ?? 100_000);
+
 /** Runs `body` in a child process and waits for its end, whatever it is. */
 export function runChild<R, A = undefined>(
   body: (lab: Lab, data: A) => R | Promise<R>,
   data?: A,
-  { env = {}, timeout = 100_000 }: ChildOptions = {},
+  { env = {}, timeout = PATIENCE }: ChildOptions = {},
 ): Outcome<R> {
   const code = `const lab = (${makeLab.toString()})(require, ${JSON.stringify(ROOT)}, ${openSimulator.toString()});
     (async () => (${body.toString()})(lab, ${JSON.stringify(data)}))().then((result) => {
@@ -88,7 +91,7 @@ export function runChild<R, A = undefined>(
 }
 
 /** Runs `node` with these arguments in the package's folder. */
-export function runNode<R>(args: readonly string[], { env = {}, timeout = 100_000 }: ChildOptions = {}): Outcome<R> {
+export function runNode<R>(args: readonly string[], { env = {}, timeout = PATIENCE }: ChildOptions = {}): Outcome<R> {
   const { status, signal, output, error } = spawnSync(process.execPath, args, {
     cwd: ROOT,
     encoding: 'utf8',

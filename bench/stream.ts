@@ -9,7 +9,8 @@ const SOURCES = join(ROOT, 'bench', 'baseline');
 export const KERNEL = join(SOURCES, 'stream.metal');
 
 const FLAGS = ['-std=c++17', '-O2', '-fno-objc-arc', '-I', join(ROOT, 'native', 'metal')];
-const FRAMEWORKS = ['-framework', 'Metal', '-framework', 'Foundation'];
+// Without CoreGraphics Metal has no default device.
+const FRAMEWORKS = ['Metal', 'Foundation', 'CoreGraphics'].flatMap((name) => ['-framework', name]);
 
 /**
  * The program, ready to be started.

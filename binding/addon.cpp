@@ -17,6 +17,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["askForHugePages"] = Napi::Function::New(env, verb<ask_for_huge_pages>);
   exports["constants"] = Napi::Function::New(env, verb<constants>);
   exports["machine"] = Napi::Function::New(env, verb<machine>);
+  exports["gpus"] = Napi::Function::New(env, verb<gpus>);
   exports["setThreads"] = Napi::Function::New(env, verb<set_threads>);
   exports["chooseInstructionSet"] = Napi::Function::New(env, verb<choose_instruction_set>);
   exports["prepareStep"] = Napi::Function::New(env, verb<prepare_step>);

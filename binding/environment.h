@@ -17,6 +17,7 @@ void adjust_external_memory(const Napi::CallbackInfo& info);
 void ask_for_huge_pages(const Napi::CallbackInfo& info);
 Napi::Value constants(const Napi::CallbackInfo& info);
 Napi::Value machine(const Napi::CallbackInfo& info);
+Napi::Value gpus(const Napi::CallbackInfo& info);
 void set_threads(const Napi::CallbackInfo& info);
 void choose_instruction_set(const Napi::CallbackInfo& info);
 Napi::Value prepare_step(const Napi::CallbackInfo& info);

@@ -1,4 +1,6 @@
 // Verbs about the machine and the build.
+#include <algorithm>
+
 #include "bound_tree.h"
 #include "cpu/cpu.h"
 #include "environment.h"
@@ -10,7 +12,7 @@ namespace metal_sgd {
 namespace {
 
 /// Grows whenever a verb or its arguments change. `lib/addon/names.ts` expects this number.
-constexpr int kInterface = 1;
+constexpr int kInterface = 2;
 
 template <size_t kCount>
 Napi::Array names(Napi::Env env, const char* const (&list)[kCount]) {
@@ -39,7 +41,8 @@ Napi::Value constants(const Napi::CallbackInfo& info) {
   auto found = Napi::Object::New(env);
   found["version"] = Napi::String::New(env, METAL_SGD_VERSION);
   found["interface"] = Napi::Number::New(env, kInterface);
-  found["arenaPage"] = Napi::Number::New(env, kArenaPage);
+  found["arenaPage"] =
+      Napi::Number::New(env, static_cast<double>(std::max(kArenaPage, system_page_size())));
   auto sizes = Napi::Array::New(env, kDtypes);
   for (uint32_t i = 0; i < kDtypes; i++) {
     sizes[i] = Napi::Number::New(env, static_cast<double>(item_size(static_cast<Dtype>(i))));
@@ -53,8 +56,7 @@ Napi::Value constants(const Napi::CallbackInfo& info) {
   return found;
 }
 
-/// machine(): { instructionSets: string[], threads: number, pageSize: number, gpus: Gpu[],
-///              whyNoGpu: string }
+/// machine(): { instructionSets: string[], threads: number }
 Napi::Value machine(const Napi::CallbackInfo& info) {
   auto names = cpu_instruction_sets();
   auto list = Napi::Array::New(info.Env(), names.size());
@@ -62,8 +64,13 @@ Napi::Value machine(const Napi::CallbackInfo& info) {
   auto found = Napi::Object::New(info.Env());
   found["instructionSets"] = list;
   found["threads"] = Napi::Number::New(info.Env(), cpu_threads());
-  found["pageSize"] = Napi::Number::New(info.Env(), static_cast<double>(system_page_size()));
-  auto gpus = gpu_devices();
+  return found;
+}
+
+/// gpus(): { gpus: Gpu[], whyNoGpu: string } - the one verb here that asks Metal.
+Napi::Value gpus(const Napi::CallbackInfo& info) {
+  auto found = Napi::Object::New(info.Env());
+  const auto& gpus = gpu_devices();
   auto listed = Napi::Array::New(info.Env(), gpus.size());
   for (uint32_t i = 0; i < gpus.size(); i++) listed[i] = gpu_object(info.Env(), gpus[i]);
   found["gpus"] = listed;

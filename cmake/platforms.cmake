@@ -1,6 +1,14 @@
 # ARCH_SOURCES and SYSTEM_SOURCES: the files of this processor and this system.
 # A missing platform is a source file, not an #ifdef.
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$" OR CMAKE_OSX_ARCHITECTURES STREQUAL "arm64")
+# Where CMAKE_OSX_ARCHITECTURES is set, it alone decides: an arm64 CMake builds for an x64 Node under Rosetta.
+set(PROCESSOR "${CMAKE_SYSTEM_PROCESSOR}")
+if(CMAKE_OSX_ARCHITECTURES)
+  set(PROCESSOR "${CMAKE_OSX_ARCHITECTURES}")
+endif()
+if(PROCESSOR MATCHES ";")
+  message(FATAL_ERROR "CMAKE_OSX_ARCHITECTURES: expected one architecture, received ${PROCESSOR}; build each by itself")
+endif()
+if(PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
   set(ARCH_SOURCES native/cpu/arch_arm64.cpp native/cpu/simd/neon.cpp native/cpu/select_arm64.cpp)
 else()
   set(ARCH_SOURCES native/cpu/arch_x86.cpp native/cpu/simd/baseline.cpp
@@ -23,7 +31,7 @@ else()
   set_source_files_properties(native/cpu/simd/avx512.cpp PROPERTIES COMPILE_OPTIONS "${AVX512_FLAGS}")
 endif()
 if(APPLE)
-  set(SYSTEM_SOURCES native/system/cores_macos.cpp native/system/huge_pages_none.cpp native/system/page_size_posix.cpp)
+  set(SYSTEM_SOURCES native/system/cores_macos.cpp native/system/huge_pages_none.cpp native/system/keep_loaded_macos.cpp native/system/page_size_posix.cpp)
 elseif(WIN32)
   set(SYSTEM_SOURCES native/system/cores_windows.cpp native/system/huge_pages_none.cpp native/system/page_size_windows.cpp native/system/keep_loaded_windows.cpp)
   if(MINGW)

@@ -46,12 +46,17 @@ constexpr const char* kGpuErrorNames[] = {METAL_SGD_GPU_ERRORS(METAL_SGD_NAME)};
 /// A failure of the GPU or its driver.
 class GpuFailure : public std::runtime_error {
  public:
-  GpuFailure(GpuError error, std::string reason,
-             const std::string& consequence = "nothing was written")
-      : std::runtime_error(reason + "; " + consequence), error(error), reason(std::move(reason)) {}
+  GpuFailure(GpuError error, std::string reason, bool written = false)
+      : std::runtime_error(reason + "; " +
+                           (written ? "parameters and velocities of this step may be partly written"
+                                    : "nothing was written")),
+        error(error),
+        reason(std::move(reason)),
+        written(written) {}
   const char* code() const { return kGpuErrorNames[static_cast<int>(error)]; }
   GpuError error;
   std::string reason;  ///< the message without its consequence
+  bool written;        ///< a command buffer of the caller's own step was committed
 };
 
 /// Arenas begin on a page of this many bytes, or of the system's if that is larger: the page of

@@ -1,6 +1,7 @@
 #include "tree_step.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "proof/proof.h"
 
@@ -10,6 +11,19 @@ namespace {
 
 /// Smaller steps never reach a GPU: not even asking for the crossover would pay.
 constexpr size_t kMinGpuTraffic = 1 << 20;
+
+/// Steps on the CPU after a GPU's failure, until the next try. A failed try can take milliseconds.
+constexpr int kStepsBeforeRetry = 1000;
+
+/// Under 'auto': a failed GPU, which all steps of the process leave alone for some time.
+std::atomic<int> steps_to_retry{0};
+std::atomic<Outcome> last_failure{Outcome::kCpuGpuFailed};
+
+void wait_after(const GpuFailure& failure) {
+  bool refused = failure.error == GpuError::kSelfTest || failure.error == GpuError::kCompile;
+  last_failure = refused ? Outcome::kCpuRefused : Outcome::kCpuGpuFailed;
+  steps_to_retry = kStepsBeforeRetry;
+}
 
 bool in_arenas(const Span& span) {
   auto lies_in_one = [](const Stream& stream) { return !stream || stream.arena != nullptr; };
@@ -39,7 +53,8 @@ TreeStep::TreeStep(const std::vector<Span>& spans, Target target)
     bool is_new = std::count(gpu_dtypes_.begin(), gpu_dtypes_.end(), span.dtype()) == 0;
     if (is_new) gpu_dtypes_.push_back(span.dtype());
   }
-  if (target == Target::kGpu || gpu_traffic_ >= kMinGpuTraffic) gpu_ = gpu_backend()->prepare(gpu);
+  if (target == Target::kGpu) gpu_ = gpu_backend()->prepare(gpu);
+  if (target == Target::kAuto && gpu_traffic_ >= kMinGpuTraffic) prepare_or_keep(gpu);
   if (!rest.empty()) rest_ = cpu_backend().prepare(rest);
 }
 
@@ -59,17 +74,60 @@ StepReport TreeStep::run(const StepSettings& settings) {
 /// Runs on the CPU unless the GPU is proved and faster. The bits are the same either way.
 StepReport TreeStep::run_auto(const StepSettings& settings) {
   Outcome why = gpu_dtypes_.empty() ? Outcome::kCpuNoArena : Outcome::kCpuSmall;
-  if (gpu_) {
-    try {
-      prove_gpu({Dtype::kFloat32});
-      prove_gpu(gpu_dtypes_);
-      if (static_cast<double>(gpu_traffic_) >= gpu_crossover_bytes()) return run_gpu(settings);
-    } catch (const GpuFailure& failure) {
-      if (failure.error != GpuError::kSelfTest && failure.error != GpuError::kCompile) throw;
-      why = Outcome::kCpuRefused;
+  if (gpu_ || !unprepared_.empty()) {
+    if (steps_to_retry <= 0) {
+      if (std::optional<StepReport> report = try_gpu(settings)) return *report;
+      if (steps_to_retry > 0) why = last_failure;
+    } else {
+      steps_to_retry--;
+      why = last_failure;
     }
   }
   return {why, all_->run(settings)};
+}
+
+/// None if the CPU is faster, or if the GPU failed before it wrote anything: the CPU can still
+/// step.
+std::optional<StepReport> TreeStep::try_gpu(const StepSettings& settings) {
+  try {
+    prove_gpu({Dtype::kFloat32});
+    prove_gpu(gpu_dtypes_);
+    if (static_cast<double>(gpu_traffic_) < gpu_crossover_bytes()) return std::nullopt;
+    if (!gpu_) prepare_unprepared();
+    return run_gpu(settings);
+  } catch (const GpuFailure& failure) {
+    if (failure.written) throw;
+    wait_after(failure);
+    return std::nullopt;
+  }
+}
+
+/// Under 'auto' a failure is no error. The spans wait for the next try, with copies of their
+/// arenas, which the caller keeps for the time of this call alone.
+void TreeStep::prepare_or_keep(std::vector<Span>& gpu) {
+  if (steps_to_retry <= 0) {
+    try {
+      gpu_ = gpu_backend()->prepare(gpu);
+      return;
+    } catch (const GpuFailure& failure) {
+      wait_after(failure);
+    }
+  }
+  auto keep = [this](Stream& stream) {
+    if (stream.arena)
+      stream.arena = &arenas_.emplace(stream.arena->id, *stream.arena).first->second;
+  };
+  for (Span& span : gpu) {
+    std::for_each(span.streams, span.streams + kRoles, keep);
+    std::for_each(span.gradients.begin(), span.gradients.end(), keep);
+  }
+  unprepared_ = std::move(gpu);
+}
+
+void TreeStep::prepare_unprepared() {
+  gpu_ = gpu_backend()->prepare(unprepared_);
+  unprepared_ = {};
+  arenas_.clear();
 }
 
 /// The CPU's part comes last: if the GPU fails, those spans are untouched.

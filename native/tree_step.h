@@ -2,6 +2,9 @@
 #ifndef METAL_SGD_TREE_STEP_H_
 #define METAL_SGD_TREE_STEP_H_
 
+#include <map>
+#include <optional>
+
 #include "backend.h"
 
 namespace metal_sgd {
@@ -12,13 +15,14 @@ enum class Target : uint8_t { METAL_SGD_TARGETS(METAL_SGD_ENUMERATOR) };
 constexpr const char* kTargetNames[] = {METAL_SGD_TARGETS(METAL_SGD_NAME)};
 
 /// Where a step ran, and why.
-#define METAL_SGD_OUTCOMES(row)                                                              \
-  row(kCpuAsked, "cpuAsked")         /* the target was the CPU */                            \
-      row(kCpuNoArena, "cpuNoArena") /* no span can run on the GPU in place */               \
-      row(kCpuSmall, "cpuSmall")     /* faster there than on the GPU */                      \
-      row(kCpuRefused, "cpuRefused") /* the GPU failed its self-test, or compiled nothing */ \
-      row(kGpu, "gpu")               /* all spans */                                         \
-      row(kGpuAndCpu, "gpuAndCpu")   /* float64 and other memory on the CPU, afterwards */
+#define METAL_SGD_OUTCOMES(row)                                                                  \
+  row(kCpuAsked, "cpuAsked")             /* the target was the CPU */                            \
+      row(kCpuNoArena, "cpuNoArena")     /* no span can run on the GPU in place */               \
+      row(kCpuSmall, "cpuSmall")         /* faster there than on the GPU */                      \
+      row(kCpuRefused, "cpuRefused")     /* the GPU failed its self-test, or compiled nothing */ \
+      row(kCpuGpuFailed, "cpuGpuFailed") /* the GPU failed before it wrote anything */           \
+      row(kGpu, "gpu")                   /* all spans */                                         \
+      row(kGpuAndCpu, "gpuAndCpu")       /* float64 and other memory on the CPU, afterwards */
 enum class Outcome : uint8_t { METAL_SGD_OUTCOMES(METAL_SGD_ENUMERATOR) };
 constexpr const char* kOutcomeNames[] = {METAL_SGD_OUTCOMES(METAL_SGD_NAME)};
 
@@ -29,7 +33,7 @@ struct StepReport {
 
 class TreeStep {
  public:
-  /// Throws GpuFailure if the target needs a GPU and it fails.
+  /// Throws GpuFailure if the target is the GPU and it fails.
   TreeStep(const std::vector<Span>& spans, Target target);
 
   /// Steps every span in place. Any thread, one at a time. Throws GpuFailure.
@@ -39,15 +43,20 @@ class TreeStep {
 
  private:
   StepReport run_auto(const StepSettings& settings);
+  std::optional<StepReport> try_gpu(const StepSettings& settings);
   StepReport run_gpu(const StepSettings& settings);
+  void prepare_or_keep(std::vector<Span>& gpu);
+  void prepare_unprepared();
 
   Target target_;
   bool has_velocity_;
-  size_t gpu_traffic_ = 0;          // bytes that the GPU's spans move
-  std::vector<Dtype> gpu_dtypes_;   // of the GPU's spans, each once
-  std::unique_ptr<Prepared> all_;   // every span on the CPU
-  std::unique_ptr<Prepared> gpu_;   // the spans for the GPU, if any
-  std::unique_ptr<Prepared> rest_;  // the others on the CPU, if any
+  std::vector<Span> unprepared_;      // under 'auto': spans for the GPU, which failed to take them
+  std::map<uint64_t, Arena> arenas_;  // of `unprepared_`, by id
+  size_t gpu_traffic_ = 0;            // bytes that the GPU's spans move
+  std::vector<Dtype> gpu_dtypes_;     // of the GPU's spans, each once
+  std::unique_ptr<Prepared> all_;     // every span on the CPU
+  std::unique_ptr<Prepared> gpu_;     // the spans for the GPU, if any
+  std::unique_ptr<Prepared> rest_;    // the others on the CPU, if any
 };
 
 }  // namespace metal_sgd

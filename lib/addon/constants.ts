@@ -21,7 +21,7 @@ interface Shared {
 /** The addon's lists and numbers. */
 export interface Constants extends Shared {
   version: string;
-  /** Bytes. Arenas begin on a page of this size, or of the system's if that is larger. */
+  /** Bytes. Arenas begin on a page of this size, which suits both the system and a GPU. */
   arenaPage: number;
 }
 

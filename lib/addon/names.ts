@@ -1,14 +1,22 @@
 // What this code and the addon share. `constants.ts` compares it when it loads the addon.
 
 /** The number of the addon's verbs and their arguments: it grows whenever one of them changes. */
-export const INTERFACE = 1;
+export const INTERFACE = 2;
 
 /** Where the steps of a tree may run. */
 export const TARGETS = ['cpu', 'gpu', 'auto'] as const;
 export type Target = (typeof TARGETS)[number];
 
 /** Where a step ran, and why. */
-export const OUTCOMES = ['cpuAsked', 'cpuNoArena', 'cpuSmall', 'cpuRefused', 'gpu', 'gpuAndCpu'] as const;
+export const OUTCOMES = [
+  'cpuAsked',
+  'cpuNoArena',
+  'cpuSmall',
+  'cpuRefused',
+  'cpuGpuFailed',
+  'gpu',
+  'gpuAndCpu',
+] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** Columns of a settings row. Steps read the first ones and write the last three. */

@@ -23,8 +23,10 @@ export interface Machine {
   instructionSets: string[];
   /** Size of the thread pool. */
   threads: number;
-  /** Bytes of a page of memory. */
-  pageSize: number;
+}
+
+/** The GPUs of this machine. */
+export interface Gpus {
   /** The one that steps run on comes first. */
   gpus: Gpu[];
   /** Set where `gpus` is empty. */
@@ -64,6 +66,8 @@ export interface Native {
   askForHugePages(memory: Float64Array): void;
   constants(): Constants;
   machine(): Machine;
+  /** Asks Metal, alone among the verbs that take no step. */
+  gpus(): Gpus;
   /** Size of the process's thread pool. */
   setThreads(count: number): void;
   /** Takes one of `machine().instructionSets` for all later steps of the process. */

@@ -46,7 +46,7 @@ export interface LeafSpec {
 export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const byteLengths = Float64Array.from(specs, ({ dtype, shape }) => sizeOf(shape) * itemSize(dtype));
   const headerBytes = (HEADER_WORDS + specs.length) * 8;
-  const page = pageSize();
+  const page = constants().arenaPage;
   const dataBytes = byteLengths.reduce((end, bytes) => roundUp(end, LEAF_ALIGNMENT) + bytes, 0);
   const buffer = allocateShared(headerBytes + page + roundUp(dataBytes, page));
 
@@ -56,14 +56,6 @@ export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const arena = readHeader(buffer);
   if (!arena) throw new Error('an arena has no header');
   return specs.map(({ dtype, shape }, i) => viewOf(dtype, buffer, arena.starts[i], sizeOf(shape)));
-}
-
-let page = 0;
-
-/** Bytes of a page that suits both the system and a GPU. */
-function pageSize(): number {
-  page ||= Math.max(constants().arenaPage, native().machine().pageSize);
-  return page;
 }
 
 function allocateShared(bytes: number): SharedArrayBuffer {
@@ -119,7 +111,7 @@ function readHeader(buffer: SharedArrayBuffer): Arena | undefined {
     starts[i] = first + roundUp(end - first, LEAF_ALIGNMENT);
     end = starts[i] + bytes;
   });
-  const pageBytes = roundUp(end - first, pageSize());
+  const pageBytes = roundUp(end - first, constants().arenaPage);
   if (!(first + pageBytes <= buffer.byteLength)) return undefined;
   const arena = { id, pages: new Float64Array(buffer, first, pageBytes / 8), starts, byteLengths };
   known.set(buffer, arena);

@@ -38,7 +38,8 @@ export type Device =
  * @throws Error with code `addon` if the native addon can't be loaded.
  */
 export function devices(): Device[] {
-  const { instructionSets, threads, gpus } = native().machine();
+  const { instructionSets, threads } = native().machine();
+  const { gpus } = native().gpus();
   const cpu: Device = { type: 'cpu', name: process.arch, instructionSet: instructionSets[0], threads };
   return [...gpus.map((gpu): Device => ({ type: 'gpu', ...gpu })), cpu];
 }
@@ -58,7 +59,7 @@ export function policyFor(choice: DeviceChoice): DevicePolicy {
   const effective = fromEnvironment ? checkDevice('METAL_SGD_DEVICE', fromEnvironment) : choice;
   const asked = fromEnvironment ? `METAL_SGD_DEVICE is '${effective}'` : `device is '${effective}'`;
   if (effective === 'cpu') return { target: 'cpu', flushSubnormals: false, cpuReason: asked };
-  const { gpus, whyNoGpu } = native().machine();
+  const { gpus, whyNoGpu } = native().gpus();
   if (gpus.length > 0) return { target: effective, flushSubnormals: true, cpuReason: '' };
   if (effective === 'auto') return { target: 'cpu', flushSubnormals: false, cpuReason: `no GPU: ${whyNoGpu}` };
   const seen = devices().map(({ type, name }) => `${type} ${name}`);
@@ -77,6 +78,7 @@ export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings): Last
     cpuNoArena: 'no leaf can run on the GPU in place: float64, or memory that zeros did not make',
     cpuSmall: 'a step of this size is faster on the CPU',
     cpuRefused: "the GPU was refused: its compiler or its self-test failed; device: 'gpu' tells how",
+    cpuGpuFailed: "the GPU failed before it wrote anything; device: 'gpu' tells how, 'auto' tries again later",
     gpu: 'a step of this size runs on the GPU',
     gpuAndCpu: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',
   };

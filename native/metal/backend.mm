@@ -42,11 +42,6 @@ class MetalStep final : public Prepared {
   void encode(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
               SgdParams<float> params);
   void finish();
-  const char* consequence() const {
-    return written_ ? "parameters and velocities of this step may be partly written"
-                    : "nothing was written";
-  }
-
   Segments segments_;
   std::vector<Owned<id<MTLCommandBuffer>>> in_flight_;
   Report report_;
@@ -92,7 +87,7 @@ void MetalStep::run_in_pool(const Hyperparameters& given) {
         [commands computeCommandEncoderWithDispatchType:MTLDispatchTypeConcurrent];
     if (!encoder) {
       finish();
-      throw GpuFailure(GpuError::kOutOfMemory, "Metal made no command buffer", consequence());
+      throw GpuFailure(GpuError::kOutOfMemory, "Metal made no command buffer", written_);
     }
     [commands setLabel:@"metal-sgd step"];
     size_t traffic = 0;
@@ -116,7 +111,7 @@ void MetalStep::finish() {
   for (auto& commands : in_flight_) {
     id<MTLCommandBuffer> done = commands.get();
     if ([done status] != MTLCommandBufferStatusCompleted) {
-      throw failure_of([done error], consequence());
+      throw failure_of([done error], written_);
     }
     report_.gpu_seconds += [done GPUEndTime] - [done GPUStartTime];
   }

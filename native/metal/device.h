@@ -46,7 +46,7 @@ class MetalDevice {
 /// An NSError's own words; `fallback` without one.
 std::string text_of(NSError* error, const char* fallback);
 /// The failure behind the error of a finished command buffer.
-GpuFailure failure_of(NSError* error, const std::string& consequence);
+GpuFailure failure_of(NSError* error, bool written);
 
 }  // namespace metal_sgd
 

@@ -71,7 +71,9 @@ MetalDevice& MetalDevice::instance() {
   return *the_device;
 }
 
-std::vector<GpuDevice> gpu_devices() {
+namespace {
+
+std::vector<GpuDevice> find_devices() {
   @autoreleasepool {
     std::vector<GpuDevice> found;
     try {
@@ -86,6 +88,13 @@ std::vector<GpuDevice> gpu_devices() {
     }
     return found;
   }
+}
+
+}  // namespace
+
+const std::vector<GpuDevice>& gpu_devices() {
+  static const auto* found = new std::vector<GpuDevice>(find_devices());  // leaked, as the device
+  return *found;
 }
 
 std::string why_no_gpu() {
@@ -148,8 +157,8 @@ std::string text_of(NSError* error, const char* fallback) {
   return text ? text : fallback;
 }
 
-GpuFailure failure_of(NSError* error, const std::string& consequence) {
-  return GpuFailure(error_of([error code]), text_of(error, "a command buffer failed"), consequence);
+GpuFailure failure_of(NSError* error, bool written) {
+  return GpuFailure(error_of([error code]), text_of(error, "a command buffer failed"), written);
 }
 
 }  // namespace metal_sgd

@@ -16,8 +16,8 @@ struct GpuDevice {
   uint64_t max_buffer_length;        ///< bytes
 };
 
-/// The GPU that steps run on, then the others; empty if there is none.
-std::vector<GpuDevice> gpu_devices();
+/// The GPU that steps run on, then the others; empty if there is none. Asks the system once.
+const std::vector<GpuDevice>& gpu_devices();
 /// Why `gpu_devices()` is empty.
 std::string why_no_gpu();
 

@@ -5,7 +5,10 @@
 namespace metal_sgd {
 
 Backend* gpu_backend() { return nullptr; }
-std::vector<GpuDevice> gpu_devices() { return {}; }
+const std::vector<GpuDevice>& gpu_devices() {
+  static const std::vector<GpuDevice> none;
+  return none;
+}
 std::string why_no_gpu() { return "this build of metal-sgd has no Metal backend"; }
 
 }  // namespace metal_sgd

@@ -1,5 +1,5 @@
-// Never unloads the addon: its threads run as long as the process. Elsewhere a linker flag in
-// CMakeLists.txt does this.
+// Never unloads the addon: its threads run as long as the process. On Linux a linker flag
+// in CMakeLists.txt does this.
 #include <windows.h>
 
 namespace metal_sgd {

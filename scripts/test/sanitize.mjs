@@ -51,6 +51,13 @@ for (const [name, sanitizer] of Object.entries(SANITIZERS)) {
     METAL_SGD_TEST_PATIENCE: '900000',
     LD_PRELOAD: sanitizer.libraries.map(libraryOf).join(' '),
   };
-  const flags = ['--expose-gc', jest, '--runInBand', '--testTimeout=900000', '--testPathPatterns', `/test/(${sanitizer.tests})`];
+  const flags = [
+    '--expose-gc',
+    jest,
+    '--runInBand',
+    '--testTimeout=900000',
+    '--testPathPatterns',
+    `/test/(${sanitizer.tests})`,
+  ];
   runVisibly(process.execPath, [...flags, ...process.argv.slice(2)], environment);
 }

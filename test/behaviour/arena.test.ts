@@ -1,12 +1,12 @@
 // Arenas: where `zeros` puts leaves, and what a step may write around them.
 import { arenaOf, leafIndex } from '../../lib/memory/arena';
 import { clone, SGD, type Tensor, zeros } from '../../lib/index';
-import { native } from '../../lib/addon/native';
+import { constants, native } from '../../lib/addon/native';
 import { resultOf } from '../helpers/child';
 import { numbers } from '../helpers/memory';
 import type * as arenas from '../../lib/memory/arena';
 
-const PAGE = Math.max(16384, native().machine().pageSize);
+const PAGE = constants().arenaPage;
 const addressOf = (data: Float32Array): number => native().addresses([data])[0];
 const ones = (length: number): Float32Array => new Float32Array(length).fill(1);
 

@@ -66,6 +66,7 @@ const COUNTERS = [
   'bytesAllocated',
   'buffersWrapped',
   'bytesWrapped',
+  'deviceQueries',
   'libraries',
   'functions',
   'pipelines',

@@ -136,13 +136,29 @@ describe('without a GPU', () => {
 });
 
 test("METAL_SGD_DEVICE=cpu never touches Metal, and device: 'gpu' overrides it", () => {
-  const counted = ({ sgd, simulator }: Lab): number[] => {
+  const counted = ({ sgd, simulator }: Lab): unknown[] => {
     const parameter = sgd.zeros(2 ** 18);
     const gradient = sgd.zerosLike(parameter);
     return (['auto', 'gpu'] as const).map((device) => {
       new sgd.SGD(1, { device }).update([parameter], [gradient]);
-      return simulator.counters().libraries;
+      return device === 'auto' ? simulator.counters() : simulator.counters().libraries;
     });
   };
-  expect(resultOf(counted, undefined, { env: { METAL_SGD_DEVICE: 'cpu' } })).toEqual([0, 1]);
+  expect(resultOf(counted, undefined, { env: { METAL_SGD_DEVICE: 'cpu' } })).toEqual([expect.any(Object), 1]);
+  const [onCpu] = resultOf(counted, undefined, { env: { METAL_SGD_DEVICE: 'cpu' } }) as [Record<string, unknown>];
+  const { live, ...calls } = onCpu;
+  expect(live).toBeDefined();
+  expect(Object.entries(calls).filter(([, count]) => count !== 0)).toEqual([]);
+});
+
+test('the system is asked for its GPUs once', () => {
+  const asked = ({ sgd, simulator }: Lab): number[] =>
+    [1, 2, 3].map(() => {
+      new sgd.SGD(1, { device: 'auto' });
+      sgd.devices();
+      return simulator.counters().deviceQueries;
+    });
+  const [first, ...later] = resultOf(asked, undefined, { env: { METAL_SGD_DEVICE: '' } });
+  expect(first).toBeGreaterThan(0);
+  expect(later).toEqual([first, first]);
 });

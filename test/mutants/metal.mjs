@@ -2,6 +2,38 @@
 /** @type {import('../../scripts/test/mutants/data.mjs').Mutant[]} */
 export default [
   {
+    name: 'metal-auto-throws-at-prepare',
+    why: "Under device 'auto' an arena that Metal can't wrap is an error.",
+    file: 'native/tree_step.cpp',
+    find: '      return;\n    } catch (const GpuFailure& failure) {\n',
+    replace: '      return;\n    } catch (const GpuFailure& failure) {\n      throw;\n',
+    caughtBy: 'test/metal/auto-faults.test.ts',
+  },
+  {
+    name: 'metal-auto-throws-at-run',
+    why: "Under device 'auto' a GPU that fails before it writes is an error.",
+    file: 'native/tree_step.cpp',
+    find: 'if (failure.written) throw;',
+    replace: 'if (failure.written || failure.error != GpuError::kCompile) throw;',
+    caughtBy: 'test/metal/auto-faults.test.ts',
+  },
+  {
+    name: 'metal-auto-never-retries',
+    why: "Device 'auto' never tries a GPU again that failed.",
+    file: 'native/tree_step.cpp',
+    find: '      steps_to_retry--;',
+    replace: '',
+    caughtBy: 'test/metal/auto-faults.test.ts',
+  },
+  {
+    name: 'metal-asked-by-cpu',
+    why: 'The CPU backend asks Metal for its devices.',
+    file: 'binding/machine.cpp',
+    find: '  auto sizes = Napi::Array::New(env, kDtypes);',
+    replace: '  gpu_devices();\n  auto sizes = Napi::Array::New(env, kDtypes);',
+    caughtBy: 'test/metal/devices.test.ts',
+  },
+  {
     name: 'metal-async-step-advanced-on-failure',
     why: 'step counts an updateAsync that failed.',
     file: 'lib/optimizer/queue.ts',
@@ -43,11 +75,11 @@ export default [
   },
   {
     name: 'metal-compile-error-under-auto',
-    why: "A compile error makes device 'auto' fail.",
+    why: "Under device 'auto' a compile error is told as another failure.",
     file: 'native/tree_step.cpp',
-    find: 'failure.error != GpuError::kSelfTest && failure.error != GpuError::kCompile',
-    replace: 'failure.error != GpuError::kSelfTest',
-    caughtBy: 'test/metal/self-test.test.ts',
+    find: 'failure.error == GpuError::kSelfTest || failure.error == GpuError::kCompile',
+    replace: 'failure.error == GpuError::kSelfTest',
+    caughtBy: 'test/metal/auto-faults.test.ts',
   },
   {
     name: 'metal-contraction-left-on',
@@ -77,8 +109,8 @@ export default [
     name: 'metal-crossover-reversed',
     why: 'Small steps run on the GPU, large ones on the CPU.',
     file: 'native/tree_step.cpp',
-    find: 'if (static_cast<double>(gpu_traffic_) >= gpu_crossover_bytes()) return run_gpu(settings);',
-    replace: 'if (static_cast<double>(gpu_traffic_) < gpu_crossover_bytes()) return run_gpu(settings);',
+    find: 'if (static_cast<double>(gpu_traffic_) < gpu_crossover_bytes()) return std::nullopt;',
+    replace: 'if (static_cast<double>(gpu_traffic_) >= gpu_crossover_bytes()) return std::nullopt;',
     caughtBy: 'test/metal/crossover.test.ts',
   },
   {

@@ -31,6 +31,7 @@ const mac = (architecture: string): Partial<Binary> => ({
   minimumSystem: [13, 0],
   libraries: [
     '/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation',
+    '/System/Library/Frameworks/CoreGraphics.framework/Versions/A/CoreGraphics',
     '/System/Library/Frameworks/Foundation.framework/Versions/C/Foundation',
     '/System/Library/Frameworks/Metal.framework/Versions/A/Metal',
     ...['/usr/lib/libSystem.B.dylib', '/usr/lib/libc++.1.dylib', '/usr/lib/libobjc.A.dylib'],

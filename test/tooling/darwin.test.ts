@@ -20,12 +20,15 @@ const architectures = onMac ? [process.arch] : ['arm64', 'x64'];
 
 const METAL = '/System/Library/Frameworks/Metal.framework/Versions/A/Metal';
 const FOUNDATION = '/System/Library/Frameworks/Foundation.framework/Versions/C/Foundation';
+const CORE_GRAPHICS = '/System/Library/Frameworks/CoreGraphics.framework/Versions/A/CoreGraphics';
 const CORE_FOUNDATION = '/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation';
 
 /** What may be imported, by the install name of the library that has it on every macOS from 13 on. */
 const IMPORTS: Readonly<Partial<Record<string, RegExp>>> = {
   [METAL]: /^_(MTLCreateSystemDefaultDevice|MTLCopyAllDevices|OBJC_CLASS_\$_MTLCompileOptions)$/,
   [FOUNDATION]: /^_OBJC_CLASS_\$_(NSString|NSAutoreleasePool)$/,
+  // Linked for its presence alone: without it Metal has no default device.
+  [CORE_GRAPHICS]: /^$/,
   [CORE_FOUNDATION]: /^___CFConstantStringClassReference$/,
   '/usr/lib/libobjc.A.dylib': /^_objc_|^__objc_empty_cache$/,
   '/usr/lib/libc++.1.dylib': /^(__Z\w+|___cxa_\w+|___gxx_personality_v0)$/,
@@ -72,7 +75,9 @@ describe.each(architectures)('darwin-%s', (architecture) => {
   });
 
   test('links the system libraries by their real install names, and no others', () => {
-    expect(file.libraries).toEqual(expect.arrayContaining([METAL, FOUNDATION, '/usr/lib/libc++.1.dylib']));
+    expect(file.libraries).toEqual(
+      expect.arrayContaining([METAL, FOUNDATION, CORE_GRAPHICS, '/usr/lib/libc++.1.dylib']),
+    );
     expect(file.libraries.filter((name) => !(name in IMPORTS))).toEqual([]);
   });
 
@@ -85,6 +90,11 @@ describe.each(architectures)('darwin-%s', (architecture) => {
     expect(wrong).toEqual([]);
     expect(file.imports).toContainEqual({ name: '_napi_typeof', library: 'any' });
     expect(file.imports).toContainEqual({ name: '_MTLCreateSystemDefaultDevice', library: METAL });
+    // The addon keeps itself loaded.
+    const system = '/usr/lib/libSystem.B.dylib';
+    expect(file.imports).toEqual(
+      expect.arrayContaining(['_dladdr', '_dlopen'].map((name) => ({ name, library: system }))),
+    );
   });
 
   test('exports what Node looks for', () => {

@@ -32,6 +32,7 @@ namespace metal_sim {
   X(bytesAllocated)           \
   X(buffersWrapped)           \
   X(bytesWrapped)             \
+  X(deviceQueries)            \
   X(libraries)                \
   X(functions)                \
   X(pipelines)

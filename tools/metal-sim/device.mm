@@ -203,10 +203,14 @@ NSArray* all_devices() {
 }  // namespace
 
 id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
+  ++counters().deviceQueries;
   NSArray* devices = all_devices();
   if (take_fault("MTLCreateSystemDefaultDevice")) return nil;
   if (!settings()->defaultDevice || [devices count] == 0) return nil;
   return [[devices objectAtIndex:0] retain];
 }
 
-NSArray* MTLCopyAllDevices(void) { return [[NSArray alloc] initWithArray:all_devices()]; }
+NSArray* MTLCopyAllDevices(void) {
+  ++counters().deviceQueries;
+  return [[NSArray alloc] initWithArray:all_devices()];
+}

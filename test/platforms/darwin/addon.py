@@ -18,7 +18,8 @@ class Addon:
         self.machine = Machine(path, architecture)
         self.api = NodeApi(self.machine)
         self.others = [provider(self.machine) for provider in providers]
-        self.machine.link([System(self.machine, values), Strings(self.machine), self.api, *self.others])
+        self.system = System(self.machine, values)
+        self.machine.link([self.system, Strings(self.machine), self.api, *self.others])
         self.exports = {}
         self.machine.call(self.machine.exported("_napi_register_module_v1"), ENVIRONMENT, self.api.handle(self.exports))
         self.constants = self.call("constants")

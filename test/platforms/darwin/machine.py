@@ -61,7 +61,9 @@ class Machine:
             if name not in self.imports:
                 self.imports[name] = self._resolve(name, functions)
             self.write_word(IMAGE + binding.address, self.imports[name] + binding.addend)
-        assert self.image.get_section("__mod_init_func") is None, "nobody runs initializers"
+        initializers = self.image.get_section("__mod_init_func")
+        for offset in range(0, initializers.size if initializers else 0, 8):
+            self.call(self.word(IMAGE + initializers.virtual_address + offset))
 
     def _resolve(self, name, functions):
         if name.startswith(("_OBJC_CLASS_$_", "__ZT", "___CFConstantStringClassReference")):

@@ -16,6 +16,7 @@ class System:
         self.machine = machine
         self.values = {**SYSTEM_VALUES, **(values or {})}
         self.now = 0
+        self.kept = []  # what dlopen was asked for
 
     def functions(self):
         plain = {f"_{name}": getattr(self, name) for name in PLAIN}
@@ -79,6 +80,14 @@ class System:
         assert self.machine.word(size) == 4
         self.machine.write_int32(value, found)
         return 0
+
+    def dladdr(self, address, info):
+        self.machine.write_word(info, self.machine.place(b"addon.node\0"))
+        return 1
+
+    def dlopen(self, name, mode):
+        self.kept.append((self.machine.text(name), mode))
+        return 1
 
     def steady_clock_now(self):
         self.now += 1000
@@ -144,6 +153,8 @@ PLAIN = [
     "snprintf",
     "sysconf",
     "sysctlbyname",
+    "dladdr",
+    "dlopen",
 ]
 NAMES = {
     "___bzero": "bzero",

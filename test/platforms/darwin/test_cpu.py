@@ -34,6 +34,10 @@ class Machine(unittest.TestCase):
     def test_exports(self):
         self.assertEqual(sorted(addon.exports), sorted(declared_verbs()))
 
+    def test_stays_loaded(self):
+        lazy, only_if_loaded = 0x1, 0x10  # RTLD_LAZY and RTLD_NOLOAD of macOS
+        self.assertEqual(addon.system.kept, [("addon.node", lazy | only_if_loaded)])
+
     def test_addresses(self):
         arrays = [Leaf(addon, "float32", bytes(8), shift) for shift in (0, 4, 12)]
         found = addon.call("addresses", [array.view() for array in arrays])

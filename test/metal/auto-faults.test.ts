@@ -1,0 +1,82 @@
+// device 'auto' beside a GPU that fails: what fails before the caller's arrays are written leaves the step to the CPU.
+import { type Lab, resultOf } from '../helpers/child';
+import type { Fault } from '../helpers/simulator';
+
+interface Told {
+  readonly errors: readonly string[];
+  readonly reasons: readonly string[];
+  readonly digest: string;
+}
+
+/** Steps of a model that is large enough for a GPU, with faults from the start or before the third step. */
+async function train({ sgd }: Lab): Promise<Told> {
+  const { createHash } = await import('node:crypto');
+  const parameters = { w: sgd.zeros(300_001), half: sgd.zeros(2 ** 17, 'float16') };
+  const gradients = sgd.zerosLike(parameters);
+  gradients.w.data.forEach((_, i, data) => (data[i] = Math.sin(i)));
+  gradients.half.data.fill(0x3c01);
+  const optimizer = new sgd.SGD(0.1, { momentum: 0.9, weightDecay: 0.01 });
+  const errors: string[] = [];
+  const reasons = new Set<string>();
+  for (let i = 0; i < 4; i++) {
+    try {
+      optimizer.update(parameters, gradients);
+    } catch (error) {
+      errors.push(String((error as { code: unknown }).code));
+    }
+    reasons.add(optimizer.lastRun?.reason ?? 'none');
+  }
+  const hash = createHash('sha256').update(sgd.toBytes([parameters, optimizer.state.parameters as never]));
+  return { errors, reasons: [...reasons], digest: hash.digest('hex') };
+}
+
+const trained = (...faults: Fault[]): Told => {
+  const env = { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1', METAL_SIM: JSON.stringify({ faults }) };
+  return resultOf(train, undefined, { env });
+};
+
+const FAILED = "the GPU failed before it wrote anything; device: 'gpu' tells how, 'auto' tries again later";
+const REFUSED = "the GPU was refused: its compiler or its self-test failed; device: 'gpu' tells how";
+const AT: readonly (readonly [Fault['at'], string])[] = [
+  ['newCommandQueue', FAILED],
+  ['commandBuffer', FAILED],
+  ['computeCommandEncoder', FAILED],
+  ['newBufferWithLength', FAILED],
+  ['newBufferWithBytesNoCopy', FAILED],
+  ['newLibraryWithSource', REFUSED],
+  ['newFunctionWithName', REFUSED],
+  ['newComputePipelineStateWithFunction', REFUSED],
+];
+
+describe('no fault reaches the caller', () => {
+  let healthy: Told;
+  beforeAll(() => {
+    healthy = trained();
+  });
+
+  test.each(AT)('%s fails always', (at, reason) => {
+    const told = trained({ at, count: -1 });
+    expect(told).toEqual({ errors: [], reasons: [reason], digest: healthy.digest });
+  });
+
+  test.each([1, 2, 3, 4, 7, 8, 9, 11, 12])('every command buffer ends with error %d', (code) => {
+    const told = trained({ at: 'commit', code, count: -1 });
+    expect(told).toEqual({ errors: [], reasons: [FAILED], digest: healthy.digest });
+  });
+});
+
+test('the GPU is left alone for a thousand steps after a failure, then tried again', () => {
+  const run = ({ sgd, simulator }: Lab): unknown => {
+    const parameter = sgd.zeros(2 ** 20);
+    const gradient = sgd.zerosLike(parameter);
+    simulator.configure({ faults: [{ at: 'newBufferWithBytesNoCopy', count: 1 }], emptyKernel: false });
+    const optimizer = new sgd.SGD(0);
+    const calls: number[] = [];
+    for (let i = 0; i <= 1000; i++) {
+      optimizer.update([parameter], [gradient]);
+      if (i % 500 === 499 || i === 1000) calls.push(simulator.counters().libraries);
+    }
+    return calls;
+  };
+  expect(resultOf(run, undefined, { env: { METAL_SGD_DEVICE: '' } })).toEqual([0, 0, 1]);
+});

@@ -8,8 +8,15 @@ import { ROOT } from '../internals';
 import { Program } from '../program';
 
 const SOURCES = ['main.c', 'work.c', 'loops.c', 'team.c'].map((file) => join(ROOT, 'bench', 'baseline', file));
-const FLAGS = ['-std=c11', '-O3', '-march=native', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'];
-const WIDE = '-mprefer-vector-width=512'; // as the addon's AVX-512 loops; only x86 knows it
+const FLAGS = ['-std=c11', '-O3', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'];
+
+/** Flags for this processor, the best first; a compiler that refuses some gets the next. */
+function tunings(): readonly (readonly string[])[] {
+  // As the addon's AVX-512 loops.
+  if (process.arch === 'x64') return [['-march=native', '-mprefer-vector-width=512'], ['-march=native'], []];
+  // Apple's clang knows -march=native on arm64 from version 15 on.
+  return [[process.platform === 'darwin' ? '-mcpu=native' : '-march=native'], []];
+}
 const DTYPES = ['float32', 'float64', 'float16', 'bfloat16'];
 const SLOTS = 16;
 
@@ -19,14 +26,17 @@ export async function startBaseline(processors: readonly number[]): Promise<Base
   const folder = join(ROOT, 'bench', 'build');
   mkdirSync(folder, { recursive: true });
   const program = join(folder, 'baseline');
-  const flags = process.arch === 'x64' ? [...FLAGS, WIDE] : FLAGS;
   const fresh = `${program}.${String(process.pid)}`; // another run may use what is there
-  const compile = [...flags, '-Wno-psabi', ...SOURCES, '-pthread', '-o', fresh];
-  const { status, stderr, error } = spawnSync(compiler, compile, { encoding: 'utf8' });
-  if (error ?? status !== 0) {
-    const reason = error ? error.message : (stderr.split('\n').find((line) => line.includes('error')) ?? 'it failed');
-    return `no C program to compare with: ${compiler}: ${reason}`;
-  }
+  const tries = tunings().map((tuning) => [...FLAGS, ...tuning]);
+  let failure = '';
+  const flags = tries.find((candidate) => {
+    const compile = [...candidate, '-Wno-psabi', ...SOURCES, '-pthread', '-o', fresh];
+    const { status, stderr, error } = spawnSync(compiler, compile, { encoding: 'utf8' });
+    const failed = error !== undefined || status !== 0;
+    if (failed) failure = error?.message ?? stderr.split('\n').find((line) => line.includes('error')) ?? 'it failed';
+    return !failed;
+  });
+  if (!flags) return `no C program to compare with: ${compiler}: ${failure}`;
   renameSync(fresh, program);
   const started = await Program.start(program, processors.map(String));
   const [version] = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout.split('\n');

@@ -88,6 +88,9 @@ export const answers = {
   'hazard-tracking': () => undefined,
   watchdog: () => undefined,
   messages: () => undefined,
+  unload: () => undefined,
+  'default-device': () => undefined,
+  'auto-under-failure': () => undefined,
 };
 
 const unmatched = [

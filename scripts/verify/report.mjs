@@ -16,7 +16,7 @@ function machine({ machine }) {
 }
 
 function checks({ checks }) {
-  const words = { true: 'passed', false: '**failed**', undefined: 'not run' };
+  const words = { true: 'passed', false: '**failed**', undefined: 'not judged' };
   return table(
     ['check', 'result', ''],
     checks.map(({ name, passed, note = '' }) => [name, words[String(passed)], plain(note)]),

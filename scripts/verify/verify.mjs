@@ -1,5 +1,6 @@
 // npm run verify: on a Mac, checks all that Linux can't, and writes verify-report.md (docs/on-a-mac.md tells more).
 //   --quick: no build, no suite, small sizes    --simulator: on Linux, over the simulator    --report FILE
+//   --goal: fails below 80 % of the memory's peak
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,6 +18,7 @@ const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     simulator: { type: 'boolean', default: false },
+    goal: { type: 'boolean', default: false },
     report: { type: 'string', default: 'verify-report.md' },
   },
 });
@@ -56,9 +58,10 @@ function runs(name, environment, ...command) {
   return { name, passed: status === 0 };
 }
 
-/** What Metal's validation layers said, but for the lines that announce them. */
+/** What Metal's validation layers complained of. Other parts of the system write lines of their own. */
 function complaintsIn(stderr) {
-  return stderr.split('\n').filter((line) => line !== '' && !/validation enabled/i.test(line));
+  const complaint = /validation|failed assertion|invalid device (load|store)/i;
+  return stderr.split('\n').filter((line) => complaint.test(line) && !/validation enabled/i.test(line));
 }
 
 /** The addon that was made on Linux for this Mac, if it was copied here: tried like the native one. */
@@ -92,7 +95,9 @@ function bandwidthCheck(found) {
   const name = `${GOAL.share * 100} % of the memory's peak`;
   if (!onMac || share === undefined)
     return { name, passed: undefined, note: 'the peak is not known, or sizes are small' };
-  return { name, passed: share >= GOAL.share, note: `${(share * 100).toFixed(0)} %` };
+  const reached = `${(share * 100).toFixed(0)} %`;
+  if (!options.goal) return { name, passed: undefined, note: `${reached}; only --goal demands it` };
+  return { name, passed: share >= GOAL.share, note: reached };
 }
 
 /** Builds, then runs the suite, on a Mac on the GPU with validation, as scripts/test/test.mjs does. */
@@ -112,7 +117,7 @@ function measureAll(found) {
   found.correctness = correctness.result;
   found.complaints = complaintsIn(correctness.stderr);
   const note = found.complaints.join('; ');
-  found.checks.push({ name: 'nothing on standard error under validation', passed: note === '', note });
+  found.checks.push({ name: "no complaint of Metal's validation", passed: note === '', note });
   if (correctness.result?.selfTests?.[0].passed !== true) return;
   say('speed');
   runQuietly(process.execPath, [tsc, '-p', 'bench']);

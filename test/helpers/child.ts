@@ -90,7 +90,12 @@ export function runChild<R, A = undefined>(
   return runNode(['--expose-gc', '-e', code], { env, timeout });
 }
 
-/** Runs `node` with these arguments in the package's folder. */
+const METALS_OWN_LINES = /^.*(Metal \w+ Validation Enabled|flock failed to lock maps file).*(\n|$)/gim;
+
+/** Standard error without the lines that Metal writes by itself: its layers announce themselves, its cache finds a lock. */
+export const withoutMetalsLines = (stderr: string): string => stderr.replace(METALS_OWN_LINES, '');
+
+/** Runs `node` with these arguments in the package's folder. `stderr` comes without Metal's own lines. */
 export function runNode<R>(args: readonly string[], { env = {}, timeout = PATIENCE }: ChildOptions = {}): Outcome<R> {
   const { status, signal, output, error } = spawnSync(process.execPath, args, {
     cwd: ROOT,
@@ -103,7 +108,13 @@ export function runNode<R>(args: readonly string[], { env = {}, timeout = PATIEN
   });
   if (error) throw error;
   const [, stdout = '', stderr = '', text = ''] = output as (string | undefined)[];
-  return { status, signal, stdout, stderr, result: text === '' ? undefined : (JSON.parse(text) as R) };
+  return {
+    status,
+    signal,
+    stdout,
+    stderr: withoutMetalsLines(stderr),
+    result: text === '' ? undefined : (JSON.parse(text) as R),
+  };
 }
 
 /** What `body` returned in a child that ended well; throws with the child's words otherwise. */

@@ -73,7 +73,12 @@ describe('a run that finds a GPU', () => {
 
   test('finds subnormals flushed and arenas taken without a copy', () => {
     expect(text).toMatch(/`subnormals`.*\n\n.*They are flushed to zero\./);
-    expect(text).toMatch(/`tiny-products`.*\n\n.*On the GPU it is kept, on the CPU kept\./);
+    // Processors for arm64 flush before they round. What Apple's GPUs do is an open question.
+    const [onGpu, onCpu] = [
+      onMac ? '(kept|flushed to zero)' : 'kept',
+      process.arch === 'arm64' ? 'flushed to zero' : 'kept',
+    ];
+    expect(text).toMatch(new RegExp(`\`tiny-products\`.*\\n\\n.*On the GPU it is ${onGpu}, on the CPU ${onCpu}\\.`));
     expect(text).toMatch(/`no-copy`.*\n\n.*Yes\./);
   });
 });

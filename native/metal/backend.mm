@@ -11,34 +11,43 @@ namespace {
 
 constexpr size_t kMaxInFlight = 16;  // a queue has 64 command buffers
 
+/// Runs work in an autorelease pool. No exception may leave the pool: it would stay open.
+template <typename Work>
+void in_pool(Work work) {
+  std::optional<GpuFailure> failure;
+  @autoreleasepool {
+    try {
+      work();
+    } catch (const GpuFailure& thrown) {
+      failure = thrown;
+    }
+  }
+  if (failure) throw *failure;
+}
+
 class MetalStep final : public Prepared {
  public:
   explicit MetalStep(const std::vector<Span>& spans) {
-    @autoreleasepool {
+    in_pool([&] {
       for (const Span& span : spans) segments_.add(span);
-    }
+    });
     in_flight_.reserve(kMaxInFlight);
   }
 
   Report run(const StepSettings& settings) override {
-    // No exception may leave the pool: it would stay open.
-    std::optional<GpuFailure> failure;
     report_ = {};
-    @autoreleasepool {
-      try {
-        run_in_pool(settings.hyperparameters);
-      } catch (const GpuFailure& thrown) {
-        failure = thrown;
-      }
+    try {
+      in_pool([&] { step_in_pool(settings.hyperparameters); });
+    } catch (const GpuFailure&) {
       in_flight_.clear();
+      MetalDevice::instance().drop_queue();
+      throw;
     }
-    if (!failure) return report_;
-    MetalDevice::instance().drop_queue();
-    throw *failure;
+    return report_;
   }
 
  private:
-  void run_in_pool(const Hyperparameters& given);
+  void step_in_pool(const Hyperparameters& given);
   void encode(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
               SgdParams<float> params);
   void finish();
@@ -69,7 +78,7 @@ void MetalStep::encode(id<MTLComputeCommandEncoder> encoder, const Segment& segm
       threadsPerThreadgroup:MTLSizeMake(group, 1, 1)];
 }
 
-void MetalStep::run_in_pool(const Hyperparameters& given) {
+void MetalStep::step_in_pool(const Hyperparameters& given) {
   MetalDevice& device = MetalDevice::instance();
   SgdParams<float> params = sgd_params<float>(given);
   bool momentum = params.flags & kSgdMomentum;

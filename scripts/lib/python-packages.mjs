@@ -5,7 +5,9 @@ import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { root, runQuietly } from './run.mjs';
 
-const QUIET = ['--quiet', '--disable-pip-version-check', '--no-input', '--root-user-action=ignore'];
+const QUIET = ['--quiet', '--disable-pip-version-check', '--no-input'];
+// A variable, since the flag is unknown to pip before 22.1, as Apple's Python has it.
+const ENVIRONMENT = { PIP_ROOT_USER_ACTION: 'ignore' };
 
 /**
  * The folder with the packages of a requirements file, every one named with its hash. pip fills it once for each content
@@ -24,7 +26,7 @@ export function pythonPackages(requirements, options = []) {
   const unfinished = `${folder}.${process.pid}`;
   const pinned = ['--require-hashes', '--target', unfinished, '-r', requirements, ...options];
   const install = ['-m', 'pip', 'install', ...QUIET, ...pinned];
-  runQuietly('python3', install, { hint: `could not install what ${requirements} lists` });
+  runQuietly('python3', install, { environment: ENVIRONMENT, hint: `could not install what ${requirements} lists` });
   if (!existsSync(folder)) renameSync(unfinished, folder); // it is there if two asked at once
   return folder;
 }

@@ -199,8 +199,8 @@ export default [
     name: 'metal-no-autorelease-pool',
     why: 'A step has no autorelease pool.',
     file: 'native/metal/backend.mm',
-    find: '    @autoreleasepool {\n      try {',
-    replace: '    {\n      try {',
+    find: '  @autoreleasepool {\n    try {\n      work();',
+    replace: '  {\n    try {\n      work();',
     caughtBy: 'test/metal/counters.test.ts',
   },
   {

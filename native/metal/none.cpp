@@ -6,8 +6,8 @@ namespace metal_sgd {
 
 Backend* gpu_backend() { return nullptr; }
 const std::vector<GpuDevice>& gpu_devices() {
-  static const std::vector<GpuDevice> none;
-  return none;
+  static const auto* none = new std::vector<GpuDevice>;  // leaked: steps may outlive destructors
+  return *none;
 }
 std::string why_no_gpu() { return "this build of metal-sgd has no Metal backend"; }
 

@@ -1,5 +1,6 @@
 // The safetensors format: writes and reads the header. Reading trusts nothing: whatever it returns lies in the file, and
 // neither overlaps nor leaves a hole. https://huggingface.co/docs/safetensors
+import { isUtf8 } from 'node:buffer';
 import { type Dtype, DTYPES } from '../tree/dtype';
 import { coded, rangeError } from '../errors';
 import { type Json, JsonError, parseJson } from './json';
@@ -125,12 +126,9 @@ export function readHeader(file: string, header: Uint8Array, fileBytes: number):
 }
 
 function parseHeader(file: string, header: Uint8Array): ReadonlyMap<string, Json> {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
-  } catch {
-    throw fileError(file, `byte ${String(LENGTH_BYTES)}`, 'a header in UTF-8', 'other bytes');
-  }
+  // Not by TextDecoder: some environments lack it, and a Node without ICU lacks its option `fatal`.
+  if (!isUtf8(header)) throw fileError(file, `byte ${String(LENGTH_BYTES)}`, 'a header in UTF-8', 'other bytes');
+  const text = Buffer.from(header.buffer, header.byteOffset, header.length).toString('utf8');
   try {
     const json = parseJson(text, MAX_DEPTH);
     if (json instanceof Map && text.startsWith('{')) return json as ReadonlyMap<string, Json>;

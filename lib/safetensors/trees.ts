@@ -4,7 +4,7 @@ import type { Read } from './read';
 import { fromNote, fromPaths, KINDS, noteOf, type TakeLeaf } from './names';
 import { type Difference, leafDifference, type LeafLayout, listDifferences } from '../tree/compare';
 import { type Dtype, DTYPES, type LeafData } from '../tree/dtype';
-import { coded } from '../errors';
+import { coded, isOurs } from '../errors';
 import {
   bufferOf,
   byteLengthOf,
@@ -61,7 +61,8 @@ export function noteFor(node: Node<CheckedLeaf>, pathOf: (leaf: CheckedLeaf) => 
   try {
     const plain = noteOf(fromPaths('', leaves, EMPTY), () => KINDS.tensor);
     return note === plain ? undefined : note;
-  } catch {
+  } catch (error) {
+    if (!isOurs(error)) throw error;
     return note; // not a tree by its paths: {'a': x, 'a.b': y}
   }
 }

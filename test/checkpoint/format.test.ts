@@ -273,3 +273,23 @@ test('an empty file, ours or MLX’s, is an empty tree', () => {
   expect(fromBytes(file('{}')).tree).toEqual({});
   expect(fromBytes(file('{"__metadata__":null}  ')).tree).toEqual({});
 });
+
+describe('a good file loads where', () => {
+  const { TextDecoder } = globalThis;
+  afterEach(() => Object.assign(globalThis, { TextDecoder }));
+
+  test.each<[string, unknown]>([
+    ['there is no TextDecoder', undefined],
+    [
+      'TextDecoder can’t be strict',
+      class {
+        constructor() {
+          throw new TypeError('"fatal" option is not supported on Node.js compiled without ICU');
+        }
+      },
+    ],
+  ])('%s', (_, substitute) => {
+    Object.assign(globalThis, { TextDecoder: substitute });
+    expect(fromBytes(file(`{${tensor('\ufeffø', '1', '0,4')}}`, 4)).tree).toHaveProperty(['\ufeffø']);
+  });
+});

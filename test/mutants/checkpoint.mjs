@@ -132,6 +132,14 @@ export default [
     caughtBy: 'test/checkpoint/resume.test.ts',
   },
   {
+    name: 'checkpoint-text-needs-a-decoder',
+    why: 'A good file is called invalid where there is no TextDecoder.',
+    file: 'lib/safetensors/header.ts',
+    find: 'if (!isUtf8(header)) throw',
+    replace: 'if (!isUtf8(header) || !(globalThis as { TextDecoder?: object }).TextDecoder) throw',
+    caughtBy: 'test/checkpoint/format.test.ts',
+  },
+  {
     name: 'checkpoint-trailing-taken',
     why: 'Bytes behind the last tensor are passed over.',
     file: 'lib/safetensors/header.ts',

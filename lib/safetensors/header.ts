@@ -5,6 +5,7 @@ import { type Dtype, DTYPES } from '../tree/dtype';
 import { coded, rangeError } from '../errors';
 import { type Json, JsonError, parseJson } from './json';
 import { sizeOf } from '../tree/leaf';
+import { strangerError } from './strangers';
 
 /** The key of the metadata: strings for people and programs. */
 export const METADATA = '__metadata__';
@@ -99,24 +100,26 @@ export function fileError(file: string, where: string, expected: string, receive
   return coded(RangeError, 'invalid-file', `${file}: ${where}: expected ${expected}, received ${received}`);
 }
 
-/** The header's length in bytes, from the first 8 bytes of a file of `fileBytes`. */
-export function headerLength(file: string, first: Uint8Array, fileBytes: number): number {
-  if (first.length < LENGTH_BYTES) {
-    throw fileError(file, 'byte 0', 'the 8 bytes of the header length', `a file of ${String(fileBytes)} bytes`);
+/** The header's length in bytes, from the beginning of a file of `fileBytes`: `PROBE_BYTES` of it, or all. */
+export function headerLength(file: string, beginning: Uint8Array, fileBytes: number): number {
+  if (beginning.length < LENGTH_BYTES) {
+    const error = fileError(file, 'byte 0', 'the 8 bytes of the header length', `a file of ${String(fileBytes)} bytes`);
+    throw strangerError(file, beginning) ?? error;
   }
-  const length = Buffer.from(first.buffer, first.byteOffset, LENGTH_BYTES).readBigUInt64LE();
+  const length = Buffer.from(beginning.buffer, beginning.byteOffset, LENGTH_BYTES).readBigUInt64LE();
   const most = Math.min(MAX_HEADER, fileBytes - LENGTH_BYTES);
   if (length > BigInt(most)) {
-    throw fileError(file, 'byte 0', `a header of at most ${String(most)} bytes`, `one of ${String(length)}`);
+    const error = fileError(file, 'byte 0', `a header of at most ${String(most)} bytes`, `one of ${String(length)}`);
+    throw strangerError(file, beginning) ?? error;
   }
   return Number(length);
 }
 
-/** Reads a header (the bytes after its length) of a file of `fileBytes`. */
-export function readHeader(file: string, header: Uint8Array, fileBytes: number): Contents {
-  const members = parseHeader(file, header);
+/** Reads the head of a file of `fileBytes`: the header, and its length before it. */
+export function readHead(file: string, head: Uint8Array, fileBytes: number): Contents {
+  const members = parseHead(file, head);
   const metadata = readMetadata(file, members.get(METADATA) ?? null);
-  const dataStart = LENGTH_BYTES + header.length;
+  const dataStart = head.length;
   const entries: Entry[] = [];
   for (const [name, value] of members) {
     if (name !== METADATA) entries.push(readEntry(file, name, value, dataStart));
@@ -125,9 +128,13 @@ export function readHeader(file: string, header: Uint8Array, fileBytes: number):
   return { entries, metadata };
 }
 
-function parseHeader(file: string, header: Uint8Array): ReadonlyMap<string, Json> {
+function parseHead(file: string, head: Uint8Array): ReadonlyMap<string, Json> {
+  const header = head.subarray(LENGTH_BYTES);
+  const refuse = (error: Error): never => {
+    throw strangerError(file, head) ?? error;
+  };
   // Not by TextDecoder: some environments lack it, and a Node without ICU lacks its option `fatal`.
-  if (!isUtf8(header)) throw fileError(file, `byte ${String(LENGTH_BYTES)}`, 'a header in UTF-8', 'other bytes');
+  if (!isUtf8(header)) refuse(fileError(file, `byte ${String(LENGTH_BYTES)}`, 'a header in UTF-8', 'other bytes'));
   const text = Buffer.from(header.buffer, header.byteOffset, header.length).toString('utf8');
   try {
     const json = parseJson(text, MAX_DEPTH);
@@ -135,9 +142,9 @@ function parseHeader(file: string, header: Uint8Array): ReadonlyMap<string, Json
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     const byte = LENGTH_BYTES + Buffer.byteLength(text.slice(0, error.at));
-    throw fileError(file, `byte ${String(byte)}`, error.expected, error.received);
+    return refuse(fileError(file, `byte ${String(byte)}`, error.expected, error.received));
   }
-  throw fileError(file, `byte ${String(LENGTH_BYTES)}`, 'a JSON object', JSON.stringify(text.slice(0, 20)));
+  return refuse(fileError(file, `byte ${String(LENGTH_BYTES)}`, 'a JSON object', JSON.stringify(text.slice(0, 20))));
 }
 
 /** MLX writes null instead of no metadata. */

@@ -67,13 +67,40 @@ export function fromNote<L>(file: string, note: string, take: TakeLeaf<L>): Node
     const children = values.map((value, i) => build(value, prefixed(path, checkKey(file, keys[i]))));
     return { container: {}, keys: isArray ? undefined : keys, children };
   };
+  return guardNote(file, () => build(parseJson(note, MAX_DEPTH), undefined));
+}
+
+const readNote = (file: string, note: string): Json => guardNote(file, () => parseJson(note, MAX_DEPTH));
+
+function guardNote<T>(file: string, read: () => T): T {
   try {
-    return build(parseJson(note, MAX_DEPTH), undefined);
+    return read();
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     const where = `${METADATA}: the note of the tree, at ${String(error.at)}`;
     throw fileError(file, where, error.expected, error.received);
   }
+}
+
+/** The note of the branch or leaf at a path; undefined unless the note has exactly one there. */
+export function noteBelow(file: string, note: string, path: string): string | undefined {
+  const nodes = nodesAt(readNote(file, note), path);
+  return nodes.length === 1 ? noteText(nodes[0]) : undefined;
+}
+
+function nodesAt(json: Json, path: string): Json[] {
+  if (!Array.isArray(json) && !(json instanceof Map)) return [];
+  return [...(json as readonly Json[] | ReadonlyMap<string, Json>).entries()].flatMap(([key, child]) => {
+    if (String(key) === path) return [child];
+    return path.startsWith(`${String(key)}.`) ? nodesAt(child, path.slice(String(key).length + 1)) : [];
+  });
+}
+
+function noteText(json: Json): string {
+  if (Array.isArray(json)) return `[${(json as readonly Json[]).map(noteText).join(',')}]`;
+  if (!(json instanceof Map)) return JSON.stringify(json);
+  const members = [...(json as ReadonlyMap<string, Json>)].map(([key, value]) => `${quote(key)}:${noteText(value)}`);
+  return `{${members.join(',')}}`;
 }
 
 function checkKey(file: string, key: string): string {

@@ -47,17 +47,21 @@ function layoutOf({ dtype, shape }: Entry): LeafLayout {
   return { dtype: leafDtype(dtype) ?? dtype, shape, length: sizeOf(shape) };
 }
 
-/** Throws if there are differences. The error lists all of them, as text and as `differences`. */
-export function refuseDifferences(file: string, differences: readonly Difference[]): void {
+/** What a load into arrays that are there expects. */
+export const SAME_TREE = 'expected the same tree, received one with differences';
+
+/** Throws if there are differences. The text begins with `verdict` and lists the first; `differences` lists all of them. */
+export function refuseDifferences(file: string, differences: readonly Difference[], verdict: string): void {
   if (differences.length === 0) return;
-  const message = `${file}: expected the same tree, received one with differences:\n${listDifferences(differences)}`;
+  const message = `${file}: ${verdict}:\n${listDifferences(differences)}`;
   throw Object.assign(coded(RangeError, 'file-mismatch', message), { differences });
 }
 
-/** The note of a tree; undefined if its paths alone determine it. */
+/** The note of a tree; undefined if its paths alone determine it. A tree without leaves has no path that shows it. */
 export function noteFor(node: Node<CheckedLeaf>, pathOf: (leaf: CheckedLeaf) => Path): string | undefined {
   const note = noteOf(node, ({ shape }) => (shape ? KINDS.tensor : KINDS.bare));
   const leaves = leavesOf(node).map((leaf) => ({ path: pathOf(leaf), leaf }));
+  if (leaves.length === 0) return note;
   try {
     const plain = noteOf(fromPaths('', leaves, EMPTY), () => KINDS.tensor);
     return note === plain ? undefined : note;

@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { type Dtype, DTYPES } from '../tree/dtype';
 import { coded, rangeError } from '../errors';
-import { type Json, JsonError, parseJson } from './json';
+import { type Json, JsonError, OtherNumber, parseJson } from './json';
 import { sizeOf } from '../tree/leaf';
 import { strangerError } from './strangers';
 
@@ -16,14 +16,18 @@ export const LENGTH_BYTES = 8;
 /** The limit of the reference implementation, in bytes. */
 const MAX_HEADER = 100_000_000;
 
-/** Levels of JSON: the file, the header, a tensor, its shape. */
-const MAX_DEPTH = 3;
+/** Levels of JSON, as in the reference implementation. */
+const MAX_DEPTH = 127;
 
-/** Bits of one element, for every dtype of the format. */
+/** Bits of one element, for every dtype that the format has today. */
 const BITS: Readonly<Record<string, number>> = {
+  ...{ F4: 4, F6_E2M3: 6, F6_E3M2: 6, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8 },
   ...{ BOOL: 8, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, U16: 16, I16: 16, F16: 16, BF16: 16 },
   ...{ U32: 32, I32: 32, F32: 32, U64: 64, I64: 64, F64: 64, C64: 64 },
 };
+
+/** A dtype's name, today's or a later one's. */
+const DTYPE_NAME = /^[A-Za-z][A-Za-z0-9_]{0,39}$/;
 
 const NAMES: Readonly<Record<Dtype, string>> = { float32: 'F32', float64: 'F64', float16: 'F16', bfloat16: 'BF16' };
 
@@ -68,14 +72,15 @@ export function leafDtype(name: string): Dtype | undefined {
   return DTYPES.find((dtype) => NAMES[dtype] === name);
 }
 
-const bitsOf = (dtype: string): number => (Object.hasOwn(BITS, dtype) ? BITS[dtype] : 0);
+/** Undefined for a dtype that the format may have later. */
+const bitsOf = (dtype: string): number | undefined => (Object.hasOwn(BITS, dtype) ? BITS[dtype] : undefined);
 
 /**
  * Lays out header and data in the order of writing. Names keep their order in the header. Elements of larger dtypes come
  * first, so that each tensor is aligned.
  */
 export function layOut(items: readonly Item[], metadata: Readonly<Record<string, string>>): Piece[] {
-  const order = [...items].sort((a, b) => bitsOf(b.dtype) - bitsOf(a.dtype));
+  const order = [...items].sort((a, b) => (bitsOf(b.dtype) ?? 0) - (bitsOf(a.dtype) ?? 0));
   const offsets = new Map<Item, [number, number]>();
   let end = 0;
   for (const item of order) offsets.set(item, [end, (end += item.bytes.length)]);
@@ -159,24 +164,21 @@ function readMetadata(file: string, value: Json): ReadonlyMap<string, string> {
   return value as ReadonlyMap<string, string>;
 }
 
+/** Other keys of a tensor mean nothing to the reference implementation, and nothing here. */
 function readEntry(file: string, name: string, value: Json, dataStart: number): Entry {
   const where = `tensor ${JSON.stringify(name)}`;
   if (!isMap(value)) throw fileError(file, where, 'dtype, shape and data_offsets', describe(value));
-  for (const key of value.keys()) {
-    if (!['dtype', 'shape', 'data_offsets'].includes(key)) {
-      throw fileError(file, where, 'only dtype, shape and data_offsets', JSON.stringify(key));
-    }
-  }
   const dtype = value.get('dtype');
-  if (typeof dtype !== 'string' || bitsOf(dtype) === 0) {
-    throw fileError(file, where, `a dtype of ${Object.keys(BITS).join(', ')}`, describe(dtype));
+  if (typeof dtype !== 'string' || !DTYPE_NAME.test(dtype)) {
+    throw fileError(file, where, `a dtype such as ${Object.keys(BITS).join(', ')}`, describe(dtype));
   }
   const shape = wholeNumbers(file, where, 'shape', value.get('shape'));
   const [start, end, ...more] = wholeNumbers(file, where, 'data_offsets', value.get('data_offsets'));
   if (more.length > 0 || !(start <= end) || !Number.isSafeInteger(dataStart + end)) {
     throw fileError(file, where, 'data_offsets [start, end]', `[${[start, end, ...more].join(', ')}]`);
   }
-  const bytes = (sizeOf(shape) * bitsOf(dtype)) / 8;
+  const bits = bitsOf(dtype);
+  const bytes = bits === undefined ? end - start : (sizeOf(shape) * bits) / 8;
   if (!Number.isSafeInteger(bytes) || bytes !== end - start) {
     const needed = `${String(bytes)} bytes for ${dtype} of shape [${shape.join(', ')}]`;
     throw fileError(file, `${where} at byte ${String(dataStart + start)}`, needed, String(end - start));
@@ -185,9 +187,10 @@ function readEntry(file: string, name: string, value: Json, dataStart: number): 
 }
 
 function wholeNumbers(file: string, where: string, what: string, value: Json | undefined): readonly number[] {
-  const numbers = Array.isArray(value) ? (value as readonly Json[]) : undefined;
-  if (numbers?.every((one): one is number => typeof one === 'number' && one >= 0)) return numbers;
-  throw fileError(file, `${where}.${what}`, 'an array of whole numbers from 0', describe(value));
+  const items = Array.isArray(value) ? (value as readonly Json[]) : undefined;
+  if (items?.every((one): one is number => typeof one === 'number')) return items;
+  const received = items ? `[${items.slice(0, 8).map(describe).join(', ')}]` : describe(value);
+  throw fileError(file, `${where}.${what}`, 'an array of whole numbers from 0 to 2^53 - 1', received);
 }
 
 /** Throws unless the tensors, sorted by offset, fill the file from the header to its end. */
@@ -212,6 +215,7 @@ const isMap = (value: Json): value is ReadonlyMap<string, Json> => value instanc
 
 function describe(value: Json | undefined): string {
   if (value === undefined) return 'nothing';
+  if (value instanceof OtherNumber) return value.text.slice(0, 80);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value).slice(0, 80);
   return Array.isArray(value) ? 'an array' : 'an object';
 }

@@ -173,12 +173,12 @@ function inPlace(file: string, found: readonly Found[], into: unknown, target: N
 }
 
 function inNewTree(file: string, found: readonly Found[], note: string | undefined): Placement {
-  const { floats, differences } = splitFloats(found, 'tree');
+  const { floats, others, differences } = splitFloats(found, 'tree');
   return {
     verdict: 'expected tensors that leaves can hold, received others (`strict: false` loads the rest)',
     differences,
     place: () => {
-      const node = makeLeaves(placeAll(file, floats, note), 'tree');
+      const node = makeLeaves(placeAll(file, floats, note, others), 'tree');
       const made = leavesOf(node);
       return {
         reads: made.map(({ entry, leaf }) => readInto(entry, leaf)),

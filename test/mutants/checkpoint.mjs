@@ -231,8 +231,8 @@ export default [
     name: 'checkpoint-text-needs-a-decoder',
     why: 'A good file is called invalid where there is no TextDecoder.',
     file: 'lib/safetensors/header.ts',
-    find: 'if (!isUtf8(header)) throw',
-    replace: 'if (!isUtf8(header) || !(globalThis as { TextDecoder?: object }).TextDecoder) throw',
+    find: 'if (!isUtf8(header)) refuse(',
+    replace: 'if (!isUtf8(header) || !(globalThis as { TextDecoder?: object }).TextDecoder) refuse(',
     caughtBy: 'test/checkpoint/format.test.ts',
   },
   {

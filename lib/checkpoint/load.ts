@@ -5,7 +5,7 @@ import type { Contents } from '../safetensors/header';
 import { isOurs, type Metadata, noteIn, usersMetadata } from '../safetensors/metadata';
 import { checkBytes } from '../safetensors/options';
 import { loadBytes, loadFile, type Loading } from '../safetensors/read';
-import { byPath, fill, refuseDifferences } from '../safetensors/trees';
+import { byPath, fill, refuseDifferences, SAME_TREE } from '../safetensors/trees';
 import type { Slot } from '../state/slots';
 import type { State } from '../state/state';
 import type { Difference } from '../tree/compare';
@@ -15,6 +15,9 @@ import type { Tree } from '../tree/types';
 import { type SavedHyperparameters, savedHyperparameters, sortEntries, type StateFormat } from './formats';
 import { StateNumbers } from './numbers';
 import { matchSlots, newSlots } from './slots';
+
+/** What a load into an optimizer without a tree expects. */
+const ANY_STATE = 'expected the state of an optimizer, received differences from one (`strict: false` loads what fits)';
 
 /** Options of `load`. */
 export interface LoadOptions<P = unknown> {
@@ -93,10 +96,13 @@ function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
   const others = entries.others.map((path): Difference => ({ path, kind: 'extra' }));
   const differences = [numbers, velocities, ...(filling ? [filling] : [])].flatMap((one) => one.differences);
   differences.push(...others);
+  if (from?.prefix !== undefined && entries.velocities.length === 0) {
+    differences.push({ path: from.prefix, kind: 'missing' });
+  }
 
   yield numbers.reads;
   numbers.check();
-  if (isStrict) refuseDifferences(file, differences);
+  if (isStrict) refuseDifferences(file, differences, isNew ? ANY_STATE : SAME_TREE);
   const { reads, commit } = velocities.place();
   yield [...reads, ...(filling?.reads ?? [])];
 

@@ -1,8 +1,13 @@
-// Reads JSON from a stranger: depth is limited, an object has a key at most once, numbers are whole and not negative.
-// Objects become maps, so that no key means anything to JavaScript.
+// Reads JSON from a stranger: depth is limited, an object has a key at most once. Objects become maps, so that no key means
+// anything to JavaScript; numbers that are not whole or not from 0 to 2^53 - 1 stay text, so that none passes for another.
+
+/** A number that is negative, no whole one, or too large. */
+export class OtherNumber {
+  constructor(readonly text: string) {}
+}
 
 /** The values that a text may hold. */
-export type Json = null | boolean | number | string | readonly Json[] | ReadonlyMap<string, Json>;
+export type Json = null | boolean | number | OtherNumber | string | readonly Json[] | ReadonlyMap<string, Json>;
 
 /** A mistake in a text, and its offset. */
 export class JsonError extends Error {
@@ -18,7 +23,8 @@ export class JsonError extends Error {
 // Each is bounded or looks for one character: a repetition over a long text could overflow the stack.
 const END_OF_PLAIN = /["\\\u0000-\u001f]/g; // eslint-disable-line no-control-regex -- JSON's rule
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
-const NUMBER = /(?:0|[1-9][0-9]{0,15})(?![0-9.eE])/y;
+const NUMBER = /-?(?:0|[1-9][0-9]{0,400})(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,20})?(?![0-9.eE])/y;
+const WHOLE = /^[0-9]+$/;
 const NOT_SPACE = /[^ \t\n\r]/g;
 
 /** Reads a whole text. Throws a JsonError. */
@@ -104,7 +110,7 @@ class Parser {
     return value;
   }
 
-  #word(): null | boolean | number {
+  #word(): null | boolean | number | OtherNumber {
     for (const [word, value] of [
       ['null', null],
       ['true', true],
@@ -114,10 +120,9 @@ class Parser {
       this.#at += word.length;
       return value;
     }
-    const start = this.#at;
-    const number = Number(this.#match(NUMBER) ?? this.#fail('a JSON value, numbers whole and from 0'));
-    if (!Number.isSafeInteger(number)) throw new JsonError(start, 'a number below 2^53', String(number));
-    return number;
+    const token = this.#match(NUMBER) ?? this.#fail('a JSON value');
+    const number = Number(token);
+    return WHOLE.test(token) && Number.isSafeInteger(number) ? number : new OtherNumber(token);
   }
 
   #match(pattern: RegExp): string | undefined {

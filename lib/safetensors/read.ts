@@ -1,8 +1,9 @@
 // Reads a safetensors file: the header first, then the elements straight into their arrays.
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { Batch, without } from './batch';
-import { type Contents, fileError, headerLength, LENGTH_BYTES, readHeader } from './header';
+import { type Contents, fileError, headerLength, LENGTH_BYTES, readHead } from './header';
 import { systemError } from './errors';
+import { PROBE_BYTES } from './strangers';
 
 /** A range of bytes in a file, and their target. */
 export interface Read {
@@ -19,9 +20,8 @@ export type Loading<R> = Generator<readonly Read[], R, undefined>;
 
 /** Loads from bytes in memory. */
 export function loadBytes<R>(name: string, bytes: Uint8Array, load: (contents: Contents) => Loading<R>): R {
-  const length = headerLength(name, bytes.subarray(0, LENGTH_BYTES), bytes.length);
-  const header = bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length);
-  const loading = load(readHeader(name, header, bytes.length));
+  const length = headerLength(name, bytes.subarray(0, PROBE_BYTES), bytes.length);
+  const loading = load(readHead(name, bytes.subarray(0, LENGTH_BYTES + length), bytes.length));
   let next = loading.next();
   for (; !next.done; next = loading.next()) {
     for (const { start, end, bytes: to } of next.value) to.set(bytes.subarray(start, end));
@@ -83,11 +83,11 @@ class OpenFile {
   }
 
   async contents(): Promise<Contents> {
-    const first = new Uint8Array(Math.min(LENGTH_BYTES, this.#size));
-    await this.#readAll(0, [first]);
-    const header = new Uint8Array(headerLength(this.#path, first, this.#size));
-    await this.#readAll(LENGTH_BYTES, [header]);
-    return readHeader(this.#path, header, this.#size);
+    const beginning = new Uint8Array(Math.min(PROBE_BYTES, this.#size));
+    await this.#readAll(0, [beginning]);
+    const head = new Uint8Array(LENGTH_BYTES + headerLength(this.#path, beginning, this.#size));
+    await this.#readAll(0, [head]);
+    return readHead(this.#path, head, this.#size);
   }
 
   async fill(reads: readonly Read[]): Promise<void> {

@@ -1,5 +1,5 @@
 // Saves trees to safetensors files and loads them; does the same with bytes in memory.
-import { checkFlag, checkKeys, typeError } from '../errors';
+import { checkFlag, checkKeys, show, typeError } from '../errors';
 import { checkSeparate } from '../memory/overlap';
 import type { Difference } from '../tree/compare';
 import { type CheckedLeaf, leafReader } from '../tree/leaf';
@@ -8,7 +8,7 @@ import { leavesOf, type Node, readTree, treeWith } from '../tree/tree';
 import type { FileUrl, Leaf, Tree } from '../tree/types';
 import { type Contents, layOut, type Piece } from './header';
 import { checkMetadata, isOurs, type Metadata, metadataOf, noteIn, usersMetadata } from './metadata';
-import { escapeName, noteName, unescapeName } from './names';
+import { escapeName, noteBelow, noteName, unescapeName } from './names';
 import { checkBytes, checkPath } from './options';
 import { loadBytes, loadFile, type Loading, type Read } from './read';
 import {
@@ -21,6 +21,7 @@ import {
   placeAll,
   readInto,
   refuseDifferences,
+  SAME_TREE,
   splitFloats,
 } from './trees';
 import { joinPieces, writeWhole } from './write';
@@ -67,8 +68,9 @@ export function toBytes<P>(tree: P & Tree<P>, metadata?: Metadata): Uint8Array {
  * Loads a tree from a safetensors file: into the arrays of `into`, or into new ones. Checks everything but the elements
  * before it writes anything.
  *
- * @throws RangeError of code `invalid-file` if the file is damaged; of code `file-mismatch` if it differs from `into` (its
- *   `differences` lists every difference); Node's own error if it can't be read.
+ * @throws RangeError of code `invalid-file` if the file is damaged; of code `file-mismatch` if it differs from `into`, holds
+ *   dtypes that no leaf can have, or has nothing below `prefix` (its `differences` lists every difference); Node's own
+ *   error if it can't be read.
  */
 export async function loadTensors<P = TensorTree>(
   path: string | FileUrl,
@@ -115,13 +117,37 @@ function loadTree<P>(file: string, options: unknown): (contents: Contents) => Lo
   const { into, target, isStrict, prefix } = checkRequest(options);
   return function* (contents) {
     const found = tensorsIn(file, contents, prefix);
-    const note = noteIn(contents, noteName(prefix));
-    const { differences, place } = target ? inPlace(file, found, into, target) : inNewTree(file, found, note);
-    if (isStrict) refuseDifferences(file, differences);
+    const note = noteFrom(file, contents, prefix);
+    const placement = target ? inPlace(file, found, into, target) : inNewTree(file, found, note);
+    const { place } = placement;
+    const isUnmatched = prefix !== undefined && found.length === 0 && note === undefined;
+    const differences = isUnmatched ? [missing(prefix), ...placement.differences] : placement.differences;
+    if (isStrict)
+      refuseDifferences(file, differences, isUnmatched ? noSuchPrefix(prefix, contents) : placement.verdict);
     const { reads, tree } = place();
     yield reads;
     return { tree: tree as P, differences, metadata: usersMetadata(contents) };
   };
+}
+
+/** The note of the tree below a prefix: its own, or its part of the whole file's. */
+function noteFrom(file: string, contents: Contents, prefix: Path): string | undefined {
+  const own = noteIn(contents, noteName(prefix));
+  if (own !== undefined || prefix === undefined) return own;
+  const whole = noteIn(contents, noteName(undefined));
+  return whole === undefined ? undefined : noteBelow(file, whole, prefix);
+}
+
+const missing = (path: string): Difference => ({ path, kind: 'missing' });
+
+/** Names that a message shows. */
+const SHOWN_NAMES = 5;
+
+/** The verdict on a prefix below which no tensor lies. */
+function noSuchPrefix(prefix: string, { entries }: Contents): string {
+  const first = [...new Set(entries.map(({ name }) => name.split('.', 1)[0]))].slice(0, SHOWN_NAMES);
+  const examples = first.length > 0 ? `such as ${first.map(show).join(', ')}` : 'but the file has none';
+  return `prefix: expected the path above some tensors, ${examples}, received ${show(prefix)}`;
 }
 
 function tensorsIn(file: string, contents: Contents, prefix: Path): Found[] {
@@ -135,21 +161,24 @@ function tensorsIn(file: string, contents: Contents, prefix: Path): Found[] {
 
 /** The differences of a file, and, once it is accepted, the targets of its tensors. */
 interface Placement {
+  /** What a strict load says of differences. */
+  readonly verdict: string;
   readonly differences: readonly Difference[];
   readonly place: () => { readonly reads: readonly Read[]; readonly tree: unknown };
 }
 
 function inPlace(file: string, found: readonly Found[], into: unknown, target: Node<CheckedLeaf>): Placement {
   const { reads, differences } = fill(byPath(file, found), leavesOf(target), 'into');
-  return { differences, place: () => ({ reads, tree: into }) };
+  return { verdict: SAME_TREE, differences, place: () => ({ reads, tree: into }) };
 }
 
 function inNewTree(file: string, found: readonly Found[], note: string | undefined): Placement {
-  const { floats, differences } = splitFloats(found, 'tree');
+  const { floats, others, differences } = splitFloats(found, 'tree');
   return {
+    verdict: 'expected tensors that leaves can hold, received others (`strict: false` loads the rest)',
     differences,
     place: () => {
-      const node = makeLeaves(placeAll(file, floats, note), 'tree');
+      const node = makeLeaves(placeAll(file, floats, note, others), 'tree');
       const made = leavesOf(node);
       return {
         reads: made.map(({ entry, leaf }) => readInto(entry, leaf)),

@@ -4,7 +4,7 @@ import type { Read } from './read';
 import { fromNote, fromPaths, KINDS, noteOf, type TakeLeaf } from './names';
 import { type Difference, leafDifference, type LeafLayout, listDifferences } from '../tree/compare';
 import { type Dtype, DTYPES, type LeafData } from '../tree/dtype';
-import { coded } from '../errors';
+import { coded, isOurs } from '../errors';
 import {
   bufferOf,
   byteLengthOf,
@@ -47,21 +47,26 @@ function layoutOf({ dtype, shape }: Entry): LeafLayout {
   return { dtype: leafDtype(dtype) ?? dtype, shape, length: sizeOf(shape) };
 }
 
-/** Throws if there are differences. The error lists all of them, as text and as `differences`. */
-export function refuseDifferences(file: string, differences: readonly Difference[]): void {
+/** What a load into arrays that are there expects. */
+export const SAME_TREE = 'expected the same tree, received one with differences';
+
+/** Throws if there are differences. The text begins with `verdict` and lists the first; `differences` lists all of them. */
+export function refuseDifferences(file: string, differences: readonly Difference[], verdict: string): void {
   if (differences.length === 0) return;
-  const message = `${file}: expected the same tree, received one with differences:\n${listDifferences(differences)}`;
+  const message = `${file}: ${verdict}:\n${listDifferences(differences)}`;
   throw Object.assign(coded(RangeError, 'file-mismatch', message), { differences });
 }
 
-/** The note of a tree; undefined if its paths alone determine it. */
+/** The note of a tree; undefined if its paths alone determine it. A tree without leaves has no path that shows it. */
 export function noteFor(node: Node<CheckedLeaf>, pathOf: (leaf: CheckedLeaf) => Path): string | undefined {
   const note = noteOf(node, ({ shape }) => (shape ? KINDS.tensor : KINDS.bare));
   const leaves = leavesOf(node).map((leaf) => ({ path: pathOf(leaf), leaf }));
+  if (leaves.length === 0) return note;
   try {
     const plain = noteOf(fromPaths('', leaves, EMPTY), () => KINDS.tensor);
     return note === plain ? undefined : note;
-  } catch {
+  } catch (error) {
+    if (!isOurs(error)) throw error;
     return note; // not a tree by its paths: {'a': x, 'a.b': y}
   }
 }
@@ -113,8 +118,16 @@ export function fill(entries: ReadonlyMap<string, Entry>, leaves: readonly Check
   return { reads: fits.map(({ target, entry }) => readInto(entry, target.model)), differences };
 }
 
+/** Tensors by whether a leaf can hold them. */
+interface Split {
+  readonly floats: readonly Found[];
+  readonly others: readonly Found[];
+  /** One for each of the others. */
+  readonly differences: readonly Difference[];
+}
+
 /** Splits tensors by whether a leaf can hold them. */
-export function splitFloats(found: readonly Found[], root: string): { floats: Found[]; differences: Difference[] } {
+export function splitFloats(found: readonly Found[], root: string): Split {
   const floats = found.filter(({ entry }) => leafDtype(entry.dtype));
   const others = found.filter(({ entry }) => !leafDtype(entry.dtype));
   const expected = DTYPES.join(', ');
@@ -124,7 +137,7 @@ export function splitFloats(found: readonly Found[], root: string): { floats: Fo
     expected,
     received: entry.dtype,
   }));
-  return { floats, differences };
+  return { floats, others, differences };
 }
 
 /** A tensor that becomes a leaf. */
@@ -151,20 +164,27 @@ export function byPath(file: string, found: readonly Found[]): Map<string, Entry
   return entries;
 }
 
-/** The tree that the tensors belong to: by the note, or by their paths. */
-export function placeAll(file: string, found: readonly Found[], note: string | undefined): Node<Placed> {
+/** The tree that the tensors belong to: by the note, or by their paths. `others` of the note are left out. */
+export function placeAll(
+  file: string,
+  found: readonly Found[],
+  note: string | undefined,
+  others: readonly Found[] = [],
+): Node<Placed> {
   if (note === undefined) {
     const leaves = found.map(({ path, entry }) => ({ path, leaf: { entry, isBare: false } }));
     return fromPaths<Placed>(file, leaves, EMPTY);
   }
-  const left = byPath(file, found);
+  const left = byPath(file, [...found, ...others]);
+  const leftOut = new Set(others.map(({ entry }) => entry));
   const take: TakeLeaf<Placed> = (path, kind) => {
     const entry = left.get(path ?? '');
     left.delete(path ?? '');
-    if (entry && (kind === KINDS.bare || kind === KINDS.tensor)) return { entry, isBare: kind === KINDS.bare };
+    const isBare = kind === KINDS.bare;
+    if (entry && (isBare || kind === KINDS.tensor)) return leftOut.has(entry) ? undefined : { entry, isBare };
     throw fileError(file, path ?? 'the root', 'one tensor, as the note of the tree says', 'none or two');
   };
-  const node = fromNote(file, note, take);
+  const node = fromNote(file, note, take, EMPTY);
   for (const [path, { start }] of left) {
     const where = `tensor ${JSON.stringify(path)} at byte ${String(start)}`;
     throw fileError(file, where, 'one that the note of the tree knows', 'another');

@@ -10,6 +10,12 @@ function checkNumbers(numbers: Record<string, unknown>): void {
   }
 }
 
+/** Throws with MLX's words unless a count of steps is at least 1. */
+function checkCount(name: string, count: number): void {
+  if (count >= 1) return;
+  throw coded(RangeError, 'invalid-schedule', `${name} must be greater than 0, but got ${String(count)}.`);
+}
+
 /**
  * `initial * decayRate ** step`.
  *
@@ -27,9 +33,11 @@ export function exponentialDecay(initial: number, decayRate: number): Schedule {
  * @param initial Learning rate at step 0.
  * @param decayRate Factor each time.
  * @param stepSize Steps between two decays.
+ * @throws RangeError with MLX's message if `stepSize` is below 1.
  */
 export function stepDecay(initial: number, decayRate: number, stepSize: number): Schedule {
   checkNumbers({ initial, decayRate, stepSize });
+  checkCount('step_size', stepSize);
   return (step) => initial * decayRate ** Math.floor(step / stepSize);
 }
 
@@ -39,9 +47,11 @@ export function stepDecay(initial: number, decayRate: number, stepSize: number):
  * @param initial Learning rate at step 0.
  * @param decaySteps Steps until `end` is reached.
  * @param end Final learning rate; default 0.
+ * @throws RangeError with MLX's message if `decaySteps` is below 1.
  */
 export function cosineDecay(initial: number, decaySteps: number, end = 0): Schedule {
   checkNumbers({ initial, decaySteps, end });
+  checkCount('decay_steps', decaySteps);
   return (step) => {
     const decay = 0.5 * (1 + Math.cos((Math.PI / decaySteps) * Math.min(step, decaySteps)));
     return end + decay * (initial - end);
@@ -55,9 +65,7 @@ export function cosineDecay(initial: number, decaySteps: number, end = 0): Sched
  */
 export function linearSchedule(initial: number, end: number, steps: number): Schedule {
   checkNumbers({ initial, end, steps });
-  if (steps < 1) {
-    throw coded(RangeError, 'invalid-schedule', `steps must be greater than 0, but got ${String(steps)}.`);
-  }
+  checkCount('steps', steps);
   return (step) => Math.min(step, steps) * ((end - initial) / steps) + initial;
 }
 

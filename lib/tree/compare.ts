@@ -15,11 +15,19 @@ export interface Difference {
   readonly received?: string;
 }
 
-/** Differences as text, one a line. */
+/** Differences that a message lists, and the characters of each: a model of another kind differs in thousands. */
+const LISTED = 20;
+const LINE_LENGTH = 400;
+
+/** The first differences as text, one a line, and how many more there are. */
 export function listDifferences(differences: readonly Difference[]): string {
-  const lines = differences.map(({ path, kind, expected, received }) =>
-    expected === undefined ? `${path}: ${kind}` : `${path}: expected ${expected}, received ${String(received)}`,
-  );
+  const lines = differences.slice(0, LISTED).map(({ path, kind, expected, received }) => {
+    const line =
+      expected === undefined ? `${path}: ${kind}` : `${path}: expected ${expected}, received ${String(received)}`;
+    return line.length > LINE_LENGTH ? `${line.slice(0, LINE_LENGTH)}...` : line;
+  });
+  const more = differences.length - lines.length;
+  if (more > 0) lines.push(`... and ${String(more)} more`);
   return lines.join('\n');
 }
 

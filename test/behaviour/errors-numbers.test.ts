@@ -157,6 +157,26 @@ describe('schedules', () => {
       rangeFailure('invalid-schedule', 'steps must be greater than 0, but got 0.'),
     ],
     [
+      'no steps between decays',
+      () => stepDecay(1, 0.5, 0),
+      rangeFailure('invalid-schedule', 'step_size must be greater than 0, but got 0.'),
+    ],
+    [
+      'half a step between decays',
+      () => stepDecay(1, 0.5, 0.5),
+      rangeFailure('invalid-schedule', 'step_size must be greater than 0, but got 0.5.'),
+    ],
+    [
+      'no steps of a decay',
+      () => cosineDecay(1, 0),
+      rangeFailure('invalid-schedule', 'decay_steps must be greater than 0, but got 0.'),
+    ],
+    [
+      'fewer steps of a decay than none',
+      () => cosineDecay(1, -3, 0.1),
+      rangeFailure('invalid-schedule', 'decay_steps must be greater than 0, but got -3.'),
+    ],
+    [
       'nothing to join',
       () => joinSchedules([], []),
       rangeFailure('invalid-schedule', 'Must provide at least 1 schedule to join.'),

@@ -33,11 +33,7 @@ test.each<[string, Uint8Array, string]>([
     Buffer.concat([Buffer.alloc(8, 0xff), Buffer.from('{}')]),
     'byte 0: expected a header of at most 2 bytes, received one of 18446744073709551615',
   ],
-  [
-    'has an empty header',
-    file(''),
-    'byte 8: expected a JSON value, numbers whole and from 0, received the end of the text',
-  ],
+  ['has an empty header', file(''), 'byte 8: expected a JSON value, received the end of the text'],
   [
     'has a header that is not UTF-8',
     file('{"\xff"}').map((byte) => (byte === 0xc3 ? 0xff : byte)),
@@ -48,13 +44,13 @@ test.each<[string, Uint8Array, string]>([
   ['has text after its header', file('{}x'), 'byte 10: expected the end of the JSON text, received "x"'],
   [
     'nests too deeply, by one level',
-    file('{"a":{"shape":[[1]]}}'),
-    'byte 23: expected at most 3 levels, received "[1]]}}"',
+    file(`{"a":{"x":${'['.repeat(126)}`),
+    'byte 143: expected at most 127 levels, received "["',
   ],
   [
     'nests too deeply, by 100,000 levels',
     file('['.repeat(100_000)),
-    'byte 11: expected at most 3 levels, received "[[[[[[[[[[[[[[[[[[[["',
+    'byte 135: expected at most 127 levels, received "[[[[[[[[[[[[[[[[[[[["',
   ],
   ['names a tensor twice', file(`{${A},${A}}`, 4), 'byte 62: expected each name once, received "a" again'],
   [
@@ -67,26 +63,22 @@ test.each<[string, Uint8Array, string]>([
     file('{"\\ud800":1}'),
     'byte 9: expected Unicode, received half of a surrogate pair',
   ],
-  [
-    'has a syntax error after non-ASCII letters',
-    file('{"ø😀":x}'),
-    'byte 18: expected a JSON value, numbers whole and from 0, received "x}"',
-  ],
+  ['has a syntax error after non-ASCII letters', file('{"ø😀":x}'), 'byte 18: expected a JSON value, received "x}"'],
   ['has a raw line break in a name', file('{"\n":1}'), 'byte 10: expected the rest of a string, received "\\n\\":1}"'],
   [
     'has a fraction in a shape',
     file(`{${tensor('a', '1.5', '0,4')}}`, 4),
-    'byte 37: expected a JSON value, numbers whole and from 0, ',
+    'tensor "a".shape: expected an array of whole numbers from 0 to 2^53 - 1, received [1.5]',
   ],
   [
     'has a negative number in a shape',
     file(`{${tensor('a', '-1', '0,4')}}`, 4),
-    'byte 37: expected a JSON value, numbers whole and from 0, ',
+    'tensor "a".shape: expected an array of whole numbers from 0 to 2^53 - 1, received [-1]',
   ],
   [
     'has 2^53 in a shape',
     file(`{${tensor('a', '9007199254740992', '0,4')}}`, 4),
-    'byte 37: expected a number below 2^53, received ',
+    'tensor "a".shape: expected an array of whole numbers from 0 to 2^53 - 1, received [9007199254740992]',
   ],
   ['has a number in its metadata', file('{"__metadata__":{"a":1}}'), '__metadata__ "a": expected a string, received 1'],
   [
@@ -100,21 +92,29 @@ test.each<[string, Uint8Array, string]>([
     'tensor "a": expected dtype, shape and data_offsets, received 1',
   ],
   [
-    'has an unknown key in a tensor',
-    file('{"a":{"x":1}}'),
-    'tensor "a": expected only dtype, shape and data_offsets, received "x"',
+    'has a dtype that is no name',
+    file(`{${tensor('a', '1', '0,4', 'F 32')}}`, 4),
+    'tensor "a": expected a dtype such as ',
   ],
-  ['has an unknown dtype', file(`{${tensor('a', '1', '0,4', 'F4')}}`, 4), 'tensor "a": expected a dtype of '],
   [
-    'has a dtype named after an object property',
-    file(`{${tensor('a', '1', '0,4', 'toString')}}`, 4),
-    'tensor "a": expected a dtype of ',
+    'has an odd number of half bytes',
+    file(`{${tensor('a', '3', '0,1', 'F4')}}`, 1),
+    'tensor "a" at byte 61: expected 1.5 bytes',
   ],
-  ['has a tensor without a dtype', file('{"a":{"shape":[],"data_offsets":[0,0]}}'), 'tensor "a": expected a dtype of '],
+  [
+    'has a hole before an unknown dtype',
+    file(`{${tensor('a', '1', '4,8', 'X')}}`, 8),
+    'tensor "a" at byte 64: expected it at ',
+  ],
+  [
+    'has a tensor without a dtype',
+    file('{"a":{"shape":[],"data_offsets":[0,0]}}'),
+    'tensor "a": expected a dtype such as ',
+  ],
   [
     'has a tensor without a shape',
     file('{"a":{"dtype":"F32","data_offsets":[0,4]}}', 4),
-    'tensor "a".shape: expected an array of whole numbers from 0, received nothing',
+    'tensor "a".shape: expected an array of whole numbers from 0 to 2^53 - 1, received nothing',
   ],
   [
     'has a tensor with one offset',
@@ -162,16 +162,6 @@ test.each<[string, Uint8Array, string]>([
     'byte 66: expected the end of the file, received 1 bytes more',
   ],
   [
-    'has a leaf, then a branch of its path',
-    file(`{${A},${tensor('a.b', '1', '4,8')}}`, 8),
-    'a.b: expected a leaf or a branch, received both of this path',
-  ],
-  [
-    'has a branch, then a leaf of its path',
-    file(`{${tensor('a.b', '1', '0,4')},${tensor('a', '1', '4,8')}}`, 8),
-    'a: expected a leaf or a branch, received both of this path',
-  ],
-  [
     'has a tensor named __proto__',
     file(`{${tensor('__proto__', '1', '0,4')}}`, 4),
     'key "__proto__": expected another key, received one that JavaScript reserves',
@@ -185,11 +175,6 @@ test.each<[string, Uint8Array, string]>([
     'has a path of more than 1,000 levels',
     file(`{${tensor('a.'.repeat(1000), '1', '0,4')}}`, 4),
     `${'a.'.repeat(40)}: expected at most 1000 levels, received 1001`,
-  ],
-  [
-    'has a list with a billion holes',
-    file(`{${tensor('999999999', '1', '0,4')}}`, 4),
-    'lists: expected at most 4096 items left out, received 999999999',
   ],
   [
     'has a later version',
@@ -272,4 +257,22 @@ test.each<[string, (bytes: Buffer) => void, string]>([
 test('an empty file, ours or MLX’s, is an empty tree', () => {
   expect(fromBytes(file('{}')).tree).toEqual({});
   expect(fromBytes(file('{"__metadata__":null}  ')).tree).toEqual({});
+});
+
+describe('a good file loads where', () => {
+  const { TextDecoder } = globalThis;
+  afterEach(() => Object.assign(globalThis, { TextDecoder }));
+
+  test.each<[string, unknown]>([
+    ['there is no TextDecoder', undefined],
+    [
+      'TextDecoder can’t be strict',
+      function refuse(): never {
+        throw new TypeError('"fatal" option is not supported on Node.js compiled without ICU');
+      },
+    ],
+  ])('%s', (_, substitute) => {
+    Object.assign(globalThis, { TextDecoder: substitute });
+    expect(fromBytes(file(`{${tensor('\ufeffø', '1', '0,4')}}`, 4)).tree).toHaveProperty(['\ufeffø']);
+  });
 });

@@ -1,5 +1,5 @@
 // A file of another tree: every difference is listed and nothing changes; without `strict`, what fits is taken.
-import { clone, type Difference, fromBytes, SGD, type Tensor, toBytes, zeros } from '../../lib';
+import { clone, type Difference, fromBytes, SGD, type Tensor, toBytes, torchState, zeros } from '../../lib';
 import { failureOf } from '../helpers/failures';
 import { bytesOf, memoryOf } from '../helpers/memory';
 
@@ -154,4 +154,57 @@ test.each<[unknown, string]>([
   ['x', 'metadata: expected an object of strings, received "x"'],
 ])('save refuses the metadata %j', (metadata, message) => {
   expect(failureOf(() => toBytes({}, metadata as never)).message).toContain(message);
+});
+
+test.each<[string, object, string]>([
+  ['model.', {}, 'prefix: expected the path above some tensors, such as "model", "head", received "model."'],
+  ['bert', {}, 'prefix: expected the path above some tensors, such as "model", "head", received "bert"'],
+  ['', { into: {} }, 'prefix: expected the path above some tensors, such as "model", "head", received ""'],
+])('a load of the prefix %j, which matches nothing, is refused', (prefix, options, message) => {
+  const file = toBytes({ model: { w: zeros([2]) }, head: zeros([1]) });
+  const missing = { path: prefix, kind: 'missing' };
+  expect(failureOf(() => fromBytes(file, { ...options, prefix })).message).toContain(`bytes: ${message}:\n`);
+  expect(differencesOf(() => fromBytes(file, { ...options, prefix }))).toEqual([missing]);
+  const loaded = fromBytes(file, { ...options, prefix, strict: false });
+  expect(loaded).toEqual({ tree: {}, differences: [missing], metadata: { format: 'mlx' } });
+});
+
+test('a load of a prefix takes the part of the tree as it was saved', () => {
+  const model = { w: Float32Array.of(1), list: [], 'a.b': { '0': Float32Array.of(2) } };
+  const file = toBytes({ model, none: {}, heads: [{ w: Float32Array.of(3) }] });
+  expect(fromBytes(file, { prefix: 'model' }).tree).toEqual(model);
+  expect(fromBytes(file, { prefix: 'model.a.b' }).tree).toEqual(model['a.b']);
+  expect(fromBytes(file, { prefix: 'model.w' }).tree).toEqual(model.w);
+  expect(fromBytes(file, { prefix: 'heads.0' }).tree).toEqual({ w: Float32Array.of(3) });
+  expect(fromBytes(file, { prefix: 'none' })).toEqual({ tree: {}, differences: [], metadata: { format: 'mlx' } });
+});
+
+test('a state without a velocity below the prefix of PyTorch is refused', () => {
+  const file = toBytes({ 'state.w.momentum_buffer': zeros([1]), param_groups: zeros([1]) });
+  const wrong = torchState({ step: 1, prefix: 'optimizer' });
+  expect(differencesOf(() => new SGD(1).fromBytes(file, { from: wrong }))).toEqual([
+    { path: 'state.w.momentum_buffer', kind: 'extra' },
+    { path: 'optimizer', kind: 'missing' },
+  ]);
+  const right = torchState({ step: 1, prefix: 'state' });
+  expect(new SGD(1).fromBytes(file, { from: right }).differences).toEqual([]);
+});
+
+test('a strict load of a file of another model lists the first differences and counts the rest', () => {
+  const model = (letter: string): AnyTree =>
+    Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [letter.repeat(500) + String(i), zeros([1])]));
+  const load = (): unknown => fromBytes(toBytes(model('a')), { into: model('b') });
+  expect(differencesOf(load)).toHaveLength(2000);
+  const lines = failureOf(load).message.split('\n');
+  expect(lines).toHaveLength(22);
+  expect(lines.at(-1)).toBe('... and 1980 more');
+  expect(lines[1]).toBe(`into.${'b'.repeat(395)}...`);
+});
+
+test('a load without a tree says that `strict: false` loads the rest', () => {
+  const file = toBytes({ w: zeros([1]) });
+  expect(failureOf(() => new SGD(1).fromBytes(file)).message).toBe(
+    'bytes: expected the state of an optimizer, received differences from one (`strict: false` loads what fits):\n' +
+      'state.step: missing\nstate.learningRate: missing\nw: extra',
+  );
 });

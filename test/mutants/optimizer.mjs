@@ -42,6 +42,14 @@ export default [
     caughtBy: 'test/values/schedules.test.ts',
   },
   {
+    name: 'schedules-no-count',
+    why: 'A schedule over no steps gives NaN.',
+    file: 'lib/state/schedules.ts',
+    find: 'if (count >= 1) return;',
+    replace: "if (count >= 1 || name !== 'steps') return;",
+    caughtBy: 'test/behaviour/errors-numbers.test.ts',
+  },
+  {
     name: 'sgd-apply-gradients-not-counted',
     why: 'applyGradients does not count as a step.',
     file: 'lib/optimizer/sgd.ts',

@@ -17,7 +17,7 @@ const pythonThat = (pip: string, install = INSTALL, venv = 'exit 1'): string =>
   `case "$2 $3" in "pip --version") ${pip};; "pip install") ${install};; venv*) ${venv};; esac`;
 const sayVersion = (version: string): string => `echo "cmake version ${version}"`;
 
-const IMPORT = "import { cmake, dropStaleCache, installCommand } from './scripts/lib/cmake.mjs';";
+const IMPORT = "import { cmake, dropStaleCache, installCommand, runCMakeJs } from './scripts/lib/cmake.mjs';";
 /** Prints the program and whether a folder of build-tools stands on the PATH. */
 const ASK = 'console.log(cmake(), process.env.PATH.includes("build-tools"));';
 
@@ -109,6 +109,30 @@ test('each system has its command', () => {
     'apt-get install cmake g++, apt-get install cmake g++',
     'winget install Kitware.CMake, winget install Kitware.CMake',
   ]);
+});
+
+/** Runs a build by a stand-in of cmake-js that prints its arguments and ends with a status. */
+function build(programs: Readonly<Record<string, string>>, ends: number): Asked {
+  const folder = newFolder();
+  const bin = join(folder, 'node_modules', 'cmake-js', 'bin');
+  mkdirSync(bin, { recursive: true });
+  const print = 'console.error(JSON.stringify(process.argv.slice(2)))';
+  writeFileSync(join(bin, 'cmake-js'), `${print}; process.exit(${String(ends)});`);
+  return ask({ python3: pythonThat(''), ...programs }, "runCMakeJs('build', ['configure', 'build'], ['--x']);", folder);
+}
+
+test('a build is quiet; one that fails shows all of cmake-js, and what it was given', () => {
+  expect(build({}, 0)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  const needs = 'metal-sgd: building the addon needs CMake 3.18 or newer and a C++17 compiler';
+  const own = build({ cmake: sayVersion('3.25.1') }, 3);
+  expect(own).toMatchObject({ status: 3, stderr: `["configure","--x"]\n${needs}.\n` });
+  const brought = build({}, 3);
+  expect(brought.stderr.replaceAll(/-[0-9a-f]{12}/g, '-HASH')).toBe(
+    `${JSON.stringify(['configure', '--cmake-path', join(brought.folder, BROUGHT), '--x'])}\n${needs}.\n`,
+  );
+  const none = build({ cmake: sayVersion('3.25.1'), 'c++': 'exit 1', 'xcode-select': 'exit 2' }, 3);
+  const command = process.platform === 'darwin' ? 'xcode-select --install' : 'apt-get install cmake g++';
+  expect(none.stderr).toContain(`${needs}: ${command}\n`);
 });
 
 /** Whether dropStaleCache leaves a cache with this generator and program, where there is a Ninja or none. */

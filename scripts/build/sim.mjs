@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { cmake } from '../lib/cmake.mjs';
 import { root, runQuietly } from '../lib/run.mjs';
 
 /** The folder to set METAL_SGD_PREBUILD to. */
@@ -22,7 +23,7 @@ export function buildSim() {
       ...Object.fromEntries(Object.entries(COMPILERS).map(([language, name]) => [`CMAKE_${language}_COMPILER`, name])),
     };
     const flags = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
-    runQuietly('cmake', ['-S', root, '-B', simFolder, ...flags]);
+    runQuietly(cmake(), ['-S', root, '-B', simFolder, ...flags]);
   }
-  runQuietly('cmake', ['--build', simFolder, '--parallel', String(availableParallelism())]);
+  runQuietly(cmake(), ['--build', simFolder, '--parallel', String(availableParallelism())]);
 }

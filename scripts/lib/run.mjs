@@ -22,7 +22,7 @@ export function runVisibly(command, args, environment = {}) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Runs a command that is quiet unless it fails. `hint` is printed after what it said then. */
+/** Runs a command that is quiet unless it fails. `hint` is printed after what it said then; a function makes it. */
 export function runQuietly(command, args, { environment = {}, hint = '' } = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     cwd: root,
@@ -33,6 +33,7 @@ export function runQuietly(command, args, { environment = {}, hint = '' } = {}) 
   if (status === 0) return;
   if (error) process.stderr.write(`metal-sgd: ${command}: ${error.message}\n`);
   else process.stderr.write(stdout + stderr);
-  if (hint) process.stderr.write(`metal-sgd: ${hint}\n`);
+  const text = typeof hint === 'function' ? hint() : hint;
+  if (text) process.stderr.write(`metal-sgd: ${text}\n`);
   process.exit(status || 1);
 }

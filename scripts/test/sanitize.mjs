@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { cmake } from '../lib/cmake.mjs';
 import { fail, root, runQuietly, runVisibly } from '../lib/run.mjs';
 
 const SANITIZERS = {
@@ -34,8 +35,8 @@ function build(name, { flags }) {
     CMAKE_LIBRARY_OUTPUT_DIRECTORY: join(folder, 'build', 'Release'),
   };
   const defined = Object.entries(settings).map(([key, value]) => `-D${key}=${value}`);
-  runQuietly('cmake', ['-S', root, '-B', folder, ...defined], { hint: 'test:sanitize needs CMake and GCC.' });
-  runQuietly('cmake', ['--build', folder, '--parallel', String(availableParallelism())]);
+  runQuietly(cmake(), ['-S', root, '-B', folder, ...defined], { hint: 'test:sanitize needs GCC.' });
+  runQuietly(cmake(), ['--build', folder, '--parallel', String(availableParallelism())]);
   return folder;
 }
 

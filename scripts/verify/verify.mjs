@@ -46,7 +46,7 @@ function describeMachine() {
     architecture: process.arch,
     node: process.version,
     compiler: firstLine('c++', '--version') ?? 'none',
-    cmake: firstLine('cmake', '--version') ?? 'none',
+    cmake: firstLine('cmake', '--version') ?? 'none on the PATH',
     'metal-sgd': `${version}, ${firstLine('git', 'describe', '--always', '--dirty') || 'no git'}`,
   };
 }

@@ -1,10 +1,10 @@
 // Builds the addon by cmake-js and CMakeLists.txt: on Linux with zig as the compiler, which makes them for every platform
 // alike and for old systems; on a Mac and on Windows for the machine itself, with its own compiler.
 import { rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { root, runQuietly } from '../../lib/run.mjs';
+import { runCMakeJs } from '../../lib/cmake.mjs';
+import { root } from '../../lib/run.mjs';
 import { ADDON } from '../../lib/targets.mjs';
 import { installPackages, installZig, ZIG_ENVIRONMENT } from '../../lib/zig.mjs';
 
@@ -43,14 +43,11 @@ export const canBuild = (target) =>
  * @returns {string} the addon
  */
 export function cmakeJs(folder, options, environment = {}) {
-  const program = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
   const places = ['--directory', root, '--out', folder, `--CDCMAKE_LIBRARY_OUTPUT_DIRECTORY_RELEASE=${folder}`];
   const flags = [...places, '--CDMETAL_SGD_WERROR=ON', '--parallel', String(availableParallelism()), ...options];
   // A cache keeps the flags of a toolchain as they first were; without one, what is up to date still is.
   rmSync(join(folder, 'CMakeCache.txt'), { force: true });
-  for (const command of ['configure', 'build']) {
-    runQuietly(process.execPath, [program, command, ...flags], { environment });
-  }
+  runCMakeJs(folder, ['configure', 'build'], flags, environment);
   return join(folder, `${ADDON}.node`);
 }
 

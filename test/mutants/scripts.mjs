@@ -1,0 +1,60 @@
+// Bugs in the scripts that bring tools. scripts/test/mutants.mjs explains the fields.
+/** @type {import('../../scripts/test/mutants/data.mjs').Mutant[]} */
+export default [
+  {
+    name: 'scripts-cache-of-gone-programs-kept',
+    why: 'A build fails once the CMake that configured it is gone.',
+    file: 'scripts/lib/cmake.mjs',
+    find: ' || !programs.every(existsSync)',
+    replace: '',
+    caughtBy: 'test/tooling/cmake.test.ts',
+  },
+  {
+    name: 'scripts-cmake-path-not-passed',
+    why: 'cmake-js looks for CMake on the PATH, where there is none.',
+    file: 'scripts/lib/cmake.mjs',
+    find: "['--cmake-path', path]",
+    replace: '[]',
+    caughtBy: 'test/tooling/cmake.test.ts',
+  },
+  {
+    name: 'scripts-compiler-not-looked-for',
+    why: 'CMake is downloaded where there is no compiler, and the message names the wrong command.',
+    file: 'scripts/lib/cmake.mjs',
+    find: 'if (!compiler) fail(',
+    replace: 'if (compiler === undefined) fail(',
+    caughtBy: 'test/tooling/cmake.test.ts',
+  },
+  {
+    name: 'scripts-old-cmake-taken',
+    why: 'A CMake before 3.18 is taken.',
+    file: 'scripts/lib/cmake.mjs',
+    find: 'minor >= OLDEST[1]',
+    replace: 'minor >= 0',
+    caughtBy: 'test/tooling/cmake.test.ts',
+  },
+  {
+    name: 'scripts-ninja-not-on-path',
+    why: 'The Ninja that came with CMake is not found.',
+    file: 'scripts/lib/cmake.mjs',
+    find: "join(folder, 'bin')",
+    replace: 'folder.slice(0, 0)',
+    caughtBy: 'test/tooling/cmake.test.ts',
+  },
+  {
+    name: 'scripts-packages-not-pinned',
+    why: 'Packages are installed without a look at their hashes.',
+    file: 'scripts/lib/python-packages.mjs',
+    find: "'--require-hashes', ",
+    replace: '',
+    caughtBy: 'test/tooling/cmake.test.ts',
+  },
+  {
+    name: 'scripts-python-without-pip-refused',
+    why: 'A Python without pip makes no environment.',
+    file: 'scripts/lib/python-packages.mjs',
+    find: 'PYTHONS.some(',
+    replace: '[].some(',
+    caughtBy: 'test/tooling/cmake.test.ts',
+  },
+];

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bench, buildBench, MAIN, resultsIn } from '../helpers/bench';
-import { type Outcome as Ended, ROOT, runNode } from '../helpers/child';
+import { type Outcome as Ended, ROOT, runNode, withoutMetalsLines } from '../helpers/child';
 import { temporaryFolders } from '../helpers/folders';
 
 const folder = temporaryFolders()();
@@ -18,7 +18,11 @@ describe('Ctrl-C', () => {
     const [stdout, stderr] = [child.stdout, child.stderr].map((stream) => stream.setEncoding('utf8').toArray());
     setTimeout(() => process.kill(-(child.pid ?? NaN), 'SIGINT'), after);
     const [status] = (await once(child, 'close')) as [number | null];
-    return { status, stdout: (await stdout).join(''), stderr: (await stderr).join('') } as Ended<never>;
+    return {
+      status,
+      stdout: (await stdout).join(''),
+      stderr: withoutMetalsLines((await stderr).join('')),
+    } as Ended<never>;
   }
 
   test('ends with what was measured, printed and in a whole file', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KERNEL, streamProgram } from '../../bench/stream';
 import { buildBench, MAIN } from '../helpers/bench';
-import { ROOT, runNode } from '../helpers/child';
+import { ROOT, runNode, withoutMetalsLines } from '../helpers/child';
 
 const onMac = process.platform === 'darwin';
 const simulator = onMac ? undefined : join(ROOT, 'build-sim');
@@ -27,7 +27,7 @@ function ask(commands: readonly string[], kernel = KERNEL, env = {}): { answers:
   const input = commands.map((command) => `${command}\n`).join('');
   const options = { input, encoding: 'utf8', env: { ...environment, ...env } } as const;
   const { stdout, stderr } = spawnSync(streamProgram(simulator), [kernel], options);
-  return { answers: stdout.trim().split('\n'), stderr };
+  return { answers: stdout.trim().split('\n'), stderr: withoutMetalsLines(stderr) };
 }
 
 test('it computes what it should, after an even and an odd number of steps', () => {

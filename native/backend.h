@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -162,6 +163,8 @@ class Backend {
   virtual ~Backend() = default;
   /// False if the device lacks a dtype of the span.
   virtual bool takes(const Span& span) const = 0;
+  /// Bytes of arenas that steps should use at most.
+  virtual uint64_t working_set() const { return std::numeric_limits<uint64_t>::max(); }
   /// Throws GpuFailure.
   virtual std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans) = 0;
 };

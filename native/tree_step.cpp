@@ -36,6 +36,22 @@ bool fits_gpu(const Span& span, Target target) {
   return gpu_backend()->takes(span) && (target == Target::kGpu || in_arenas(span));
 }
 
+/// Whether the arenas of these spans exceed what the GPU can well keep at hand: beyond it, command
+/// buffers fail after their commit.
+bool exceed_working_set(const std::vector<Span>& spans) {
+  std::map<uint64_t, uint64_t> sizes;
+  auto count = [&](const Stream& stream) {
+    if (stream.arena) sizes[stream.arena->id] = stream.arena->bytes;
+  };
+  for (const Span& span : spans) {
+    std::for_each(span.streams, span.streams + kRoles, count);
+    std::for_each(span.gradients.begin(), span.gradients.end(), count);
+  }
+  uint64_t bytes = 0;
+  for (auto& [id, size] : sizes) bytes += size;
+  return bytes > gpu_backend()->working_set();
+}
+
 bool has_velocity(const Span& span) { return static_cast<bool>(span.streams[kVelocity]); }
 
 }  // namespace
@@ -54,7 +70,10 @@ TreeStep::TreeStep(const std::vector<Span>& spans, Target target)
     if (is_new) gpu_dtypes_.push_back(span.dtype());
   }
   if (target == Target::kGpu) gpu_ = gpu_backend()->prepare(gpu);
-  if (target == Target::kAuto && gpu_traffic_ >= kMinGpuTraffic) prepare_or_keep(gpu);
+  if (target == Target::kAuto && gpu_traffic_ >= kMinGpuTraffic) {
+    too_large_ = exceed_working_set(gpu);
+    if (!too_large_) prepare_or_keep(gpu);
+  }
   if (!rest.empty()) rest_ = cpu_backend().prepare(rest);
 }
 
@@ -73,7 +92,9 @@ StepReport TreeStep::run(const StepSettings& settings) {
 
 /// Runs on the CPU unless the GPU is proved and faster. The bits are the same either way.
 StepReport TreeStep::run_auto(const StepSettings& settings) {
-  Outcome why = gpu_dtypes_.empty() ? Outcome::kCpuNoArena : Outcome::kCpuSmall;
+  Outcome why = gpu_dtypes_.empty() ? Outcome::kCpuNoArena
+                : too_large_        ? Outcome::kCpuTooLarge
+                                    : Outcome::kCpuSmall;
   if (gpu_ || !unprepared_.empty()) {
     if (steps_to_retry <= 0) {
       if (std::optional<StepReport> report = try_gpu(settings)) return *report;

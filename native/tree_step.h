@@ -21,6 +21,7 @@ constexpr const char* kTargetNames[] = {METAL_SGD_TARGETS(METAL_SGD_NAME)};
       row(kCpuSmall, "cpuSmall")         /* faster there than on the GPU */                      \
       row(kCpuRefused, "cpuRefused")     /* the GPU failed its self-test, or compiled nothing */ \
       row(kCpuGpuFailed, "cpuGpuFailed") /* the GPU failed before it wrote anything */           \
+      row(kCpuTooLarge, "cpuTooLarge")   /* the arenas exceed the GPU's working set */           \
       row(kGpu, "gpu")                   /* all spans */                                         \
       row(kGpuAndCpu, "gpuAndCpu")       /* float64 and other memory on the CPU, afterwards */
 enum class Outcome : uint8_t { METAL_SGD_OUTCOMES(METAL_SGD_ENUMERATOR) };
@@ -52,6 +53,7 @@ class TreeStep {
   bool has_velocity_;
   std::vector<Span> unprepared_;      // under 'auto': spans for the GPU, which failed to take them
   std::map<uint64_t, Arena> arenas_;  // of `unprepared_`, by id
+  bool too_large_ = false;            // under 'auto': the arenas exceed the GPU's working set
   size_t gpu_traffic_ = 0;            // bytes that the GPU's spans move
   std::vector<Dtype> gpu_dtypes_;     // of the GPU's spans, each once
   std::unique_ptr<Prepared> all_;     // every span on the CPU

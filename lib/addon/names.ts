@@ -14,6 +14,7 @@ export const OUTCOMES = [
   'cpuSmall',
   'cpuRefused',
   'cpuGpuFailed',
+  'cpuTooLarge',
   'gpu',
   'gpuAndCpu',
 ] as const;

@@ -72,7 +72,7 @@ describe('an addon of another version is refused with code addon', () => {
 test('the addon refuses a second step of a prepared tree while one is pending', async () => {
   const settings = new Settings();
   const { dtypes, targets } = constants();
-  const [w, g] = [zeros(1 << 20), zeros(1 << 20)];
+  const [w, g] = [zeros(1 << 25), zeros(1 << 25)]; // far longer than the way to the second call, also on a busy machine
   const tree = native().prepareStep({
     parameters: [w.data],
     gradients: [g.data],

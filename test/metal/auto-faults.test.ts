@@ -80,3 +80,18 @@ test('the GPU is left alone for a thousand steps after a failure, then tried aga
   };
   expect(resultOf(run, undefined, { env: { METAL_SGD_DEVICE: '' } })).toEqual([0, 0, 1]);
 });
+
+test("arenas beyond the GPU's working set are stepped on the CPU, others are not refused for them", () => {
+  const run = ({ sgd }: Lab): unknown[] =>
+    [2 ** 19, 2 ** 18].map((size) => {
+      const parameter = sgd.zeros(size);
+      const optimizer = new sgd.SGD(1, { momentum: 0.9 });
+      optimizer.update([parameter], [sgd.zerosLike(parameter)]);
+      return optimizer.lastRun?.reason;
+    });
+  // Three arenas of 2 MiB and some pages exceed it, three of 1 MiB do not.
+  const env = { METAL_SGD_DEVICE: '', METAL_SIM: JSON.stringify({ recommendedMaxWorkingSetSize: 4 * 2 ** 20 }) };
+  const [large, small] = resultOf(run, undefined, { env });
+  expect(large).toBe('the arrays of zeros take more memory than the GPU should use');
+  expect(small).toMatch(/^a step of this size /);
+});

@@ -2,6 +2,14 @@
 /** @type {import('../../scripts/test/mutants/data.mjs').Mutant[]} */
 export default [
   {
+    name: 'metal-auto-fills-memory',
+    why: "Under device 'auto' arenas beyond the GPU's working set go to the GPU.",
+    file: 'native/tree_step.cpp',
+    find: '  return bytes > gpu_backend()->working_set();',
+    replace: '  return bytes == 0;',
+    caughtBy: 'test/metal/auto-faults.test.ts',
+  },
+  {
     name: 'metal-auto-throws-at-prepare',
     why: "Under device 'auto' an arena that Metal can't wrap is an error.",
     file: 'native/tree_step.cpp',

@@ -45,15 +45,15 @@ def reference(path):
 
 
 def accepts(paths):
-    """Which files the reference implementation takes."""
+    """Which files the reference implementation takes, but for dtypes that a later one may have."""
     answers = []
     for path in paths:
         try:
             with open(path, "rb") as file:
                 safetensors.deserialize(file.read())
             answers.append(True)
-        except safetensors.SafetensorError:
-            answers.append(False)
+        except safetensors.SafetensorError as error:
+            answers.append("unknown variant" in str(error))
     return answers
 
 

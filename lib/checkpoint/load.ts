@@ -3,7 +3,7 @@ import { checkFlag, checkKeys, rangeError, typeError } from '../errors';
 import { checkSeparate } from '../memory/overlap';
 import type { Contents } from '../safetensors/header';
 import { isOurs, type Metadata, noteIn, usersMetadata } from '../safetensors/metadata';
-import { checkBytes } from '../safetensors/options';
+import { checkBytes, checkPath } from '../safetensors/options';
 import { loadBytes, loadFile, type Loading } from '../safetensors/read';
 import { byPath, fill, refuseDifferences, SAME_TREE } from '../safetensors/trees';
 import type { Slot } from '../state/slots';
@@ -39,10 +39,21 @@ export interface LoadedState {
   readonly hyperparameters: SavedHyperparameters | undefined;
 }
 
+/** A file that is looked for once the optimizer is held. */
+export class Search {
+  /** Finds the path, or `undefined`. The file can be removed before it is opened; then `find` is asked again. */
+  readonly find: () => Promise<string | undefined>;
+
+  constructor(find: () => Promise<string | undefined>) {
+    this.find = find;
+  }
+}
+
 /** A load whose arguments have been checked. */
 export interface LoadRequest {
   /** Its path, or 'bytes'; for messages. */
   readonly file: string;
+  readonly search: Search | undefined;
   readonly state: State;
   readonly parameters: Node<CheckedLeaf> | undefined;
   readonly isStrict: boolean;
@@ -53,8 +64,10 @@ export interface LoadRequest {
   readonly commit: () => void;
 }
 
-/** Checks what a load is asked for. Nothing changes. */
-export function checkLoad(file: string, options: unknown, state: State): LoadRequest {
+/** Checks what a load is asked for: a path, or a `Search`. Nothing changes. */
+export function checkLoad(path: unknown, options: unknown, state: State): LoadRequest {
+  const search = path instanceof Search ? path : undefined;
+  const file = search ? '' : checkPath(path);
   const { parameters: tree, strict, from } = checkKeys('options', options, ['parameters', 'strict', 'from']);
   const formats: readonly unknown[] = ['torch', 'node-mlx', undefined];
   if (from !== undefined && (typeof from !== 'object' || !formats.includes((from as StateFormat | null)?.format))) {
@@ -69,12 +82,26 @@ export function checkLoad(file: string, options: unknown, state: State): LoadReq
   const grown = parameters ? slots.slotsFor(parameters, 'parameters') : { slots: [], commit: () => undefined };
   const known = [...new Set([...slots.all, ...grown.slots])];
   checkSeparate([...(parameters ? leavesOf(parameters) : []), ...known.flatMap(({ v }) => v ?? [])], []);
-  return { file, state, parameters, isStrict, from: from as StateFormat | undefined, known, commit: grown.commit };
+  const { commit } = grown;
+  return { file, search, state, parameters, isStrict, from: from as StateFormat | undefined, known, commit };
 }
 
-/** Loads a state from a file. */
-export function loadState(request: LoadRequest): Promise<LoadedState> {
-  return loadFile(request.file, (contents) => load(contents, request));
+/** How often a file is looked for that is gone once it is opened. */
+const SEARCHES = 100;
+
+/** Loads a state from a file; `undefined` if a search finds none. */
+export async function loadState(request: LoadRequest): Promise<LoadedState | undefined> {
+  const { search } = request;
+  if (!search) return loadFile(request.file, (contents) => load(contents, request));
+  for (let searches = 1; ; searches++) {
+    const file = await search.find();
+    if (file === undefined) return undefined;
+    try {
+      return await loadFile(file, (contents) => load(contents, { ...request, file }));
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ENOENT' || searches === SEARCHES) throw error;
+    }
+  }
 }
 
 /** Loads a state from bytes in memory. */

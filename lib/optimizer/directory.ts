@@ -1,12 +1,13 @@
 // A folder with the checkpoints of one run: keeps the newest few, and finds the newest whole one.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
+import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LoadedState, LoadOptions } from '../checkpoint/load';
+import { type LoadedState, type LoadOptions, Search } from '../checkpoint/load';
 import { isOurs } from '../safetensors/metadata';
 import { checkPath } from '../safetensors/options';
 import { readContents } from '../safetensors/read';
 import type { SaveOptions } from '../checkpoint/save';
-import { removeStale } from '../safetensors/write';
+import { removeStale } from '../safetensors/leftovers';
 import { checkKeys, rangeError } from '../errors';
 import type { SGD } from './sgd';
 import { systemError } from '../safetensors/errors';
@@ -22,8 +23,8 @@ export interface CheckpointDirectoryOptions {
 const NAME = /^step-(\d{12,})\.safetensors$/;
 
 /**
- * A folder with the checkpoints of one run: `step-000000001000.safetensors` and so on. The newest has the highest step.
- * Use one folder for each run.
+ * A folder with the checkpoints of one run: `step-000000001000.safetensors` and so on. The newest is the one
+ * saved last.
  */
 export class CheckpointDirectory {
   /** The folder. */
@@ -46,20 +47,29 @@ export class CheckpointDirectory {
    * @returns The path of the new checkpoint.
    */
   async save<P>(optimizer: SGD, options: SaveOptions<P> = {}): Promise<string> {
-    await mkdir(this.path, { recursive: true });
     // Its name holds the step, which is known only once pending steps are done.
-    const path = await optimizer.save((step) => join(this.path, nameOf(step)), options);
-    const others = (await this.#paths()).filter((other) => other !== path);
-    await Promise.all(others.slice(this.#keep - 1).map((old) => rm(old, { force: true })));
+    const path = await optimizer.save((step) => {
+      mkdirSync(this.path, { recursive: true });
+      return join(this.path, nameOf(step));
+    }, options);
+    const others = (await this.#checkpoints()).filter((other) => other.path !== path);
+    await makeNewest(path, others[0]?.saved ?? 0n);
+    await Promise.all(others.slice(this.#keep - 1).map((old) => rm(old.path, { force: true })));
     return path;
   }
 
   /** The path of the newest whole checkpoint; `undefined` if there is none. */
   async newest(): Promise<string | undefined> {
-    for (const path of await this.#paths()) {
-      if (await isWhole(path)) return path;
+    for (;;) {
+      let isGone = false;
+      for (const { path } of await this.#checkpoints()) {
+        const is = await look(path);
+        if (is === 'whole') return path;
+        isGone ||= is === 'gone';
+      }
+      // What was removed meanwhile was pruned for a newer one.
+      if (!isGone) return undefined;
     }
-    return undefined;
   }
 
   /**
@@ -68,13 +78,16 @@ export class CheckpointDirectory {
    * @returns `undefined`, and changes nothing, if there is none.
    */
   async load<P>(optimizer: SGD, options: LoadOptions<P> = {}): Promise<LoadedState | undefined> {
-    await removeStale(this.path);
-    const path = await this.newest();
-    return path === undefined ? undefined : optimizer.load(path, options);
+    // Like a path, so that the optimizer is held while the folder is read. Another process may remove what was found.
+    const search = new Search(async () => {
+      await removeStale(this.path);
+      return this.newest();
+    });
+    return await optimizer.load(search as unknown as string, options);
   }
 
-  /** The paths of all checkpoints, newest first. */
-  async #paths(): Promise<string[]> {
+  /** All checkpoints, the last one saved first. */
+  async #checkpoints(): Promise<Checkpoint[]> {
     let names: string[];
     try {
       names = await readdir(this.path);
@@ -82,11 +95,36 @@ export class CheckpointDirectory {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw systemError(this.path, error);
     }
-    const stepOf = (name: string): number => Number(NAME.exec(name)?.[1]);
-    return names
-      .filter((name) => NAME.test(name))
-      .sort((a, b) => stepOf(b) - stepOf(a))
-      .map((name) => join(this.path, name));
+    const found = await Promise.all(names.filter((name) => NAME.test(name)).map((name) => this.#checkpoint(name)));
+    return found
+      .filter((one) => one !== undefined)
+      .sort((a, b) => (a.saved === b.saved ? b.step - a.step : a.saved < b.saved ? 1 : -1));
+  }
+
+  /** `undefined` for what is no file: a folder, a socket, a link to itself, a file that was removed meanwhile. */
+  async #checkpoint(name: string): Promise<Checkpoint | undefined> {
+    const path = join(this.path, name);
+    const entry = await stat(path, { bigint: true }).catch(() => undefined);
+    if (!entry?.isFile()) return undefined;
+    return { path, saved: entry.mtimeNs, step: Number(NAME.exec(name)?.[1]) };
+  }
+}
+
+interface Checkpoint {
+  readonly path: string;
+  /** The time of the file, in nanoseconds. */
+  readonly saved: bigint;
+  readonly step: number;
+}
+
+/** Sets a file's time after `last`, in nanoseconds, if it is not: a clock can jump back. */
+async function makeNewest(path: string, last: bigint): Promise<void> {
+  try {
+    if ((await stat(path, { bigint: true })).mtimeNs > last) return;
+    const later = Number(last / 1_000_000n) / 1000 + 0.002; // seconds
+    await utimes(path, later, later);
+  } catch {
+    // A file system without times, or another process has removed the file: the checkpoint is whole all the same.
   }
 }
 
@@ -94,13 +132,14 @@ function nameOf(step: number): string {
   return `step-${String(step).padStart(12, '0')}.safetensors`;
 }
 
-/** True if we wrote the file and it is complete. */
-async function isWhole(path: string): Promise<boolean> {
+/** Whether we wrote the file and it is complete, or another process has removed it. */
+async function look(path: string): Promise<'whole' | 'other' | 'gone'> {
   try {
-    return isOurs(path, await readContents(path));
+    return isOurs(path, await readContents(path)) ? 'whole' : 'other';
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'invalid-file') return false;
-    if ((error as { code?: unknown }).code === 'ENOENT') return false; // removed by another process
+    const { code } = error as { code?: unknown };
+    if (code === 'invalid-file') return 'other';
+    if (code === 'ENOENT') return 'gone';
     throw error;
   }
 }

@@ -1,7 +1,6 @@
 // The optimizer: MLX's SGD as a class. The arithmetic is the addon's.
 import { checkLoad, type LoadedState, type LoadOptions, loadState, loadStateBytes } from '../checkpoint/load';
 import { Save, type SaveOptions, type SavePath } from '../checkpoint/save';
-import { checkPath } from '../safetensors/options';
 import { type HyperparameterName, withHyperparameter } from '../state/hyperparameters';
 import { checkStep } from '../state/progress';
 import { State } from '../state/state';
@@ -235,9 +234,9 @@ export class SGD {
    *   `invalid-file`; then nothing has changed. Node's own error if reading fails: arrays may then be partly written.
    */
   async load<P>(path: string | FileUrl, options: LoadOptions<P> = {}): Promise<LoadedState> {
-    const request = this.#queue.call('load', () => checkLoad(checkPath(path), options, this.#state));
+    const request = this.#queue.call('load', () => checkLoad(path, options, this.#state));
     this.#planner.drop();
-    return this.#queue.exclusive(() => loadState(request));
+    return this.#queue.exclusive(() => loadState(request) as Promise<LoadedState>);
   }
 
   /** Loads the same from bytes in memory, at once. */

@@ -1,34 +1,101 @@
 // Writes a file so that its name always stands for a whole one: writes beside it, syncs, renames, syncs the folder.
-import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { type FileHandle, lstat, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Batch, without } from './batch';
-import { crypto } from '../crypto';
 import type { Piece } from './header';
 import { systemError } from './errors';
+import { removeStale, temporaryName } from './leftovers';
+
+/** How often a file is written anew that vanished before it was whole. */
+const TRIES = 5;
+
+/** Links that lead from one to the next, as on Linux. */
+const MAX_LINKS = 40;
+
+/** Bits of a file's mode that a new file takes over. */
+const PERMISSIONS = 0o777;
 
 /**
  * Writes `pieces` in order to a new file, which replaces `path` once it is complete and on disk. If writing fails or the
- * process ends, the old file stays as it was.
+ * process ends, the old file stays as it was. A link stays, and what it points to is replaced. The new file has the
+ * permissions of the old one.
+ *
+ * @throws Error with the system's code; `EINVAL` where `path` is no regular file.
  */
 export async function writeWhole(path: string, pieces: readonly Piece[]): Promise<void> {
-  const folder = dirname(path);
-  const beside = join(folder, temporaryName(basename(path)));
+  let folder: string;
   try {
-    const handle = await open(beside, 'wx');
+    const target = await behindLinks(path);
+    folder = dirname(target);
+    const mode = await modeOf(path, target);
+    for (let tries = 1; !(await replace(path, target, pieces, mode, tries === TRIES)); tries++);
+  } catch (error) {
+    throw systemError(path, error);
+  }
+  // The file is whole and in its place: what can't be made safer, or tidied up, is no failure.
+  await syncFolder(folder).catch(() => undefined);
+  await removeStale(folder);
+}
+
+/** Writes a file beside `target` and renames it. False if somebody removed it before: its writer seemed to be gone. */
+async function replace(
+  path: string,
+  target: string,
+  pieces: readonly Piece[],
+  mode: number | undefined,
+  isLast: boolean,
+): Promise<boolean> {
+  const beside = join(dirname(target), temporaryName(basename(target)));
+  try {
+    const handle = await open(beside, 'wx', mode);
     try {
+      // The process's mask does not hold for permissions that are there. A file system without any refuses.
+      if (mode !== undefined) await handle.chmod(mode).catch(() => undefined);
       await writePieces(handle, path, pieces);
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await rename(beside, path);
-    await syncFolder(folder);
+    await rename(beside, target);
+    return true;
   } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (!isLast && code === 'ENOENT' && syscall === 'rename') return false;
     await rm(beside, { force: true }).catch(() => undefined);
-    throw systemError(path, error);
+    if (syscall === 'rename' && (code === 'EBUSY' || code === 'EXDEV')) throw mounted(path, error, code);
+    throw error;
   }
-  await removeStale(folder);
+}
+
+/** The file that is to be replaced: the last of a chain of links, which need not exist. */
+async function behindLinks(path: string): Promise<string> {
+  let target = path;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    const entry = await lstat(target).catch(() => undefined);
+    if (!entry?.isSymbolicLink()) return target;
+    // '..' in a link counts from the link's real folder.
+    target = resolve(await realpath(dirname(target)), await readlink(target));
+  }
+  throw refusal(path, 'ELOOP', 'expected a file, received a link that leads to itself');
+}
+
+/** The permissions of a file that is there. Throws where something else is. */
+async function modeOf(path: string, target: string): Promise<number | undefined> {
+  const entry = await stat(target).catch(() => undefined);
+  if (entry === undefined) return undefined;
+  if (entry.isFile()) return entry.mode & PERMISSIONS;
+  if (entry.isDirectory()) throw refusal(path, 'EISDIR', 'expected a file, received a folder; add a name to the path');
+  const kind = entry.isFIFO() ? 'a FIFO' : entry.isSocket() ? 'a socket' : 'a device';
+  throw refusal(path, 'EINVAL', `expected a file, received ${kind}; for bytes use toBytes`);
+}
+
+const refusal = (path: string, code: string, what: string): Error =>
+  Object.assign(new Error(`${path}: ${what}`), { code, path });
+
+/** Such a file can be written in place alone, which would lose the old one if the process ends meanwhile. */
+function mounted(path: string, cause: unknown, code: string): Error {
+  const what = 'the file is mounted by itself, and can not be replaced; mount its folder, or save beside it';
+  return Object.assign(new Error(`${path}: ${what}`, { cause }), { code, path });
 }
 
 /** The same file as bytes in memory. */
@@ -70,51 +137,5 @@ async function syncFolder(folder: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-// '.NAME.metal-sgd-HOST-PID-RANDOM.tmp' names the writer, so that the leftovers of a killed process can be recognised.
-const TEMPORARY = /^\..+\.metal-sgd-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{12}\.tmp$/;
-
-const thisHost = (): string => crypto().createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
-
-function temporaryName(name: string): string {
-  // File names have at most 255 bytes.
-  const random = crypto().randomBytes(6).toString('hex');
-  return `.${name.slice(0, 60)}.metal-sgd-${thisHost()}-${String(process.pid)}-${random}.tmp`;
-}
-
-/** A file whose time has not changed for this long has no writer any more. */
-const ABANDONED_MS = 24 * 3600 * 1000;
-
-/** Removes the half-written files of killed processes. Never fails: such files do no harm. */
-export async function removeStale(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  await Promise.all(
-    names.map(async (name) => {
-      const match = TEMPORARY.exec(name);
-      if (!match) return;
-      const [, writerHost, pid] = match;
-      const path = join(folder, name);
-      try {
-        const { mtimeMs } = await stat(path);
-        const isOurs = writerHost === thisHost();
-        if (mtimeMs < Date.now() - ABANDONED_MS || (isOurs && isGone(Number(pid), mtimeMs))) await rm(path);
-      } catch {
-        // Another process removed it, or the folder is read-only.
-      }
-    }),
-  );
-}
-
-/** True if the process that wrote a file at `mtimeMs` no longer runs on this machine. */
-function isGone(pid: number, mtimeMs: number): boolean {
-  // An earlier process may have had our number, above all in a container.
-  if (pid === process.pid) return mtimeMs < Date.now() - process.uptime() * 1000 - 2000;
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }

@@ -1,19 +1,9 @@
 // Files as the system has them: full disks, folders that can't be written, files that change, and what a kill leaves.
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  symlinkSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, readdirSync, renameSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { loadTensors, saveTensors, SGD, zeros } from '../../lib';
+import { loadTensors, saveTensors, zeros } from '../../lib';
 import { ROOT, runChild, type Lab } from '../helpers/child';
 import { type Failure, rejectionOf } from '../helpers/failures';
 import { temporaryFolders } from '../helpers/folders';
@@ -216,14 +206,4 @@ describe('the temporary file of a killed process', () => {
     await saveTensors(join(folder, 'x.safetensors'), small(1));
     expect(readdirSync(folder).sort()).toEqual([own, 'x.safetensors'].sort());
   });
-});
-
-test('a save replaces a link and leaves its target unchanged', async () => {
-  const folder = newFolder();
-  mkdirSync(join(folder, 'there'));
-  await saveTensors(join(folder, 'there', 'x'), small(1));
-  symlinkSync(join(folder, 'there', 'x'), join(folder, 'link'));
-  const before = readFileSync(join(folder, 'there', 'x'));
-  await new SGD(1).save(join(folder, 'link'));
-  expect(Buffer.compare(before, readFileSync(join(folder, 'there', 'x')))).toBe(0);
 });

@@ -1,6 +1,8 @@
 // Errors of the package, each with a stable `code`. Types and ranges have one shape ("what: expected E, received R");
 // errors about state say what happened and what to do.
 
+import { types } from 'node:util';
+
 /** Stable codes of errors about arguments and the order of calls. */
 export type ErrorCode =
   | 'aborted'
@@ -116,6 +118,7 @@ export function show(value: unknown): string {
 }
 
 function showObject(value: object): string {
+  if (types.isProxy(value)) return 'a proxy, which has no memory; pass what it stands for';
   try {
     const tag = Object.prototype.toString.call(value).slice(8, -1);
     if (Array.isArray(value)) return `an array of length ${String(value.length)}`;

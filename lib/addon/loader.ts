@@ -90,7 +90,15 @@ const remedy = (): string =>
     ? `to build it, with CMake and a C++17 compiler: ${buildCommand()}`
     : "in a bundle, leave metal-sgd out (external), or set METAL_SGD_PREBUILD to a folder with metal-sgd's prebuilds";
 
+/** Node's permission model and --no-addons refuse every addon, whatever its file. */
+function disabledError(cause: unknown): Error {
+  const text =
+    'metal-sgd: this Node loads no native addon: start it with --allow-addons beside --permission, or without --no-addons';
+  return coded(Error, 'addon', text, cause);
+}
+
 function loadError(file: string | undefined, cause: unknown): Error {
+  if ((cause as { code?: unknown } | null)?.code === 'ERR_DLOPEN_DISABLED') return disabledError(cause);
   const reason = (cause instanceof Error ? cause.message : String(cause)).trim();
   const { platform, arch, versions } = process;
   const libc = platform === 'linux' ? libcOfProcess() : undefined;

@@ -88,7 +88,9 @@ function sameObject(container: object, keys: readonly string[], values: readonly
   for (const key in container) {
     // Inherited keys come last: somebody may have added them to Object.prototype.
     if (i === keys.length && !Object.hasOwn(container, key)) break;
-    if (key !== keys[i] || (container as Record<string, unknown>)[key] !== values[i]) return false;
+    const value = (container as Record<string, unknown>)[key];
+    if (value === undefined) continue; // as one that is not there
+    if (key !== keys[i] || value !== values[i]) return false;
     i++;
   }
   return i === keys.length;

@@ -56,9 +56,9 @@ export class Slot implements Layout {
     return this.#leaf !== undefined;
   }
 
-  /** Whose layout it is, in messages. */
+  /** Whose layout it is, in messages: 'expected 2 elements as ...'. */
   get name(): string {
-    return this.#isAdopted ? this.velocityName : (prefixed('parameters', this.path) as string);
+    return this.#isAdopted ? this.velocityName : 'in earlier steps (another model needs another optimizer)';
   }
 
   /** The velocity in messages. */

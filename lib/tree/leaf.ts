@@ -81,17 +81,21 @@ function bareDtype(value: unknown): Dtype | undefined {
 export function looksLikeLeaf(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   if (ArrayBuffer.isView(value)) return true;
-  return (
-    Object.hasOwn(value, 'dtype') &&
-    Object.hasOwn(value, 'data') &&
-    typeof (value as { dtype: unknown }).dtype === 'string'
-  );
+  if (!Object.hasOwn(value, 'data')) return false;
+  const { data, shape, dtype } = value as { data: unknown; shape: unknown; dtype: unknown };
+  if (Object.hasOwn(value, 'dtype')) return typeof dtype === 'string';
+  // Without a dtype: two leaves can be called data and shape, but numbers are no leaf.
+  return ArrayBuffer.isView(data) && Array.isArray(shape) && shape.every((axis) => typeof axis === 'number');
 }
 
 const LEAF = new Verbatim('a Float32Array, a Float64Array, a Float16Array or a Tensor { data, shape, dtype }');
 
 /** The error for a value that is neither a leaf nor a branch. */
 export function notALeaf(value: unknown, name: string): Error {
+  if (typeof value === 'object' && value !== null && !types.isProxy(value) && 'data' in value && 'dtype' in value) {
+    const text = `${show(value)} whose data or dtype is no property of its own; pass { data, shape, dtype }`;
+    return typeError('invalid-leaf', name, LEAF.text, new Verbatim(text));
+  }
   return typeError('invalid-leaf', name, `${LEAF.text}, or an object or array of them`, value);
 }
 

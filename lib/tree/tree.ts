@@ -93,12 +93,18 @@ function readNode<L>(value: unknown, name: string, walk: Walk<L>): Node<L> {
   walk.ancestors.add(value);
   const keys = isArray ? checkArray(value as unknown[], name) : checkKeys(value, name);
   const prefix = `${name}.`;
-  const children = keys.map((key) => {
+  const present: string[] = [];
+  const children: Node<L>[] = [];
+  for (const key of keys) {
+    const child = readProperty(value, key, name);
+    // An optional member may hold undefined: TypeScript takes it for one that is not there.
+    if (child === undefined && !isArray) continue;
     walk.dotted ||= key.includes('.');
-    return readNode(readProperty(value, key, name), prefix + key, walk);
-  });
+    present.push(key);
+    children.push(readNode(child, prefix + key, walk));
+  }
   walk.ancestors.delete(value);
-  return { container: value, keys: isArray ? undefined : keys, children };
+  return { container: value, keys: isArray ? undefined : present, children };
 }
 
 function shorten(name: string): string {

@@ -43,14 +43,19 @@ export interface Tensor<D extends Dtype = Dtype> {
 /** One parameter, gradient or velocity. A bare typed array has a length and a dtype but no shape. */
 export type Leaf = Float32Array | Float64Array | Float16ArrayLike | Tensor;
 
-/** `P` where every leaf is a `Leaf`; `never` for anything that is not a leaf. Accepts interfaces, `readonly`, literals. */
+/**
+ * `P` where every leaf is a `Leaf`; `never` for anything that is not a leaf. Accepts interfaces, `readonly`, literals. A
+ * member may be `undefined`, as if it were not there; an item of an array may not.
+ */
 export type Tree<P> = P extends Leaf
   ? P
   : P extends (...args: never) => unknown
     ? never
-    : P extends object
+    : P extends readonly unknown[]
       ? { readonly [K in keyof P]: Tree<P[K]> }
-      : never;
+      : P extends object
+        ? { readonly [K in keyof P]: Tree<P[K]> | Extract<P[K], undefined> }
+        : never;
 
 /** A leaf that can stand beside `L`: the same dtype, with or without a shape. */
 export type LeafLike<L> = L extends Float32Array | Tensor<'float32'>
@@ -70,7 +75,7 @@ export type DeepPartial<P> = P extends Leaf
     ? number extends P['length']
       ? readonly DeepPartial<Item>[]
       : { readonly [K in keyof P]?: DeepPartial<P[K]> }
-    : { readonly [K in keyof P]?: DeepPartial<P[K]> };
+    : { readonly [K in keyof P]?: DeepPartial<P[K]> | undefined };
 
 /** The whole structure of `P`: a gradient for every parameter. */
 export type Gradients<P> = P extends Leaf ? LeafLike<P> : { readonly [K in keyof P]: Gradients<P[K]> };

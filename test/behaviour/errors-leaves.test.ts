@@ -32,6 +32,41 @@ describe('leaves', () => {
       'x'.repeat(99),
       typeFailure('invalid-leaf', `@: expected ${TREE}, received "${'x'.repeat(60)}..."`),
     ],
+    [
+      'a proxy of an array',
+      new Proxy(new Float32Array(2), {}),
+      typeFailure(
+        'invalid-leaf',
+        `@: expected ${TREE}, received a proxy, which has no memory; pass what it stands for`,
+      ),
+    ],
+    [
+      'a tensor over a proxy',
+      { data: new Proxy(new Float32Array(2), {}), shape: [2], dtype: 'float32' },
+      typeFailure(
+        'invalid-leaf',
+        '@.data: expected Float32Array for dtype float32, received a proxy, which has no memory; pass what it stands for',
+      ),
+    ],
+    [
+      'a tensor with an accessor',
+      new (class Lazy {
+        readonly shape = [2];
+        readonly dtype = 'float32';
+        get data(): Float32Array {
+          return new Float32Array(2);
+        }
+      })(),
+      typeFailure(
+        'invalid-leaf',
+        `@: expected ${LEAF}, received an instance of Lazy whose data or dtype is no property of its own; pass { data, shape, dtype }`,
+      ),
+    ],
+    [
+      'a tensor without a dtype',
+      { data: new Float32Array(2), shape: [2] },
+      typeFailure('invalid-leaf', '@.dtype: expected float32, float64, float16, bfloat16, received undefined'),
+    ],
     ['null', null, typeFailure('invalid-leaf', `@: expected ${TREE}, received null`)],
     ['undefined', undefined, typeFailure('invalid-leaf', `@: expected ${TREE}, received undefined`)],
     ['a number', 1, typeFailure('invalid-leaf', `@: expected ${TREE}, received 1`)],
@@ -81,7 +116,8 @@ describe('leaves', () => {
     message: message.replaceAll('@', path),
   });
 
-  test.each(rows)('a gradient that is %s', (_, leaf, failure) => {
+  // An optional member that is undefined is one that is not there.
+  test.each(rows.filter(([, leaf]) => leaf !== undefined))('a gradient that is %s', (_, leaf, failure) => {
     const { optimizer, parameters, gradients } = trained();
     const before = memoryOf(optimizer) + bytesOf([parameters, gradients.t, gradients.list]);
     const wrong = { ...gradients, a: leaf };
@@ -223,17 +259,26 @@ describe('a parameter that is not as in earlier steps', () => {
     [
       'other length',
       { a: new Float32Array(3) },
-      rangeFailure('length-mismatch', 'parameters.a: expected 2 elements as parameters.a, received 3'),
+      rangeFailure(
+        'length-mismatch',
+        'parameters.a: expected 2 elements as in earlier steps (another model needs another optimizer), received 3',
+      ),
     ],
     [
       'other dtype',
       { a: new Float64Array(2) },
-      typeFailure('dtype-mismatch', 'parameters.a: expected float32 as parameters.a, received float64'),
+      typeFailure(
+        'dtype-mismatch',
+        'parameters.a: expected float32 as in earlier steps (another model needs another optimizer), received float64',
+      ),
     ],
     [
       'other shape',
       { t: zeros(2) },
-      rangeFailure('shape-mismatch', 'parameters.t: expected shape [1, 2] as parameters.t, received [2]'),
+      rangeFailure(
+        'shape-mismatch',
+        'parameters.t: expected shape [1, 2] as in earlier steps (another model needs another optimizer), received [2]',
+      ),
     ],
     [
       'a branch',

@@ -2,7 +2,7 @@
 // pretend to be another machine. test/package has the same errors from real causes.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Lab, resultOf, ROOT } from '../helpers/child';
+import { type Lab, resultOf, ROOT, runNode } from '../helpers/child';
 import type { Failure } from '../helpers/failures';
 import { temporaryFolders } from '../helpers/folders';
 
@@ -146,3 +146,18 @@ test('the tools for building from source are those that this package is built wi
     expect(devDependencies[name].split('.')[0]).toBe(major);
   }
 });
+
+test.each([['--no-addons'], [permission(), '--allow-fs-read=*']])(
+  'a Node that loads no addon is told the flag (%s)',
+  (...flags) => {
+    const code = 'new (require(process.cwd()).SGD)(0.1).update(new Float32Array(1), new Float32Array(1))';
+    const { status, stderr } = runNode([...flags, '-e', code]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/this Node loads no native addon: start it with --allow-addons beside --permission/);
+    expect(stderr).not.toContain('CMake');
+  },
+);
+
+function permission(): string {
+  return process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+}

@@ -122,6 +122,35 @@ describe('trees that are taken', () => {
   });
 });
 
+describe('members that are undefined', () => {
+  test('are as if they were not there, in every tree', () => {
+    const parameters = { body: { w: Float32Array.of(1), none: undefined }, head: Float32Array.of(1), late: undefined };
+    const optimizer = new SGD(0.5, { momentum: 0.5 });
+    optimizer.update(parameters, { body: undefined, head: Float32Array.of(1) });
+    expect([parameters.body.w[0], parameters.head[0], optimizer.step]).toEqual([1, 0.5, 1]);
+    expect(Object.keys(optimizer.state.parameters as object)).toEqual(['head']);
+  });
+
+  test('keep a plan, until they get a value', () => {
+    const parameters = { a: Float32Array.of(1), b: Float32Array.of(1) };
+    const gradients: { a?: Float32Array | undefined; b: Float32Array } = { a: undefined, b: Float32Array.of(1) };
+    const optimizer = new SGD(0.5);
+    for (let i = 0; i < 3; i++) optimizer.update(parameters, gradients);
+    expect([parameters.a[0], parameters.b[0]]).toEqual([1, -0.5]);
+    gradients.a = Float32Array.of(2);
+    optimizer.update(parameters, gradients);
+    gradients.a = undefined;
+    optimizer.update(parameters, gradients);
+    expect([parameters.a[0], parameters.b[0]]).toEqual([0, -1.5]);
+  });
+
+  test('leaves called data and shape are a branch', () => {
+    const parameters = { data: Float32Array.of(1), shape: [Float32Array.of(1)] };
+    new SGD(1).update(parameters, { data: Float32Array.of(1), shape: [Float32Array.of(2)] });
+    expect([parameters.data[0], parameters.shape[0][0]]).toEqual([0, -1]);
+  });
+});
+
 describe('trees that change from step to step', () => {
   test('a late parameter gets its velocity then', () => {
     const optimizer = new SGD(1, { momentum: 0.5 });

@@ -208,7 +208,7 @@ export default [
     name: 'snapshot-leaf-unseen',
     why: 'Another array at a known key is not noticed.',
     file: 'lib/optimizer/snapshot.ts',
-    find: 'if (key !== keys[i] || (container as Record<string, unknown>)[key] !== values[i]) return false;',
+    find: 'if (key !== keys[i] || value !== values[i]) return false;',
     replace: 'if (key !== keys[i] || values[i] === undefined) return false;',
     caughtBy: 'test/behaviour/plan.test.ts',
   },

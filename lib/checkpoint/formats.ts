@@ -104,6 +104,9 @@ export interface SavedHyperparameters {
   readonly nesterov: boolean;
 }
 
+/** Our entry for the number of velocities. It tells of tensors that a file has lost. */
+export const VELOCITIES = 'velocities';
+
 /** The hyperparameters in a file of ours; `undefined` for another program's file, or where one is missing or wrong. */
 export function savedHyperparameters(contents: Contents): SavedHyperparameters | undefined {
   const entries = HYPERPARAMETER_NAMES.map((name) => {

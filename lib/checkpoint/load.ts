@@ -12,7 +12,14 @@ import type { Difference } from '../tree/compare';
 import { type CheckedLeaf, leafReader } from '../tree/leaf';
 import { leavesOf, type Node, readTree } from '../tree/tree';
 import type { Tree } from '../tree/types';
-import { type SavedHyperparameters, savedHyperparameters, sortEntries, type StateFormat } from './formats';
+import {
+  type SavedHyperparameters,
+  savedHyperparameters,
+  sortEntries,
+  type StateEntries,
+  type StateFormat,
+  VELOCITIES,
+} from './formats';
 import { StateNumbers } from './numbers';
 import { matchSlots, newSlots } from './slots';
 
@@ -109,6 +116,16 @@ export function loadStateBytes(bytes: unknown, request: LoadRequest): LoadedStat
   return loadBytes(request.file, checkBytes(bytes), (contents) => load(contents, request));
 }
 
+/** The velocities that our file was saved with; 0 if it does not say. */
+function savedVelocities(contents: Contents): number {
+  return Number(noteIn(contents, VELOCITIES) ?? 0);
+}
+
+/** True if another program's file has no velocity at all, though an optimizer such as this one makes some. */
+function isBare({ velocities }: StateEntries, { known, state }: LoadRequest): boolean {
+  return velocities.length === 0 && known.length > 0 && state.usesVelocity;
+}
+
 /** Loads a state. Nothing changes until all but the elements is checked; slots get no new arrays until all is read. */
 function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
   const { file, state, parameters, isStrict, from } = request;
@@ -116,9 +133,10 @@ function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
   const entries = sortEntries(contents, ours, ours || parameters !== undefined, from);
   const numbers = new StateNumbers(file, contents, entries, from);
   const isNew = state.slots.isEmpty && !parameters;
+  const isShort = ours ? entries.velocities.length < savedVelocities(contents) : isBare(entries, request);
   const velocities = isNew
-    ? newSlots(file, entries.velocities, noteIn(contents, 'state'), state.slots)
-    : matchSlots(file, entries.velocities, request.known, !ours && state.usesVelocity);
+    ? newSlots(file, entries.velocities, noteIn(contents, 'state'), state.slots, isShort)
+    : matchSlots(file, entries.velocities, request.known, isShort);
   const filling = parameters && fill(byPath(file, entries.parameters), leavesOf(parameters), 'parameters');
   const others = entries.others.map((path): Difference => ({ path, kind: 'extra' }));
   const differences = [numbers, velocities, ...(filling ? [filling] : [])].flatMap((one) => one.differences);

@@ -6,6 +6,7 @@ import { checkMetadata, type Metadata, metadataOf } from '../safetensors/metadat
 import { escapeKey, noteName } from '../safetensors/names';
 import { checkPath } from '../safetensors/options';
 import { itemOf, noteFor } from '../safetensors/trees';
+import { VELOCITIES } from './formats';
 import { joinPieces, writeWhole } from '../safetensors/write';
 import { HYPERPARAMETER_NAMES, HYPERPARAMETERS } from '../state/hyperparameters';
 import type { Progress } from '../state/progress';
@@ -61,6 +62,7 @@ export class Save {
       ...(tree ? leavesOf(tree).map((leaf) => ({ name: leaf.name, leaf })) : []),
     ];
     this.#notes = {
+      [VELOCITIES]: String(velocities.length),
       state: noteFor(slots.velocities, pathOf),
       [noteName('parameters')]: tree && noteFor(tree, ({ name }) => pathIn('parameters', name)),
     };
@@ -99,8 +101,8 @@ function numberItems({ step, learningRate }: Progress): Item[] {
   const rate = Buffer.alloc(4);
   rate.writeFloatLE(learningRate);
   return [
-    { name: 'step', dtype: 'U64', shape: [], bytes: steps },
-    { name: 'learning_rate', dtype: 'F32', shape: [], bytes: rate },
+    { name: 'step', dtype: 'U64', shape: [], parts: [steps] },
+    { name: 'learning_rate', dtype: 'F32', shape: [], parts: [rate] },
   ];
 }
 

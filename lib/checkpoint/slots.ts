@@ -1,11 +1,13 @@
-// Where the velocities of a file go: into the slots that are there, or into new ones.
-import { zerosFor } from '../memory/zeros';
+// Where the velocities of a file go: into the slots that are there, or into new ones. A file need not have a velocity for
+// every parameter: MLX keeps them for trainable arrays, PyTorch and this package from a parameter's first step on. One
+// that the file lacks is zero, as in its program.
+import { clearElements, zerosFor } from '../memory/zeros';
 import type { Read } from '../safetensors/read';
 import { byPath, type Found, makeLeaves, matchTensors, placeAll, readInto, splitFloats } from '../safetensors/trees';
 import { type Slot, type Slots, velocityName } from '../state/slots';
 import type { Difference } from '../tree/compare';
 import { type CheckedLeaf, checkLeaf } from '../tree/leaf';
-import { leavesOf, mapTree } from '../tree/tree';
+import { leavesOf, nodeWith } from '../tree/tree';
 
 /** What a file differs in, and, once it is accepted, where its velocities go. */
 export interface SlotMatch {
@@ -14,31 +16,39 @@ export interface SlotMatch {
   readonly place: () => { readonly reads: readonly Read[]; readonly commit: () => void };
 }
 
-/** Velocities for slots that are there. `isComplete`: the file's program stores a velocity for every parameter. */
-export function matchSlots(
-  file: string,
-  found: readonly Found[],
-  slots: readonly Slot[],
-  isComplete: boolean,
-): SlotMatch {
+/**
+ * Velocities for slots that are there. `isShort`: the file has lost some that its program had. One that it lacks is a
+ * difference then, and also beside a velocity without a slot: the file may be another model's.
+ */
+export function matchSlots(file: string, found: readonly Found[], slots: readonly Slot[], isShort: boolean): SlotMatch {
+  const entries = byPath(file, found);
+  const paths = new Set(slots.map(({ path }) => path ?? ''));
+  const isStrange = isShort || [...entries.keys()].some((path) => !paths.has(path));
   const targets = slots.map((slot) => {
-    const { path, velocityName: name, hasVelocity } = slot;
-    return { slot, path, name, model: slot, isOptional: !hasVelocity && !isComplete };
+    const { path, velocityName: name } = slot;
+    return { slot, path, name, model: slot, isOptional: !isStrange };
   });
-  const { fits, differences } = matchTensors(byPath(file, found), targets, velocityName);
+  const { fits, differences } = matchTensors(entries, targets, velocityName);
   return {
-    differences,
+    differences: isShort && differences.length === 0 ? [LOST] : differences,
     place: () => {
+      const stale = isStrange ? [] : slots.filter(({ path, hasVelocity }) => hasVelocity && !entries.has(path ?? ''));
       const made = velocitiesFor(fits.map(({ target }) => target.slot));
       return {
-        reads: fits.map(({ target: { slot }, entry }) => readInto(entry, made.get(slot) ?? (slot.v as CheckedLeaf))),
+        reads: fits.flatMap(({ target: { slot }, entry }) =>
+          readInto(entry, made.get(slot) ?? (slot.v as CheckedLeaf)),
+        ),
         commit: () => {
           for (const [slot, v] of made) slot.v = v;
+          for (const { v } of stale) clearElements(v as CheckedLeaf);
         },
       };
     },
   };
 }
+
+/** What a file differs in that has lost velocities which no slot tells the names of. */
+const LOST: Difference = { path: 'state.parameters', kind: 'missing' };
 
 /** New velocities for the slots that have none, in one arena. */
 function velocitiesFor(slots: readonly Slot[]): Map<Slot, CheckedLeaf> {
@@ -48,16 +58,28 @@ function velocitiesFor(slots: readonly Slot[]): Map<Slot, CheckedLeaf> {
 }
 
 /** Velocities for an optimizer that has no slot. */
-export function newSlots(file: string, found: readonly Found[], note: string | undefined, slots: Slots): SlotMatch {
-  const { floats, differences } = splitFloats(found, 'state.parameters');
+export function newSlots(
+  file: string,
+  found: readonly Found[],
+  note: string | undefined,
+  slots: Slots,
+  isShort: boolean,
+): SlotMatch {
+  const { floats, others, differences } = splitFloats(found, 'state.parameters');
   return {
-    differences,
+    differences: isShort ? [LOST, ...differences] : differences,
     place: () => {
-      const made = makeLeaves(placeAll(file, floats, note), 'state.parameters');
+      const node = placeAll(file, floats, note, others);
+      const made = makeLeaves(leavesOf(node), 'state.parameters');
       return {
-        reads: leavesOf(made).map(({ entry, leaf }) => readInto(entry, leaf)),
+        reads: made.flatMap(({ entry, leaf }) => readInto(entry, leaf)),
         commit: () => {
-          slots.adopt(mapTree(made, ({ leaf }) => leaf));
+          slots.adopt(
+            nodeWith(
+              node,
+              made.map(({ leaf }) => leaf),
+            ),
+          );
         },
       };
     },

@@ -2,11 +2,12 @@
 //
 // An arena is one SharedArrayBuffer: a header, then the leaves from the first page boundary on, each at a multiple of 256
 // bytes, then the rest of the last page. The header is part of the memory, so that a worker with the memory has the layout.
+import { constants as constantsOfBuffers } from 'node:buffer';
 import { types } from 'node:util';
 import { crypto } from '../crypto';
 import { type Dtype, itemSize, type LeafData, viewOf } from '../tree/dtype';
-import { coded } from '../errors';
-import { sizeOf } from '../tree/leaf';
+import { coded, rangeError, Verbatim } from '../errors';
+import { showShape, sizeOf } from '../tree/leaf';
 import { constants, native } from '../addon/native';
 
 /** Every leaf begins at a multiple of this many bytes. */
@@ -42,12 +43,30 @@ export interface LeafSpec {
   readonly shape: readonly number[];
 }
 
+/** Elements that a typed array can have: 2^32 on Node 20, no limit that memory has on newer ones. */
+const MAX_ELEMENTS = constantsOfBuffers.MAX_LENGTH;
+
+function checkSizes(specs: readonly LeafSpec[], bytes: number): void {
+  const tooLong = specs.find(({ shape }) => sizeOf(shape) > MAX_ELEMENTS);
+  const hint = 'make smaller ones, or use Node 22 or newer';
+  if (tooLong) {
+    const expected = `a tensor of at most ${String(MAX_ELEMENTS)} elements on this Node (${hint})`;
+    throw rangeError('invalid-shape', 'shape', expected, new Verbatim(showShape(tooLong.shape)));
+  }
+  // The pages of an arena are one array.
+  if (bytes / 8 > MAX_ELEMENTS) {
+    const expected = `a tree of at most ${String(MAX_ELEMENTS * 8)} bytes on this Node (${hint})`;
+    throw rangeError('invalid-shape', 'shape', expected, bytes);
+  }
+}
+
 /** Allocates zeros for each leaf, in one new arena. 16-bit dtypes come as words. */
 export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const byteLengths = Float64Array.from(specs, ({ dtype, shape }) => sizeOf(shape) * itemSize(dtype));
   const headerBytes = (HEADER_WORDS + specs.length) * 8;
   const page = constants().arenaPage;
   const dataBytes = byteLengths.reduce((end, bytes) => roundUp(end, LEAF_ALIGNMENT) + bytes, 0);
+  checkSizes(specs, roundUp(dataBytes, page));
   const buffer = allocateShared(headerBytes + page + roundUp(dataBytes, page));
 
   const address = addressOf(buffer);

@@ -3,8 +3,8 @@ import { allocate, type LeafSpec } from './arena';
 import { type Dtype, DTYPES, type LeafData, viewOf } from '../tree/dtype';
 import { rangeError, typeError } from '../errors';
 import {
-  bufferOf,
   byteLengthOf,
+  bytesOf,
   type CheckedLeaf,
   checkLeaf,
   checkShape,
@@ -14,7 +14,6 @@ import {
   leafReader,
   looksLikeLeaf,
   notALeaf,
-  offsetOf,
 } from '../tree/leaf';
 import { buildTree, leavesOf, type Reader, readTree, treeWith } from '../tree/tree';
 import type { Tree, Zeros } from '../tree/types';
@@ -121,9 +120,15 @@ function plainCopyOf(leaf: CheckedLeaf): object {
 
 /** Copies the bits of one leaf to another like it; a NaN keeps its payload. */
 export function copyElements(from: CheckedLeaf, to: CheckedLeaf): void {
-  const bytes = (leaf: CheckedLeaf): Uint8Array =>
-    new Uint8Array(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));
-  bytes(to).set(bytes(from));
+  const parts = bytesOf(from);
+  bytesOf(to).forEach((part, i) => {
+    part.set(parts[i]);
+  });
+}
+
+/** Makes the elements of a leaf zero. */
+export function clearElements(leaf: CheckedLeaf): void {
+  for (const part of bytesOf(leaf)) part.fill(0);
 }
 
 type Float16ArrayConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => object;

@@ -53,7 +53,8 @@ export interface Item {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
-  readonly bytes: Uint8Array;
+  /** Its bytes, in order. */
+  readonly parts: readonly Uint8Array[];
 }
 
 /** Bytes to write, and their count when the file was laid out: ordinary memory can be transferred away since. */
@@ -83,7 +84,10 @@ export function layOut(items: readonly Item[], metadata: Readonly<Record<string,
   const order = [...items].sort((a, b) => (bitsOf(b.dtype) ?? 0) - (bitsOf(a.dtype) ?? 0));
   const offsets = new Map<Item, [number, number]>();
   let end = 0;
-  for (const item of order) offsets.set(item, [end, (end += item.bytes.length)]);
+  for (const item of order) {
+    const size = item.parts.reduce((sum, { length }) => sum + length, 0);
+    offsets.set(item, [end, (end += size)]);
+  }
   const members = items.map((item) => {
     const { name, dtype, shape } = item;
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: offsets.get(item) })}`;
@@ -97,7 +101,7 @@ export function layOut(items: readonly Item[], metadata: Readonly<Record<string,
   const header = Buffer.alloc(LENGTH_BYTES + length, ' ');
   header.writeBigUInt64LE(BigInt(length));
   text.copy(header, LENGTH_BYTES);
-  return [header, ...order.map(({ bytes }) => bytes)].map((bytes) => ({ bytes, length: bytes.length }));
+  return [header, ...order.flatMap(({ parts }) => parts)].map((bytes) => ({ bytes, length: bytes.length }));
 }
 
 /** An error about the contents of a file. `where` is a tensor or a byte. */

@@ -27,6 +27,10 @@ const NUMBER = /-?(?:0|[1-9][0-9]{0,400})(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,
 const WHOLE = /^[0-9]+$/;
 const NOT_SPACE = /[^ \t\n\r]/g;
 
+// One of each for a whole text, which may hold millions.
+const NO_ITEMS: readonly Json[] = [];
+const NO_MEMBERS: ReadonlyMap<string, Json> = new Map();
+
 /** Reads a whole text. Throws a JsonError. */
 export function parseJson(text: string, maxDepth: number): Json {
   const parser = new Parser(text, maxDepth);
@@ -70,9 +74,9 @@ class Parser {
   }
 
   #object(depth: number): ReadonlyMap<string, Json> {
-    const members = new Map<string, Json>();
     this.#at++;
-    if (this.#take('}')) return members;
+    if (this.#take('}')) return NO_MEMBERS;
+    const members = new Map<string, Json>();
     do {
       this.#skipSpace();
       const start = this.#at;
@@ -86,13 +90,13 @@ class Parser {
   }
 
   #array(depth: number): readonly Json[] {
-    const items: Json[] = [];
     this.#at++;
-    if (this.#take(']')) return items;
+    if (this.#take(']')) return NO_ITEMS;
+    const items: Json[] = [];
     do items.push(this.value(depth));
     while (this.#take(','));
     if (!this.#take(']')) this.#fail('"," or "]"');
-    return items;
+    return items.slice(); // without the room that an array keeps to grow
   }
 
   #string(): string {

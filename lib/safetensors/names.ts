@@ -6,7 +6,7 @@ import { rangeError } from '../errors';
 import { isWellFormed, type Json, JsonError, parseJson } from './json';
 import { fileError, METADATA } from './header';
 import { type Path, prefixed } from '../tree/paths';
-import { isLeafNode, leafNode, type LeafNode, MAX_DEPTH, type Node } from '../tree/tree';
+import { branch, isLeafNode, leafNode, MAX_DEPTH, type Node } from '../tree/tree';
 
 /** The numbers of a note. */
 export const KINDS = { tensor: 0, bare: 1 } as const;
@@ -16,6 +16,13 @@ export const KINDS = { tensor: 0, bare: 1 } as const;
  * than they have are objects: a small file must not take much memory.
  */
 const MAX_GAPS = 4096;
+
+/**
+ * Levels that the names of a file may have beside those that a leaf usually has. If they have more, a branch that has one
+ * member alone is joined with it: `{ 'a.b.c': leaf }`.
+ */
+const MAX_LEVELS = 4096;
+const LEVELS_PER_LEAF = 16;
 
 /** Appends '_' to a first key that would collide with MLX's numbers beside the velocities, or with our parameters. */
 export function escapeKey(path: string): string {
@@ -69,15 +76,27 @@ export function fromNote<L>(file: string, note: string, take: TakeLeaf<L>, gap: 
       const leaf = take(path, json);
       return leaf === undefined ? undefined : leafNode(leaf);
     }
-    const isArray = Array.isArray(json);
-    if (!isArray && !(json instanceof Map)) throw new JsonError(0, 'objects, arrays and numbers', JSON.stringify(json));
-    const members = [...(json as readonly Json[] | ReadonlyMap<string, Json>).entries()].map(([key, value]) => {
-      const name = checkKey(file, String(key));
-      return [name, build(value, prefixed(path, name)) ?? (isArray ? gap : undefined)] as const;
+    // Lets go of each part that is built: a note may have millions of branches.
+    if (Array.isArray(json)) {
+      const items = json as Json[];
+      const built = items.map((item, i) => {
+        items[i] = 0;
+        return build(item, prefixed(path, String(i))) ?? gap;
+      });
+      return branch(undefined, built);
+    }
+    if (!(json instanceof Map)) throw new JsonError(0, 'objects, arrays and numbers', JSON.stringify(json));
+    const members = json as Map<string, Json>;
+    const keys = Array.from(members.keys(), (key) => checkKey(file, key));
+    const children = keys.map((key) => {
+      const member = members.get(key) as Json;
+      members.set(key, 0);
+      return build(member, prefixed(path, key));
     });
-    const present = members.filter((member): member is readonly [string, Node<L>] => member[1] !== undefined);
-    const keys = isArray ? undefined : present.map(([key]) => key);
-    return { container: {}, keys, children: present.map(([, child]) => child) };
+    return branch(
+      keys.filter((_, i) => children[i] !== undefined),
+      children.filter((child) => child !== undefined),
+    );
   };
   return guardNote(file, () => build(parseJson(note, MAX_DEPTH), undefined)) ?? gap;
 }
@@ -120,10 +139,17 @@ function checkKey(file: string, key: string): string {
   throw fileError(file, `key ${JSON.stringify(key)}`, 'another key', 'one that JavaScript reserves');
 }
 
-/** What stands at a path: a leaf, what lies below, or both (`weight` beside `weight.absmax`). */
-interface Twig<L> {
-  leaf: LeafNode<L> | undefined;
-  readonly twigs: Map<string, Twig<L>>;
+/** A leaf, and the keys that lead to it. */
+interface Leading<L> {
+  readonly keys: readonly string[];
+  readonly leaf: L;
+}
+
+/** A member of a branch. Its key is made of the keys up to `end`. */
+interface Member<L> {
+  readonly keys: readonly string[];
+  readonly end: number;
+  readonly node: Node<L>;
 }
 
 /**
@@ -133,28 +159,59 @@ interface Twig<L> {
 export function fromPaths<L>(file: string, leaves: readonly { path: Path; leaf: L }[], gap: Node<L>): Node<L> {
   const [only] = leaves;
   if (leaves.length === 1 && !only.path) return leafNode(only.leaf);
-  const root: Twig<L> = { leaf: undefined, twigs: new Map() };
-  for (const { path = '', leaf } of leaves) grow(file, root, path, leaf);
-  const hasManyGaps = gapsIn(root) > MAX_GAPS;
-  const build = (twig: Twig<L>): Node<L> => {
-    const members = membersOf(twig).map(([key, below]) => [key, below.leaf ?? build(below)] as const);
-    const keys = members.map(([key]) => key);
-    const children = members.map(([, child]) => child);
-    const length = lengthOf(keys);
-    if (length === undefined || (hasManyGaps && length > 2 * keys.length)) return { container: {}, keys, children };
-    const items: Node<L>[] = Array.from({ length }, () => gap);
-    keys.forEach((key, i) => (items[Number(key)] = children[i]));
-    return { container: {}, keys: undefined, children: items };
-  };
-  return build(root);
+  const all = leaves.map(({ path = '', leaf }): Leading<L> => ({ keys: splitPath(file, path), leaf }));
+  const levels = all.reduce((sum, { keys }) => sum + keys.length, 0);
+  const isDeep = levels > MAX_LEVELS + LEVELS_PER_LEAF * all.length;
+  return growTree(file, all, gap, isDeep, MAX_GAPS) ?? (growTree(file, all, gap, isDeep, undefined) as Node<L>);
 }
 
-/** The members of a branch. Those below a leaf follow it, by longer keys. */
-function membersOf<L>({ twigs }: Twig<L>): (readonly [string, Twig<L>])[] {
-  return [...twigs].flatMap(([key, twig]): (readonly [string, Twig<L>])[] => {
-    if (!twig.leaf) return [[key, twig]];
-    return [[key, twig], ...membersOf(twig).map(([rest, below]) => [`${key}.${rest}`, below] as const)];
-  });
+/** Undefined if the lists lack more than `maxGaps` items. Without it, branches that lack more than they have are objects. */
+function growTree<L>(
+  file: string,
+  leaves: readonly Leading<L>[],
+  gap: Node<L>,
+  isDeep: boolean,
+  maxGaps: number | undefined,
+): Node<L> | undefined {
+  let gaps = 0;
+  const grow = (members: readonly Member<L>[], depth: number): Node<L> => {
+    const keys = members.map((member) => member.keys.slice(depth, member.end).join('.'));
+    const children = members.map(({ node }) => node);
+    const length = lengthOf(keys);
+    if (length === undefined) return branch(keys, children);
+    const lacking = length - keys.length;
+    gaps += lacking;
+    if (maxGaps === undefined ? lacking > keys.length : gaps > maxGaps) return branch(keys, children);
+    const items: Node<L>[] = Array.from({ length }, () => gap);
+    keys.forEach((key, i) => (items[Number(key)] = children[i]));
+    return branch(undefined, items);
+  };
+  const membersOf = (below: readonly Leading<L>[], depth: number): Member<L>[] =>
+    [...byKey(below, depth)].flatMap(([, group]): Member<L>[] => {
+      const { keys } = group[0];
+      const end = depth + 1;
+      const here = group.filter((one) => one.keys.length === end);
+      if (here.length > 1) throw fileError(file, keys.join('.').slice(0, 80), 'one tensor of this path', 'two');
+      const members = membersOf(
+        group.filter((one) => one.keys.length > end),
+        end,
+      );
+      if (here.length > 0) return [{ keys, end, node: leafNode(here[0].leaf) }, ...members];
+      return isDeep && members.length === 1 ? members : [{ keys, end, node: grow(members, end) }];
+    });
+  const root = grow(membersOf(leaves, 0), 0);
+  return maxGaps !== undefined && gaps > maxGaps ? undefined : root;
+}
+
+/** Leaves by their key at a depth. */
+function byKey<L>(leaves: readonly Leading<L>[], depth: number): Map<string, Leading<L>[]> {
+  const groups = new Map<string, Leading<L>[]>();
+  for (const one of leaves) {
+    const group = groups.get(one.keys[depth]);
+    if (group) group.push(one);
+    else groups.set(one.keys[depth], [one]);
+  }
+  return groups;
 }
 
 /** Items of the list with these keys; undefined for an object's. */
@@ -163,24 +220,10 @@ function lengthOf(keys: readonly string[]): number | undefined {
   return keys.reduce((most, key) => Math.max(most, Number(key)), 0) + 1;
 }
 
-function gapsIn(twig: Twig<unknown>): number {
-  const members = membersOf(twig);
-  const length = lengthOf(members.map(([key]) => key));
-  const own = length === undefined ? 0 : length - members.length;
-  return members.reduce((gaps, [, below]) => gaps + (below.leaf ? 0 : gapsIn(below)), own);
-}
-
-function grow<L>(file: string, root: Twig<L>, path: string, leaf: L): void {
+function splitPath(file: string, path: string): readonly string[] {
   const keys = path.split('.');
   if (keys.length > MAX_DEPTH) {
     throw fileError(file, path.slice(0, 80), `at most ${String(MAX_DEPTH)} levels`, String(keys.length));
   }
-  let twig = root;
-  for (const key of keys) {
-    const next: Twig<L> = twig.twigs.get(checkKey(file, key)) ?? { leaf: undefined, twigs: new Map() };
-    twig.twigs.set(key, next);
-    twig = next;
-  }
-  if (twig.leaf) throw fileError(file, path, 'one tensor of this path', 'two');
-  twig.leaf = leafNode(leaf);
+  return keys.map((key) => checkKey(file, key));
 }

@@ -178,10 +178,10 @@ function inNewTree(file: string, found: readonly Found[], note: string | undefin
     verdict: 'expected tensors that leaves can hold, received others (`strict: false` loads the rest)',
     differences,
     place: () => {
-      const node = makeLeaves(placeAll(file, floats, note, others), 'tree');
-      const made = leavesOf(node);
+      const node = placeAll(file, floats, note, others);
+      const made = makeLeaves(leavesOf(node), 'tree');
       return {
-        reads: made.map(({ entry, leaf }) => readInto(entry, leaf)),
+        reads: made.flatMap(({ entry, leaf }) => readInto(entry, leaf)),
         tree: treeWith(
           node,
           made.map(({ leaf }) => leaf.leaf),

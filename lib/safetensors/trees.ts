@@ -5,22 +5,13 @@ import { fromNote, fromPaths, KINDS, noteOf, type TakeLeaf } from './names';
 import { type Difference, leafDifference, type LeafLayout, listDifferences } from '../tree/compare';
 import { type Dtype, DTYPES, type LeafData } from '../tree/dtype';
 import { coded, isOurs } from '../errors';
-import {
-  bufferOf,
-  byteLengthOf,
-  type CheckedLeaf,
-  checkLeaf,
-  isDetached,
-  lengthOf,
-  offsetOf,
-  sizeOf,
-} from '../tree/leaf';
+import { bytesOf, type CheckedLeaf, checkLeaf, isDetached, lengthOf, sizeOf } from '../tree/leaf';
 import { type Path, pathIn, prefixed } from '../tree/paths';
 import { type Entry, fileError, formatName, type Item, leafDtype } from './header';
-import { EMPTY, leavesOf, type Node, nodeWith } from '../tree/tree';
+import { EMPTY, leavesOf, type Node } from '../tree/tree';
 
-/** The memory of a leaf, as bytes. */
-export function bytesOf(leaf: CheckedLeaf): Uint8Array {
+/** The memory of a leaf, if it is still there. */
+function partsOf(leaf: CheckedLeaf): Uint8Array[] {
   if (isDetached(leaf.data) || lengthOf(leaf.data) !== leaf.length) {
     throw coded(
       TypeError,
@@ -28,18 +19,19 @@ export function bytesOf(leaf: CheckedLeaf): Uint8Array {
       `${leaf.name}: its buffer was detached while the file was being read or written`,
     );
   }
-  return new Uint8Array(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));
+  return bytesOf(leaf);
 }
 
 /** The tensor that a leaf becomes in a file. */
 export function itemOf(name: string, leaf: CheckedLeaf): Item {
   const { dtype, shape, length } = leaf;
-  return { name, dtype: formatName(dtype), shape: shape ?? [length], bytes: bytesOf(leaf) };
+  return { name, dtype: formatName(dtype), shape: shape ?? [length], parts: partsOf(leaf) };
 }
 
-/** The read of a tensor's elements into a leaf. */
-export function readInto({ start, end }: Entry, leaf: CheckedLeaf): Read {
-  return { start, end, bytes: bytesOf(leaf) };
+/** The reads of a tensor's elements into a leaf. */
+export function readInto({ start }: Entry, leaf: CheckedLeaf): Read[] {
+  let end = start;
+  return partsOf(leaf).map((bytes) => ({ start: end, end: (end += bytes.length), bytes }));
 }
 
 /** The layout of a tensor, to compare with a leaf's. */
@@ -115,7 +107,7 @@ export function fill(entries: ReadonlyMap<string, Entry>, leaves: readonly Check
     return { path: pathIn(root, leaf.name), name: leaf.name, model: leaf, isOptional: false };
   });
   const { fits, differences } = matchTensors(entries, targets, (path) => `${root}.${path}`);
-  return { reads: fits.map(({ target, entry }) => readInto(entry, target.model)), differences };
+  return { reads: fits.flatMap(({ target, entry }) => readInto(entry, target.model)), differences };
 }
 
 /** Tensors by whether a leaf can hold them. */
@@ -200,17 +192,15 @@ export interface Made {
   readonly leaf: CheckedLeaf;
 }
 
-/** Makes all leaves, in one arena. `root` is for messages. */
-export function makeLeaves(node: Node<Placed>, root: string): Node<Made> {
-  const placed = leavesOf(node);
+/** Makes all leaves, in one arena and in the tree's order. `root` is for messages. */
+export function makeLeaves(placed: readonly Placed[], root: string): Made[] {
   const data = allocate(placed.map(({ entry: { dtype, shape } }) => ({ dtype: leafDtype(dtype) as Dtype, shape })));
-  const made = placed.map(({ entry, isBare }, i): Made => {
+  return placed.map(({ entry, isBare }, i): Made => {
     const dtype = leafDtype(entry.dtype) as Dtype;
     const bare = isBare ? bareArray(dtype, data[i]) : undefined;
     const leaf = bare ?? { data: data[i], shape: Object.freeze([...entry.shape]), dtype };
     return { entry, leaf: checkLeaf(leaf, `${root} ${entry.name}`) };
   });
-  return nodeWith(node, made);
 }
 
 /** The bare typed array of a dtype, if the runtime has one. */

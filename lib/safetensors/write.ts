@@ -3,6 +3,7 @@ import { type FileHandle, lstat, open, readlink, realpath, rename, rm, stat } fr
 import { basename, dirname, join, resolve } from 'node:path';
 import { Batch, without } from './batch';
 import type { Piece } from './header';
+import { coded } from '../errors';
 import { systemError } from './errors';
 import { removeStale, temporaryName } from './leftovers';
 
@@ -98,9 +99,16 @@ function mounted(path: string, cause: unknown, code: string): Error {
   return Object.assign(new Error(`${path}: ${what}`, { cause }), { code, path });
 }
 
-/** The same file as bytes in memory. */
+/** The same file as bytes in memory. Throws where this Node has no byte array of that length. */
 export function joinPieces(pieces: readonly Piece[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((size, { length }) => size + length, 0));
+  const size = pieces.reduce((sum, { length }) => sum + length, 0);
+  let bytes: Uint8Array;
+  try {
+    bytes = new Uint8Array(size);
+  } catch (cause) {
+    const message = `toBytes: expected memory for an array of ${String(size)} bytes, received none from Node; save to a file`;
+    throw coded(RangeError, 'no-memory', message, cause);
+  }
   let end = 0;
   for (const piece of pieces) {
     bytes.set(piece.bytes, end);

@@ -6,6 +6,7 @@ import type { Dtype, LeafData } from '../tree/dtype';
 import { checkLeaf, type CheckedLeaf, type Layout, looksLikeLeaf } from '../tree/leaf';
 import { type Path, prefixed } from '../tree/paths';
 import {
+  branch,
   buildTree,
   EMPTY,
   isLeafNode,
@@ -165,7 +166,7 @@ function grow(place: Node<Place>, node: Node<CheckedLeaf>, name: string, path: P
     children.set(key, grown);
   });
   if (isSame) return place;
-  return { container: {}, keys: node.keys && [...children.keys()], children: [...children.values()] };
+  return branch(node.keys && [...children.keys()], [...children.values()]);
 }
 
 function changedTree(name: string, place: Node<Place>, received: Node<CheckedLeaf>): Error {
@@ -208,7 +209,7 @@ function withoutV(state: Node<CheckedLeaf>): Node<CheckedLeaf> {
 /** The state that belongs to the places: each slot as `{ v }`, also where it has no velocity yet. */
 function stateOf(node: Node<Place>): Node<Slot> {
   if (!isLeafNode(node)) return { ...node, children: node.children.map(stateOf) };
-  return node.leaf ? { container: {}, keys: ['v'], children: [leafNode(node.leaf)] } : EMPTY;
+  return node.leaf ? branch(['v'], [leafNode(node.leaf)]) : EMPTY;
 }
 
 /** Each velocity of a state beside its slot. Throws with every difference. */

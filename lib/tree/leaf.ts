@@ -195,6 +195,19 @@ export function byteLengthOf(leaf: CheckedLeaf): number {
   return leaf.length * itemSize(leaf.dtype);
 }
 
+/** Node 20 has no byte array of 4 GiB. */
+const PART_BYTES = 2 ** 30;
+
+/** The memory of a leaf as bytes, in order. */
+export function bytesOf(leaf: CheckedLeaf): Uint8Array[] {
+  const bytes = byteLengthOf(leaf);
+  const [buffer, offset] = [bufferOf(leaf.data), offsetOf(leaf.data)];
+  return Array.from({ length: Math.ceil(bytes / PART_BYTES) }, (_, i) => {
+    const start = i * PART_BYTES;
+    return new Uint8Array(buffer, offset + start, Math.min(PART_BYTES, bytes - start));
+  });
+}
+
 /** Reads trees of leaves. */
 export const leafReader: Reader<CheckedLeaf> = {
   isLeaf: looksLikeLeaf,

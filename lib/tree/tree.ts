@@ -208,10 +208,12 @@ export function kindOf(node: Node<unknown>): string {
   return isLeafNode(node) ? 'a leaf' : node.keys ? 'an object' : 'an array';
 }
 
-/** The same nodes over other leaves. */
+/** The same nodes over other leaves. A branch without leaves stays. */
 export function mapTree<L, M>(node: Node<L>, change: (leaf: L) => M): Node<M> {
   if (isLeafNode(node)) return leafNode(change(node.leaf));
-  return { ...node, children: node.children.map((child) => mapTree(child, change)) };
+  const children = node.children.map((child) => mapTree(child, change));
+  const isSame = children.every((child, i) => (child as unknown) === node.children[i]);
+  return isSame ? (node as Branch<unknown> as Branch<M>) : { ...node, children };
 }
 
 /** The same nodes over these leaves, which are in the tree's order. */
@@ -222,8 +224,20 @@ export function nodeWith<M>(node: Node<unknown>, leaves: readonly M[]): Node<M> 
 
 /** A new tree of the same structure with these leaves, which are in the tree's order. */
 export function treeWith(node: Node<unknown>, leaves: readonly unknown[]): unknown {
-  return buildTree(nodeWith(node, leaves), (leaf) => leaf);
+  let next = 0;
+  return buildTree(node, () => leaves[next++]);
 }
 
+/** The container of branches that nobody's tree has: one object, since a file may describe millions of them. */
+const MADE = Object.freeze({});
+
 /** `{}`: keeps the place of a leaf that is missing. */
-export const EMPTY: Branch<never> = { container: {}, keys: [], children: [] };
+export const EMPTY: Branch<never> = { container: MADE, keys: [], children: [] };
+
+const EMPTY_ARRAY: Branch<never> = { container: MADE, keys: undefined, children: [] };
+
+/** A branch that was not read from a tree in memory. */
+export function branch<L>(keys: readonly string[] | undefined, children: readonly Node<L>[]): Branch<L> {
+  if (children.length === 0) return keys ? EMPTY : EMPTY_ARRAY;
+  return { container: MADE, keys, children };
+}

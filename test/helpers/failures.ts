@@ -40,3 +40,13 @@ export const typeFailure = (code: string, message: string): Failure => ({ name: 
 
 /** What a RangeError of the package looks like. */
 export const rangeFailure = (code: string, message: string): Failure => ({ name: 'RangeError', code, message });
+
+/** The `differences` of what `call` throws. */
+export function differencesOf(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return (error as { differences: unknown }).differences;
+  }
+  throw new Error('expected an error');
+}

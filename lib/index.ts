@@ -9,6 +9,7 @@ export {
 } from './checkpoint/formats';
 export type { LoadedState, LoadOptions } from './checkpoint/load';
 export type { Metadata } from './safetensors/metadata';
+export type { Bytes } from './safetensors/options';
 export type { SaveOptions, SavePath } from './checkpoint/save';
 export {
   fromBytes,
@@ -19,7 +20,14 @@ export {
   type TensorTree,
   toBytes,
 } from './safetensors/tensors';
-export { devices, type Device, type DeviceChoice, type LastRun } from './optimizer/device';
+export {
+  devices,
+  type CpuDevice,
+  type Device,
+  type GpuDevice,
+  type DeviceChoice,
+  type LastRun,
+} from './optimizer/device';
 export type { Dtype } from './tree/dtype';
 export { type ErrorCode, MetalError, type MetalErrorCode } from './errors';
 export type { SGDOptions } from './optimizer/options';

@@ -4,7 +4,7 @@ import { copiesOf } from '../memory/zeros';
 import { type Item, layOut, type Piece } from '../safetensors/header';
 import { checkMetadata, type Metadata, metadataOf } from '../safetensors/metadata';
 import { escapeKey, noteName } from '../safetensors/names';
-import { checkPath } from '../safetensors/options';
+import { type Bytes, checkPath } from '../safetensors/options';
 import { itemOf, noteFor } from '../safetensors/trees';
 import { VELOCITIES } from './formats';
 import { joinPieces, writeWhole } from '../safetensors/write';
@@ -78,7 +78,7 @@ export class Save {
   }
 
   /** The whole file in memory. */
-  toBytes(): Uint8Array {
+  toBytes(): Bytes {
     return joinPieces(this.#pieces());
   }
 

@@ -1,7 +1,7 @@
 // The devices of this machine, and the choice between them.
 import { coded, rangeError } from '../errors';
 import type { Outcome, Target } from '../addon/names';
-import { constants, type Gpu, native } from '../addon/native';
+import { constants, native } from '../addon/native';
 import type { Settings } from '../addon/settings';
 
 /** Where steps run: `'auto'` picks the faster device for each step, `'gpu'` throws without a GPU, `'cpu'` never uses Metal. */
@@ -27,10 +27,30 @@ export interface LastRun {
   readonly gpuSeconds: number;
 }
 
-/** A device that steps can run on. Sizes in bytes. */
-export type Device =
-  | { readonly type: 'cpu'; readonly name: string; readonly instructionSet: string; readonly threads: number }
-  | ({ readonly type: 'gpu' } & Readonly<Gpu>);
+/** The processor. */
+export interface CpuDevice {
+  readonly type: 'cpu';
+  /** Its architecture: 'arm64'. */
+  readonly name: string;
+  /** The one that steps use. */
+  readonly instructionSet: string;
+  /** Size of the thread pool. */
+  readonly threads: number;
+}
+
+/** A GPU. Sizes in bytes. */
+export interface GpuDevice {
+  readonly type: 'gpu';
+  readonly name: string;
+  /** True if it shares the processor's memory. */
+  readonly unifiedMemory: boolean;
+  /** What it can use without becoming slow. */
+  readonly recommendedWorkingSet: number;
+  readonly maxBufferLength: number;
+}
+
+/** A device that steps can run on. */
+export type Device = CpuDevice | GpuDevice;
 
 /**
  * The devices of this machine: the GPU that steps run on, other GPUs, and the CPU.
@@ -40,8 +60,8 @@ export type Device =
 export function devices(): Device[] {
   const { instructionSets, threads } = native().machine();
   const { gpus } = native().gpus();
-  const cpu: Device = { type: 'cpu', name: process.arch, instructionSet: instructionSets[0], threads };
-  return [...gpus.map((gpu): Device => ({ type: 'gpu', ...gpu })), cpu];
+  const cpu: CpuDevice = { type: 'cpu', name: process.arch, instructionSet: instructionSets[0], threads };
+  return [...gpus.map((gpu): GpuDevice => ({ type: 'gpu', ...gpu })), cpu];
 }
 
 /** What a choice of device means on this machine. */

@@ -1,6 +1,7 @@
 // The optimizer: MLX's SGD as a class. The arithmetic is the addon's.
 import { checkLoad, type LoadedState, type LoadOptions, loadState, loadStateBytes } from '../checkpoint/load';
 import { Save, type SaveOptions, type SavePath } from '../checkpoint/save';
+import type { Bytes } from '../safetensors/options';
 import { type HyperparameterName, withHyperparameter } from '../state/hyperparameters';
 import { checkStep } from '../state/progress';
 import { State } from '../state/state';
@@ -222,7 +223,7 @@ export class SGD {
   }
 
   /** The bytes of the file that `save` writes. */
-  toBytes<P>(options: SaveOptions<P> = {}): Uint8Array {
+  toBytes<P>(options: SaveOptions<P> = {}): Bytes {
     return this.#queue.call('toBytes', () => new Save('bytes', options, this.#state).toBytes());
   }
 

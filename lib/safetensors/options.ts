@@ -16,3 +16,6 @@ export function checkBytes(bytes: unknown): Uint8Array {
   if (!ArrayBuffer.isView(bytes)) throw typeError('invalid-option', 'bytes', 'a Uint8Array', bytes);
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/** A `Uint8Array` over ordinary memory, in terms that every TypeScript has: a `Blob` or a `Response` takes it. */
+export type Bytes = ReturnType<Uint8ArrayConstructor['from']>;

@@ -9,7 +9,7 @@ import type { FileUrl, Leaf, Tree } from '../tree/types';
 import { type Contents, layOut, type Piece } from './header';
 import { checkMetadata, isOurs, type Metadata, metadataOf, noteIn, usersMetadata } from './metadata';
 import { escapeName, noteBelow, noteName, unescapeName } from './names';
-import { checkBytes, checkPath } from './options';
+import { type Bytes, checkBytes, checkPath } from './options';
 import { loadBytes, loadFile, type Loading, type Read } from './read';
 import {
   byPath,
@@ -60,7 +60,7 @@ export async function saveTensors<P>(path: string | FileUrl, tree: P & Tree<P>, 
 }
 
 /** The bytes of the file that `saveTensors` writes. */
-export function toBytes<P>(tree: P & Tree<P>, metadata?: Metadata): Uint8Array {
+export function toBytes<P>(tree: P & Tree<P>, metadata?: Metadata): Bytes {
   return joinPieces(piecesOf(tree, metadata));
 }
 

@@ -5,6 +5,7 @@ import { Batch, without } from './batch';
 import type { Piece } from './header';
 import { coded } from '../errors';
 import { systemError } from './errors';
+import type { Bytes } from './options';
 import { removeStale, temporaryName } from './leftovers';
 
 /** How often a file is written anew that vanished before it was whole. */
@@ -100,9 +101,9 @@ function mounted(path: string, cause: unknown, code: string): Error {
 }
 
 /** The same file as bytes in memory. Throws where this Node has no byte array of that length. */
-export function joinPieces(pieces: readonly Piece[]): Uint8Array {
+export function joinPieces(pieces: readonly Piece[]): Bytes {
   const size = pieces.reduce((sum, { length }) => sum + length, 0);
-  let bytes: Uint8Array;
+  let bytes: Bytes;
   try {
     bytes = new Uint8Array(size);
   } catch (cause) {

@@ -1,4 +1,5 @@
 // Trees: reads one into nodes, with every check of its structure, and builds others like it.
+import { types } from 'node:util';
 import { coded, isOurs, rangeError, typeError, Verbatim } from '../errors';
 
 /** A branch: `keys` of an object, or `undefined` for an array. */
@@ -111,11 +112,18 @@ function shorten(name: string): string {
   return name.length > 120 ? `${name.slice(0, 120)}...` : name;
 }
 
-/** True for a plain object of any realm: it has no prototype, or one without a prototype of its own. */
+/** True for an object that has fields alone: a plain one of any realm, or an instance of classes without methods. */
 function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value) as object | null;
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  for (let prototype = prototypeOf(value); prototype !== null;) {
+    const next = types.isProxy(prototype) ? prototype : prototypeOf(prototype);
+    if (next === null) return true; // the Object.prototype of some realm
+    if (next === prototype || Reflect.ownKeys(prototype).some((key) => key !== 'constructor')) return false;
+    prototype = next;
+  }
+  return true;
 }
+
+const prototypeOf = (value: object): object | null => Object.getPrototypeOf(value) as object | null;
 
 function checkKeys(value: object, name: string): string[] {
   const keys = Object.keys(value);

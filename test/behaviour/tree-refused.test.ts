@@ -24,6 +24,15 @@ describe('trees that are refused', () => {
   const deeper = `parameters${'.next'.repeat(50)}`.slice(0, 120);
   class Model {
     w = ones();
+    norm(): number {
+      return this.w.length;
+    }
+  }
+  class Getter {
+    readonly #w = ones();
+    get w(): Float32Array {
+      return this.#w;
+    }
   }
 
   test.each<[string, unknown, ReturnType<typeof typeFailure>]>([
@@ -88,7 +97,12 @@ describe('trees that are refused', () => {
   test.each([
     ['a Map', new Map([['w', ones()]])],
     ['a Set', new Set([ones()])],
-    ['a class instance', new Model()],
+    ['an instance of a class with a method', new Model()],
+    ['an instance of a class that extends one', new (class extends Model {})()],
+    ['an instance of a class with a getter', new Getter()],
+    ['an instance of a class that extends Map', new (class extends Map {})()],
+    ['an object whose prototype has a leaf', Object.create({ w: ones() }) as object],
+    ['an object whose prototype is a proxy', Object.create(new Proxy({}, {})) as object],
     ['a Date', new Date()],
     ['a promise', Promise.resolve(ones())],
     ['a Proxy of a leaf', new Proxy(ones(), {})],

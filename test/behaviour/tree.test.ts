@@ -37,6 +37,19 @@ describe('trees that are taken', () => {
     expect(Object.keys(zerosLike(tree))).toEqual(['a']);
   });
 
+  test('instances of classes that have fields alone', () => {
+    class Dense {
+      w = ones(2);
+      b?: Float32Array = undefined;
+    }
+    class Wide extends Dense {
+      more = [ones(3)];
+    }
+    const model = { first: new Dense(), last: new Wide() };
+    expectSteps(model, [model.first.w, model.last.w, ...model.last.more]);
+    expect(Object.keys(zerosLike(model.last))).toEqual(['w', 'more']);
+  });
+
   test('trees and arrays of another realm', () => {
     const tree = runInNewContext(
       '({ a: new Float32Array([1]), list: [new Float32Array([1]), { data: new Float32Array([1]), shape: [1], dtype: "float32" }] })',

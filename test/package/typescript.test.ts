@@ -1,7 +1,7 @@
 // The package's types in projects of users: strict, every declaration checked, and no library but ES2022.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { newProject, output, run, tool } from './project';
+import { newProject, output, run, RUNTIMES, tool } from './project';
 
 const OPTIONS = {
   target: 'es2022',
@@ -14,11 +14,15 @@ const OPTIONS = {
 
 const project = newProject();
 
-/** Compiles the programs of `consumers/` there, next to them. */
-function compile(options: Record<string, string>): void {
+/** Compiles programs of `consumers/` there, next to them. */
+function compile(
+  options: Record<string, unknown>,
+  files = ['typed.mts', 'typed.cts'],
+  compiler = tool('typescript/bin/tsc'),
+): void {
   const compilerOptions = { ...OPTIONS, ...options };
-  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['typed.mts', 'typed.cts'] }));
-  const { status, stdout } = run(project, [...tool('typescript/bin/tsc'), '-p', '.']);
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+  const { status, stdout } = run(project, [...compiler, '-p', '.']);
   expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
 }
 
@@ -32,4 +36,16 @@ test.each([
 
 test('moduleResolution bundler', () => {
   compile({ module: 'preserve', moduleResolution: 'bundler' });
+});
+
+const compilers: [string, string[]][] = [['of this repository', tool('typescript/bin/tsc')]];
+if (RUNTIMES !== '') {
+  compilers.push(['5.9', [process.execPath, join(RUNTIMES, 'node_modules', 'typescript-5.9', 'bin', 'tsc')]]);
+}
+
+test.each(compilers)('declarations, the web’s classes and models of classes, by TypeScript %s', (_, compiler) => {
+  // Its own libraries are not ours to check.
+  const options = { module: 'nodenext', declaration: true, lib: ['es2022', 'dom'], skipLibCheck: true };
+  compile(options, ['fields.mts'], compiler);
+  expect(output(project, [process.execPath, 'fields.mjs'])).toBe('');
 });

@@ -26,11 +26,11 @@ void optimizer.save((step) => `x-${step.toFixed()}`, { parameters: frozen });
 expectTypeOf(optimizer.load('x', { parameters: block, strict: false })).toEqualTypeOf<Promise<LoadedState>>();
 void optimizer.load('x', { from: torchState({ step: 3 }) });
 void optimizer.load('x', { from: nodeMlxState() });
-expectTypeOf(optimizer.toBytes({ parameters: frozen })).toEqualTypeOf<Uint8Array>();
+expectTypeOf(optimizer.toBytes({ parameters: frozen })).toEqualTypeOf<Uint8Array<ArrayBuffer>>();
 expectTypeOf(optimizer.fromBytes(new Uint8Array(1)).differences).toEqualTypeOf<readonly Difference[]>();
 
 void saveTensors('x', network, { a: 'b' });
-expectTypeOf(toBytes(zeros({ a: [1] }))).toEqualTypeOf<Uint8Array>();
+expectTypeOf(toBytes(zeros({ a: [1] }))).toEqualTypeOf<Uint8Array<ArrayBuffer>>();
 expectTypeOf(loadTensors('x', { into: network })).toEqualTypeOf<Promise<LoadedTensors<Network>>>();
 expectTypeOf(fromBytes(new Uint8Array(1)).tree).toEqualTypeOf<TensorTree>();
 expectTypeOf(fromBytes<Network>(new Uint8Array(1), { prefix: 'parameters' }).tree).toEqualTypeOf<Network>();

@@ -1,5 +1,6 @@
 // Saves an optimizer's state, and its parameters beside it, as the tensors of one file.
 import { checkFlag, checkKeys } from '../errors';
+import { checkSeparate } from '../memory/overlap';
 import { copiesOf } from '../memory/zeros';
 import { type Item, layOut, type Piece } from '../safetensors/header';
 import { checkMetadata, type Metadata, metadataOf } from '../safetensors/metadata';
@@ -61,6 +62,10 @@ export class Save {
       ...velocities.map((leaf) => ({ name: savedName(pathOf(leaf)), leaf })),
       ...(tree ? leavesOf(tree).map((leaf) => ({ name: leaf.name, leaf })) : []),
     ];
+    checkSeparate(
+      this.#named.map(({ leaf }) => leaf),
+      [],
+    );
     this.#notes = {
       [VELOCITIES]: String(velocities.length),
       state: noteFor(slots.velocities, pathOf),

@@ -54,6 +54,7 @@ export interface LoadedTensors<P = TensorTree> {
  * the name always stands for a whole file. The arrays belong to the call until it settles.
  *
  * @param metadata Strings to save with the tensors.
+ * @throws RangeError of code `memory-overlap` if two leaves share memory: such a tree can't be loaded into, nor stepped.
  */
 export async function saveTensors<P>(path: string | FileUrl, tree: P & Tree<P>, metadata?: Metadata): Promise<void> {
   await writeWhole(checkPath(path), piecesOf(tree, metadata));
@@ -89,6 +90,7 @@ function piecesOf(tree: unknown, metadata: unknown): Piece[] {
   const users = checkMetadata(metadata);
   const node = readTree(tree, 'tree', leafReader);
   const leaves = leavesOf(node);
+  checkSeparate(leaves, []); // as loading into the tree does
   const note = noteFor(node, ({ name }) => pathIn('tree', name));
   const items = leaves.map((leaf) => itemOf(escapeName(pathIn('tree', leaf.name) ?? ''), leaf));
   return layOut(items, metadataOf({ [noteName(undefined)]: note }, leaves, users));

@@ -15,7 +15,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
+import { constants } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { CheckpointDirectory, loadTensors, saveTensors, SGD, zeros } from '../../lib';
 import { rejectionOf } from '../helpers/failures';
 import { temporaryFolders } from '../helpers/folders';
@@ -98,6 +100,40 @@ describe('a link stays, and what it points to is replaced', () => {
     symlinkSync(join('..', 'file'), join(folder, 'one', 'two', 'link'));
     await saveTensors(join(folder, 'short', 'link'), tree(3));
     expect(await valueIn(join(folder, 'one', 'file'))).toBe(3);
+  });
+});
+
+describe('errors that Node has no name for have the system’s, and the file’s name', () => {
+  // What libuv makes of a number that it does not know.
+  const nameless = (errno: number, syscall: string): Error => {
+    const code = `Unknown system error ${String(errno)}`;
+    return Object.assign(new Error(`${code}: ${code}, ${syscall}`), { code, errno, syscall });
+  };
+  const cases: [string, number, string][] = [
+    ['EDQUOT', -constants.errno.EDQUOT, 'a full quota'],
+    ['ESTALE', -constants.errno.ESTALE, 'a share that has gone'],
+    ['UNKNOWN', -9999, 'a number without a name'],
+  ];
+  test.each(cases)('%s for a write that ends with %i, %s', async (code, errno) => {
+    const folder = newFolder();
+    const path = join(folder, 'x');
+    const { open } = fs;
+    jest.spyOn(fs, 'open').mockImplementation(async (file, ...others) => {
+      const handle = await open(file, ...others);
+      jest.spyOn(handle, 'writev').mockRejectedValue(nameless(errno, 'write'));
+      return handle;
+    });
+    const failed = (await rejectionOf(saveTensors(path, tree(1)))) as NodeJS.ErrnoException;
+    expect([failed.code, failed.message.slice(0, path.length + 2 + code.length)]).toEqual([code, `${path}: ${code}`]);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test.each(cases)('%s for a read that ends with %i, %s', async (code, errno) => {
+    const path = join(newFolder(), 'x');
+    await saveTensors(path, tree(1));
+    jest.spyOn(fs, 'open').mockRejectedValue(nameless(errno, 'open'));
+    const failed = await rejectionOf(loadTensors(path));
+    expect([failed.code, failed.message.slice(0, path.length + 2 + code.length)]).toEqual([code, `${path}: ${code}`]);
   });
 });
 
@@ -191,6 +227,21 @@ describe('half-written files', () => {
     await saveTensors(join(folder, 'other'), tree(1));
     expect(readdirSync(folder).sort()).toEqual([own, 'other'].sort());
   });
+
+  test('20,000 of them are removed, and the event loop is not held', async () => {
+    const parts = (await nameInFlight('x')).split('-');
+    const folder = newFolder();
+    for (let i = 0; i < 20_000; i++) {
+      const random = `${i.toString(16).padStart(12, '0')}.tmp`;
+      writeFileSync(join(folder, parts.with(-2, '1').with(-1, random).join('-')), ''); // of a process that started earlier
+    }
+    const delays = monitorEventLoopDelay({ resolution: 5 });
+    delays.enable();
+    await saveTensors(join(folder, 'y'), tree(1));
+    delays.disable();
+    expect(readdirSync(folder)).toEqual(['y']);
+    expect(delays.max / 1e6).toBeLessThan(1000);
+  }, 300_000);
 
   test('those of another namespace of process numbers are spared for a day', async () => {
     const own = await nameInFlight('x');

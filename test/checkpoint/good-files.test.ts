@@ -1,8 +1,14 @@
 // Good files of other programs: dtypes, names and keys that mean nothing here are no reason to refuse the rest.
-import { fromBytes, toBytes } from '../../lib';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fromBytes, saveTensors, toBytes } from '../../lib';
 import { layOut } from '../../lib/safetensors/header';
 import { joinPieces } from '../../lib/safetensors/write';
+import { type Outcome, ROOT, runNode } from '../helpers/child';
 import { failureOf } from '../helpers/failures';
+import { temporaryFolders } from '../helpers/folders';
+
+const newFolder = temporaryFolders();
 
 type AnyTree = Record<string, never>;
 
@@ -107,3 +113,39 @@ test.each([[[1]], [-1.5e-3], [{ a: { b: [[null, true, 'x', 2 ** 60]] } }]])(
     expect(fromBytes(file({ w: { strides: value, dtypes: value } })).tree).toEqual({ w: ONE });
   },
 );
+
+describe('a model in parts, as the documentation loads it', () => {
+  const [, code] = /^### A model in parts[^]*?```js\n([^]*?)^```$/m.exec(
+    readFileSync(join(ROOT, 'docs', 'checkpoints.md'), 'utf8'),
+  ) as unknown as [string, string];
+
+  async function load(parameters: string): Promise<Outcome<unknown>> {
+    const folder = newFolder();
+    await saveTensors(join(folder, 'one.safetensors'), { a: Float32Array.of(1), b: [Float32Array.of(2)] });
+    await saveTensors(join(folder, 'two.safetensors'), { c: Float32Array.of(3, 4) });
+    const index = join(folder, 'model.safetensors.index.json');
+    const weight_map = { a: 'one.safetensors', 'b.0': 'one.safetensors', c: 'two.safetensors' };
+    writeFileSync(index, JSON.stringify({ metadata: {}, weight_map }));
+    const here = code.replace("'model/model.safetensors.index.json'", JSON.stringify(index));
+    const program = `const parameters = ${parameters};\n${here}console.log(JSON.stringify(parameters));`;
+    return runNode(['--input-type=module', '-e', program]);
+  }
+
+  test('fills the tree', async () => {
+    const { stdout, stderr } = await load(
+      '{ a: new Float32Array(1), b: [new Float32Array(1)], c: new Float32Array(2) }',
+    );
+    expect([stdout.trim(), stderr]).toEqual(['{"a":{"0":1},"b":[{"0":2}],"c":{"0":3,"1":4}}', '']);
+  });
+
+  test.each([
+    ['{ a: new Float32Array(1), b: [], c: new Float32Array(2) }', 'one.safetensors: into.b.0: extra'],
+    [
+      '{ a: new Float32Array(1), b: [new Float32Array(1)], c: new Float32Array(2), d: new Float32Array(1) }',
+      'in no part: into.d',
+    ],
+  ])('refuses %s', async (parameters, message) => {
+    const { status, stderr } = await load(parameters);
+    expect([status, stderr]).toEqual([1, expect.stringContaining(`Error: ${message}`)]);
+  });
+});

@@ -185,3 +185,25 @@ test('save refuses a name with half of a surrogate pair', () => {
   const message = 'a key: expected Unicode, since it is to be saved, received "\\ud800"';
   expect(failureOf(() => toBytes({ '\ud800': [zeros([1])] }))).toEqual(rangeFailure('invalid-tree', message));
 });
+
+test('tied leaves are refused by saves as by loads and steps, with both names', () => {
+  const shared = new Float32Array(4);
+  const tied = { wte: shared, layers: [{ head: shared.subarray(1, 3) }] };
+  const names = (root: string): string => `${root}.wte and ${root}.layers.0.head overlap in memory; each needs its own`;
+  const optimizer = new SGD(1);
+  const calls: [string, () => unknown][] = [
+    ['tree', () => toBytes(tied)],
+    ['parameters', () => optimizer.toBytes({ parameters: tied })],
+    [
+      'parameters',
+      () => {
+        optimizer.update(tied, { wte: new Float32Array(4) });
+      },
+    ],
+    [
+      'into',
+      () => fromBytes(toBytes({ wte: new Float32Array(4), layers: [{ head: new Float32Array(2) }] }), { into: tied }),
+    ],
+  ];
+  for (const [root, call] of calls) expect(failureOf(call)).toEqual(rangeFailure('memory-overlap', names(root)));
+});

@@ -1,6 +1,7 @@
 """The other side of the interop tests: real MLX and the reference safetensors. Takes a request as JSON, answers as JSON."""
 
 import base64
+import ctypes
 import json
 import sys
 
@@ -110,6 +111,53 @@ def structure(path):
     """The tree that MLX sees: types of branches, and what stands at the top."""
     tree = tree_unflatten(list(mx.load(path).items()))
     return {"top": sorted(tree), "step": tree["step"].item(), "layers": type(tree["layers"]).__name__}
+
+
+def spec(dtype):
+    """A tensor of the reference implementation. It takes only the length that fits."""
+    for length in (4, 8, 16, 32, 64):
+        buffer = ctypes.create_string_buffer(length)
+        tensor = safetensors.TensorSpec(dtype=dtype, shape=[8], data_ptr=ctypes.addressof(buffer), data_len=length)
+        try:
+            safetensors.serialize({"other": tensor})
+            return tensor, buffer
+        except safetensors.SafetensorError:
+            continue
+    raise ValueError(dtype)
+
+
+def supported():
+    """The dtypes that the reference implementation writes, in its own words."""
+    try:
+        safetensors.TensorSpec(dtype="", shape=[], data_ptr=0, data_len=0)
+    except safetensors.SafetensorError as error:
+        return str(error).split("Supported dtypes: ")[1].split(", ")
+
+
+def dtypes(folder):
+    """A file for each dtype that the reference implementation writes, and for each that MLX does: paths by dtype."""
+    paths = {}
+    for dtype in supported():
+        paths[f"the reference's {dtype}"] = path = f"{folder}/{dtype}.safetensors"
+        other, other_buffer = spec(dtype)
+        known, known_buffer = spec("float32")
+        safetensors.serialize_file({"known": known, "other": other}, path)
+        del other_buffer, known_buffer
+    for name, dtype in vars(mx).items():
+        if isinstance(dtype, mx.Dtype) and dtype != mx.float64:  # "received invalid dtype"
+            paths[f"MLX's {name}"] = path = f"{folder}/mlx-{name}.safetensors"
+            mx.save_safetensors(path, {"known": mx.zeros(8), "other": mx.zeros(8, dtype)})
+    return paths
+
+
+def frozen(folder, tree, count):
+    """What a user of MLX saves whose model has frozen arrays: MLX keeps no velocity for them."""
+    names = [name for name in tree["parameters"] if not name.startswith("layers.0")]
+    trained = {**tree, "parameters": {name: tree["parameters"][name] for name in names}}
+    steps = [{**s, "gradients": {n: g for n, g in s["gradients"].items() if n in names}} for s in tree["steps"]]
+    parameters, state = train(trained, steps[:count])
+    mx.save_safetensors(f"{folder}/state.safetensors", dict(tree_flatten(state)))
+    return flat(parameters)
 
 
 request = json.load(sys.stdin)

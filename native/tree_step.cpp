@@ -82,8 +82,7 @@ StepReport TreeStep::run(const StepSettings& settings) {
     case Target::kCpu:
       return {Outcome::kCpuAsked, all_->run(settings)};
     case Target::kGpu:
-      prove_gpu(gpu_dtypes_);
-      return run_gpu(settings);
+      return run_gpu(settings, prove_gpu(gpu_dtypes_));
     case Target::kAuto:
       break;
   }
@@ -97,8 +96,9 @@ StepReport TreeStep::run_auto(const StepSettings& settings) {
                                     : Outcome::kCpuSmall;
   if (gpu_ || !unprepared_.empty()) {
     if (steps_to_retry <= 0) {
-      if (std::optional<StepReport> report = try_gpu(settings)) return *report;
-      if (steps_to_retry > 0) why = last_failure;
+      StepReport report = try_gpu(settings);
+      if (report.outcome >= Outcome::kGpu) return report;
+      why = report.outcome;
     } else {
       steps_to_retry--;
       why = last_failure;
@@ -107,19 +107,18 @@ StepReport TreeStep::run_auto(const StepSettings& settings) {
   return {why, all_->run(settings)};
 }
 
-/// None if the CPU is faster, or if the GPU failed before it wrote anything: the CPU can still
-/// step.
-std::optional<StepReport> TreeStep::try_gpu(const StepSettings& settings) {
+/// The GPU's report. Or why the CPU is to step: it is faster, alone exact, or the GPU failed before
+/// it wrote anything.
+StepReport TreeStep::try_gpu(const StepSettings& settings) {
   try {
-    prove_gpu({Dtype::kFloat32});
-    prove_gpu(gpu_dtypes_);
-    if (static_cast<double>(gpu_traffic_) < gpu_crossover_bytes()) return std::nullopt;
+    if (!prove_gpu({Dtype::kFloat32}) || !prove_gpu(gpu_dtypes_)) return {Outcome::kCpuExact, {}};
+    if (static_cast<double>(gpu_traffic_) < gpu_crossover_bytes()) return {Outcome::kCpuSmall, {}};
     if (!gpu_) prepare_unprepared();
-    return run_gpu(settings);
+    return run_gpu(settings, true);
   } catch (const GpuFailure& failure) {
     if (failure.written) throw;
     wait_after(failure);
-    return std::nullopt;
+    return {last_failure, {}};
   }
 }
 
@@ -152,9 +151,10 @@ void TreeStep::prepare_unprepared() {
 }
 
 /// The CPU's part comes last: if the GPU fails, those spans are untouched.
-StepReport TreeStep::run_gpu(const StepSettings& settings) {
+StepReport TreeStep::run_gpu(const StepSettings& settings, bool is_exact) {
   Report report = gpu_->run(settings);
   if (rest_) rest_->run(settings);
+  if (!is_exact) return {Outcome::kGpuInexact, report};
   return {rest_ ? Outcome::kGpuAndCpu : Outcome::kGpu, report};
 }
 

@@ -3,7 +3,6 @@
 #define METAL_SGD_TREE_STEP_H_
 
 #include <map>
-#include <optional>
 
 #include "backend.h"
 
@@ -22,8 +21,10 @@ constexpr const char* kTargetNames[] = {METAL_SGD_TARGETS(METAL_SGD_NAME)};
       row(kCpuRefused, "cpuRefused")     /* the GPU failed its self-test, or compiled nothing */ \
       row(kCpuGpuFailed, "cpuGpuFailed") /* the GPU failed before it wrote anything */           \
       row(kCpuTooLarge, "cpuTooLarge")   /* the arenas exceed the GPU's working set */           \
+      row(kCpuExact, "cpuExact")         /* the GPU has other bits for float32 subnormals */     \
       row(kGpu, "gpu")                   /* all spans */                                         \
-      row(kGpuAndCpu, "gpuAndCpu")       /* float64 and other memory on the CPU, afterwards */
+      row(kGpuAndCpu, "gpuAndCpu")       /* float64 and other memory on the CPU, afterwards */   \
+      row(kGpuInexact, "gpuInexact")     /* with other bits for float32 subnormals */
 enum class Outcome : uint8_t { METAL_SGD_OUTCOMES(METAL_SGD_ENUMERATOR) };
 constexpr const char* kOutcomeNames[] = {METAL_SGD_OUTCOMES(METAL_SGD_NAME)};
 
@@ -44,8 +45,8 @@ class TreeStep {
 
  private:
   StepReport run_auto(const StepSettings& settings);
-  std::optional<StepReport> try_gpu(const StepSettings& settings);
-  StepReport run_gpu(const StepSettings& settings);
+  StepReport try_gpu(const StepSettings& settings);
+  StepReport run_gpu(const StepSettings& settings, bool is_exact);
   void prepare_or_keep(std::vector<Span>& gpu);
   void prepare_unprepared();
 

@@ -15,8 +15,10 @@ export const OUTCOMES = [
   'cpuRefused',
   'cpuGpuFailed',
   'cpuTooLarge',
+  'cpuExact',
   'gpu',
   'gpuAndCpu',
+  'gpuInexact',
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 

@@ -100,8 +100,10 @@ export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings): Last
     cpuRefused: "the GPU was refused: its compiler or its self-test failed; device: 'gpu' tells how",
     cpuGpuFailed: "the GPU failed before it wrote anything; device: 'gpu' tells how, 'auto' tries again later",
     cpuTooLarge: 'the arrays of zeros take more memory than the GPU should use',
+    cpuExact: "this GPU has other bits than the CPU where float32 subnormals are; device: 'gpu' uses it all the same",
     gpu: 'a step of this size runs on the GPU',
     gpuAndCpu: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',
+    gpuInexact: 'on the GPU, which has other bits than the CPU where float32 subnormals are, and no others',
   };
   const device = outcome.startsWith('gpu') ? 'gpu' : 'cpu';
   const [copiedBytes, gpuSeconds] = [settings.get('copiedBytes'), settings.get('gpuSeconds')];

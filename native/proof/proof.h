@@ -7,9 +7,10 @@
 
 namespace metal_sgd {
 
-/// Compiles the kernels of these dtypes and proves them against the CPU, once per process. Throws
-/// GpuFailure: kCompile, kSelfTest, ... A refusal stays. Needs a GPU.
-void prove_gpu(const std::vector<Dtype>& dtypes);
+/// Compiles the kernels of these dtypes and proves them against the CPU, once per process. False if
+/// the GPU has other bits where float32 subnormals are. Throws GpuFailure: kCompile, kSelfTest, ...
+/// A refusal stays. Needs a GPU.
+bool prove_gpu(const std::vector<Dtype>& dtypes);
 
 /// Traffic in bytes above which a step is faster on the GPU. Needs `prove_gpu({kFloat32})`.
 double gpu_crossover_bytes();

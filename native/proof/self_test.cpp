@@ -20,6 +20,10 @@ void push(std::vector<char>& stream, Item item) {
   stream.insert(stream.end(), bytes, bytes + sizeof item);
 }
 
+/// Times 0.50000006 it is just below 2^-126, to which it rounds: flushed before that or after?
+constexpr float kBorder =
+    2 * std::numeric_limits<float>::min() * (1 - std::numeric_limits<float>::epsilon());
+
 /// float32: every pair of special values, among them subnormals and their neighbours; then numbers
 /// of all magnitudes from a fixed generator.
 Streams float32_streams() {
@@ -42,6 +46,7 @@ Streams float32_streams() {
                            1e-39f,
                            -1e-39f,
                            1.1754945e-38f,
+                           kBorder,
                            1e-20f};
   Streams streams;
   for (float w : special) {
@@ -129,56 +134,77 @@ uint32_t bits_at(const std::vector<char>& stream, Dtype dtype, size_t index) {
   return bits;
 }
 
-/// The first element in which two streams differ, as words; empty if none. Any NaN equals any NaN.
-std::string first_difference(Dtype dtype, const char* name, const std::vector<char>& expected,
-                             const std::vector<char>& received) {
-  for (size_t i = 0; i < expected.size() / item_size(dtype); i++) {
-    uint32_t want = bits_at(expected, dtype, i), got = bits_at(received, dtype, i);
-    if (want == got || (is_nan(dtype, want) && is_nan(dtype, got))) continue;
+/// True if the number is zero, a float32 subnormal or 2^-126, the border of both.
+bool is_tiny(Dtype dtype, uint32_t bits) {
+  if (dtype == Dtype::kFloat32) return (bits & 0x7fffffffu) <= 0x00800000u;
+  return dtype == Dtype::kBfloat16 && (bits & 0x7fffu) <= 0x0080u;
+}
+
+/// One element as the CPU computes it with subnormals flushed and with them kept, and as the GPU
+/// does.
+Match match_of(Dtype dtype, uint32_t flushed, uint32_t kept, uint32_t got) {
+  if (got == flushed || (is_nan(dtype, flushed) && is_nan(dtype, got))) return Match::kExact;
+  // The sign of a flushed number, and whether it is flushed before it is rounded, are the GPU's
+  // own.
+  bool is_subnormal = got == kept || (is_tiny(dtype, flushed) && is_tiny(dtype, got));
+  return is_subnormal ? Match::kSubnormals : Match::kDifferent;
+}
+
+/// Adds the differences of one stream to those found so far. Any NaN equals any NaN.
+void compare_streams(Dtype dtype, const char* name, const std::vector<char>& flushed,
+                     const std::vector<char>& kept, const std::vector<char>& received,
+                     Comparison& found) {
+  for (size_t i = 0; i < flushed.size() / item_size(dtype); i++) {
+    uint32_t want = bits_at(flushed, dtype, i), got = bits_at(received, dtype, i);
+    Match match = match_of(dtype, want, bits_at(kept, dtype, i), got);
+    if (match <= found.match) continue;
     char text[120];
     std::snprintf(text, sizeof text, "%s of element %zu: expected bits 0x%x, received 0x%x", name,
                   i, want, got);
-    return text;
+    found = {match, text};
   }
-  return "";
 }
 
-/// One step on both devices. `skip` bytes before every stream choose the vector path (0) or the
-/// scalar one.
-std::string compare(Dtype dtype, const Hyperparameters& given, size_t skip) {
-  StepSettings settings{given, Subnormals::kFlush};
-  Streams on_cpu = streams_for(dtype), on_gpu = on_cpu;
-  size_t bytes = on_cpu.w.size();
-  Span span = span_over({on_cpu.w.data(), dtype}, {on_cpu.g.data(), dtype},
-                        {on_cpu.v.data(), dtype}, bytes);
+Streams stepped_on_cpu(Dtype dtype, const StepSettings& settings) {
+  Streams streams = streams_for(dtype);
+  Span span = span_over({streams.w.data(), dtype}, {streams.g.data(), dtype},
+                        {streams.v.data(), dtype}, streams.w.size());
   cpu_backend().prepare({span})->run(settings);
-  {
-    // TypeScript's arenas have random ids, which are hardly these.
-    ScratchArena w(on_gpu.w, skip, 1), g(on_gpu.g, skip, 2), v(on_gpu.v, skip, 3);
-    Span span = span_over(w.stream(dtype), g.stream(dtype), v.stream(dtype), bytes);
-    gpu_backend()->prepare({span})->run(settings);
-    w.copy_to(on_gpu.w);
-    v.copy_to(on_gpu.v);
-  }
-  std::string text = first_difference(dtype, "parameter", on_cpu.w, on_gpu.w);
-  return text.empty() ? first_difference(dtype, "velocity", on_cpu.v, on_gpu.v) : text;
+  return streams;
+}
+
+Streams stepped_on_gpu(Dtype dtype, const StepSettings& settings, size_t skip) {
+  Streams streams = streams_for(dtype);
+  // TypeScript's arenas have random ids, which are hardly these.
+  ScratchArena w(streams.w, skip, 1), g(streams.g, skip, 2), v(streams.v, skip, 3);
+  Span span = span_over(w.stream(dtype), g.stream(dtype), v.stream(dtype), streams.w.size());
+  gpu_backend()->prepare({span})->run(settings);
+  w.copy_to(streams.w);
+  v.copy_to(streams.v);
+  return streams;
 }
 
 }  // namespace
 
-std::string self_test(Dtype dtype) {
+Comparison self_test(Dtype dtype) {
   const Hyperparameters cases[] = {{0.5, 0, 0, 0, false},
                                    {0.49999997, 0, 1e-4, 0, false},
                                    {0.50000006, 0.9, 0, 0, false},
                                    {0.5, 0.9, 0.01, 0.3, false},
                                    {0.1, 0.95, 1e-4, 0, true}};
+  Comparison found;
   for (const Hyperparameters& given : cases) {
+    Streams flushed = stepped_on_cpu(dtype, {given, Subnormals::kFlush});
+    Streams kept = stepped_on_cpu(dtype, {given, Subnormals::kKeep});
+    // Bytes before every stream choose the vector path (0) or the scalar one.
     for (size_t skip : {size_t{0}, item_size(dtype)}) {
-      std::string text = compare(dtype, given, skip);
-      if (!text.empty()) return text;
+      Streams on_gpu = stepped_on_gpu(dtype, {given, Subnormals::kFlush}, skip);
+      compare_streams(dtype, "parameter", flushed.w, kept.w, on_gpu.w, found);
+      compare_streams(dtype, "velocity", flushed.v, kept.v, on_gpu.v, found);
+      if (found.match == Match::kDifferent) return found;
     }
   }
-  return "";
+  return found;
 }
 
 }  // namespace metal_sgd

@@ -7,9 +7,20 @@
 
 namespace metal_sgd {
 
-/// Compares GPU and CPU on chosen values. Returns the first difference in words; empty if there is
-/// none. Throws GpuFailure if a step fails.
-std::string self_test(Dtype dtype);
+/// How a GPU's results stand beside the CPU's.
+enum class Match : uint8_t {
+  kExact,       ///< the same bits
+  kSubnormals,  ///< others only where a float32 subnormal takes part or comes out
+  kDifferent
+};
+
+struct Comparison {
+  Match match = Match::kExact;
+  std::string difference;  ///< the first of that kind, in words
+};
+
+/// Compares GPU and CPU on chosen values. Throws GpuFailure if a step fails.
+Comparison self_test(Dtype dtype);
 
 }  // namespace metal_sgd
 

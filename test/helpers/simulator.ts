@@ -35,6 +35,9 @@ export interface SimulatorSettings {
   readonly maxTotalThreadsPerThreadgroup?: number;
   readonly mathMode?: boolean;
   readonly flushSubnormals?: boolean;
+  readonly positiveZero?: boolean;
+  readonly flushBeforeRounding?: boolean;
+  readonly metalsOwnLines?: boolean;
   readonly contract?: boolean;
   readonly emptyKernel?: boolean;
   readonly trace?: boolean;

@@ -1,6 +1,6 @@
 // Every failure that a warm GPU has, at each of ten moments of a training run: the error, what is left, and that training
 // goes on to the same bits. Failures of the first use are in first-use.test.ts.
-import { SGD, type Tensor, zeros, zerosLike } from '../../lib';
+import { type LastRun, SGD, type Tensor, zeros, zerosLike } from '../../lib';
 import { failure, type Failure, rejectionOf } from '../helpers/failures';
 import { countedIn, type Fault, resetSimulatorAfterEach, simulator } from '../helpers/simulator';
 import { elsewhere, type LeafList, Training } from '../helpers/training';
@@ -45,6 +45,8 @@ const MOMENTS: Record<string, (training: Training) => void> = {
   },
   'the last step': () => undefined,
 };
+
+const FAILED = "the GPU failed before it wrote anything; device: 'gpu' tells how, 'auto' tries again later";
 
 const NOTHING = 'nothing was written';
 const PARTLY = 'parameters and velocities of this step may be partly written';
@@ -170,6 +172,59 @@ describe.each(['update', 'updateAsync'] as const)('%s', (way) => {
     }
     expect(hits).toBeGreaterThanOrEqual(faults[0].at.startsWith('newBuffer') ? 4 : 10);
     expect(simulator().live().MTLCommandBuffer).toBe(0);
+  });
+});
+
+/** As many float32 elements as a GPU needs under 'auto'. */
+const LARGE: LeafList = LEAVES.map(([name, dtype, length]) => [name, dtype, name === 'weight' ? 60_001 : length]);
+
+describe("device 'auto'", () => {
+  const asked = process.env['METAL_SGD_DEVICE'];
+  beforeAll(() => {
+    delete process.env['METAL_SGD_DEVICE'];
+    // A GPU that is faster from the first element on.
+    simulator().configure({ emptyKernel: true });
+    idle(1, 2 ** 22);
+    simulator().resetSettings();
+  });
+  afterAll(() => {
+    process.env['METAL_SGD_DEVICE'] = asked;
+  });
+
+  /** Steps of nothing. After a thousand, a GPU that failed is tried again. */
+  function idle(steps: number, elements = 60_000): LastRun | undefined {
+    const tree = [zeros(elements)];
+    const gradients = zerosLike(tree);
+    const optimizer = new SGD(0);
+    for (let i = 0; i < steps; i++) optimizer.update(tree, gradients);
+    return optimizer.lastRun;
+  }
+
+  describe.each(['update', 'updateAsync'] as const)('%s', (way) => {
+    test.each(CASES)('steps to the same bits through $name', async ({ faults, failures, staged }) => {
+      const written = failures.filter((one) => one.written === PARTLY);
+      const training = new Training(LARGE, staged ? elsewhere : undefined, 'auto');
+      let hits = 0;
+      for (const [i, prepare] of Object.values(MOMENTS).entries()) {
+        prepare(training);
+        training.fillGradients(i);
+        simulator().configure({ faults });
+        const met = await stepThroughFaults(training, way);
+        simulator().configure({ faults: [] });
+        // Only what may be partly written reaches the caller. The CPU takes the step again.
+        expectFailures(met, written.slice(0, met.length));
+        const { device, reason } = training.optimizer.lastRun ?? { device: 'none', reason: '' };
+        if (device === 'cpu' && reason === FAILED) {
+          hits++;
+          expect(met.length).toBe(Math.min(written.length, 1));
+          idle(1001);
+        } else {
+          expect([met, device]).toEqual([[], staged ? 'cpu' : 'gpu']);
+        }
+        training.accept();
+      }
+      expect(hits).toBeGreaterThanOrEqual(staged ? 0 : faults[0].at.startsWith('newBuffer') ? 4 : 10);
+    });
   });
 });
 

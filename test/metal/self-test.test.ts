@@ -50,14 +50,19 @@ function ask(settings: SimulatorSettings, asked: Partial<Asked>): Told {
 const FUSED: SimulatorSettings = { contract: true };
 const KEEPING: SimulatorSettings = { flushSubnormals: false };
 
+/** GPUs with other bits where float32 subnormals are, and nowhere else; and the dtypes that shows in. */
+const INEXACT: [string, SimulatorSettings, readonly Dtype[]][] = [
+  ['keeps subnormals', KEEPING, ['float32', 'bfloat16']],
+  ['drops the sign of what it flushes', { positiveZero: true }, ['float32', 'bfloat16']],
+  ['flushes before it rounds', { flushBeforeRounding: true }, ['float32']],
+  ['does both', { positiveZero: true, flushBeforeRounding: true }, ['float32', 'bfloat16']],
+];
+
 const BITS = 'of element \\d+: expected bits 0x[0-9a-f]+, received 0x[0-9a-f]+';
 
-describe.each([
-  ['that fuses a * b + c', FUSED, ['float32', 'float16', 'bfloat16']],
-  ['that keeps subnormals', KEEPING, ['float32', 'bfloat16']],
-] as const)('a GPU %s', (_, settings, dtypes) => {
-  test.each(dtypes)("makes device 'gpu' fail for %s, from then on", (dtype) => {
-    const { failures, values, steps, counters } = ask(settings, { dtype });
+describe('a GPU that fuses a * b + c', () => {
+  test.each(['float32', 'float16', 'bfloat16'] as const)("makes device 'gpu' fail for %s, from then on", (dtype) => {
+    const { failures, values, steps, counters } = ask(FUSED, { dtype });
     for (const failed of failures) {
       expect(failed).toMatchObject({ name: 'MetalError', code: 'self-test' });
       expect(failed?.message).toMatch(
@@ -73,7 +78,7 @@ describe.each([
   });
 
   test("makes device 'auto' use the CPU and report the reason", () => {
-    const { failures, runs, values, steps } = ask(settings, { device: 'auto' });
+    const { failures, runs, values, steps } = ask(FUSED, { device: 'auto' });
     expect(failures).toEqual([null, null]);
     const run = {
       device: 'cpu',
@@ -84,9 +89,32 @@ describe.each([
   });
 });
 
-test('a GPU that keeps subnormals may step float16, which has no float32 subnormals', () => {
-  const { failures, values } = ask(KEEPING, { dtype: 'float16' });
-  expect({ failures, values }).toEqual({ failures: [null, null], values: [0x4000] });
+describe.each(INEXACT)('a GPU that %s', (_, settings, dtypes) => {
+  test.each(['float32', 'float16', 'bfloat16'] as const)("steps %s for device 'gpu', and says so", (dtype) => {
+    const { failures, values, runs } = ask(settings, { dtype });
+    const reason = dtypes.includes(dtype)
+      ? 'on the GPU, which has other bits than the CPU where float32 subnormals are, and no others'
+      : 'a step of this size runs on the GPU';
+    expect(failures).toEqual([null, null]);
+    expect(values).toEqual([dtype === 'float32' ? 2 : 0x4000]);
+    for (const run of runs) expect(run).toMatchObject({ device: 'gpu', reason });
+  });
+
+  test("is left alone by device 'auto', whose bits are the CPU's", () => {
+    const { failures, values, runs } = ask(settings, { device: 'auto' });
+    const reason =
+      "this GPU has other bits than the CPU where float32 subnormals are; device: 'gpu' uses it all the same";
+    expect({ failures, values }).toEqual({ failures: [null, null], values: [2] });
+    for (const run of runs) expect(run).toMatchObject({ device: 'cpu', reason });
+  });
+});
+
+test('a GPU that fuses and keeps subnormals is refused all the same', () => {
+  const { failures } = ask({ ...FUSED, ...KEEPING }, {});
+  expect(failures).toEqual([
+    expect.objectContaining({ code: 'self-test' }),
+    expect.objectContaining({ code: 'self-test' }),
+  ]);
 });
 
 test('a small step under auto does not touch the GPU', () => {

@@ -124,6 +124,7 @@ void check_length(NSUInteger length, NSUInteger limit, const char* call) {
   CallTimer timed;
   if (error) *error = nil;
   auto wanted = settings();
+  if (wanted->metalsOwnLines) write_own_line("flock failed to lock maps file: errno = 35\n");
   pause_for(wanted->compileLatencyMs);
   if (auto fault = take_fault("newLibraryWithSource")) {
     refuse(error, MTLLibraryErrorCompileFailure,
@@ -202,8 +203,19 @@ NSArray* all_devices() {
 
 }  // namespace
 
+/// What layers say that `MTL_DEBUG_LAYER` and `MTL_SHADER_VALIDATION` switch on, once in a process.
+static void announce_layers() {
+  static const bool announced = [] {
+    write_own_line("2026-05-09 09:03:07.838 node[71:203] Metal API Validation Enabled\n");
+    write_own_line("2026-05-09 09:03:07.839 node[71:203] Metal GPU Validation Enabled\n");
+    return true;
+  }();
+  (void)announced;
+}
+
 id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
   ++counters().deviceQueries;
+  if (settings()->metalsOwnLines) announce_layers();
   NSArray* devices = all_devices();
   if (take_fault("MTLCreateSystemDefaultDevice")) return nil;
   if (!settings()->defaultDevice || [devices count] == 0) return nil;

@@ -7,6 +7,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace metal_sim {
 namespace {
@@ -33,6 +34,8 @@ void write_message(const char* head, const char* format, va_list arguments) {
 }
 
 }  // namespace
+
+void write_own_line(const char* text) { write_all(text, static_cast<int>(strlen(text))); }
 
 void violation(const char* rule, const char* format, ...) {
   char head[64];

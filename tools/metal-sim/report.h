@@ -5,6 +5,9 @@
 
 namespace metal_sim {
 
+/// Writes a line of Metal's own to standard error, as it stands there on a Mac.
+void write_own_line(const char* text);
+
 /// Prints "metal-sim: rule ID broken: ..." with a backtrace to stderr and aborts. Ids: RULES.md.
 [[noreturn]] void violation(const char* rule, const char* format, ...)
     __attribute__((format(printf, 2, 3)));

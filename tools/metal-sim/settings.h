@@ -32,6 +32,9 @@ struct Settings {
   double constantOffsetAlignment = 4;
   bool mathMode = true;
   bool flushSubnormals = true;
+  bool positiveZero = false;
+  bool flushBeforeRounding = false;
+  bool metalsOwnLines = false;
   bool contract = false;
   bool emptyKernel = false;
   bool trace = true;

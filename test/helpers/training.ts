@@ -38,7 +38,7 @@ export function elsewhere(leaf: Leaf): Leaf {
 }
 
 export class Training {
-  optimizer: SGD;
+  optimizer = new SGD(0.1, { momentum: 0.9, weightDecay: 0.01, dampening: 0.9, device: 'gpu' });
   readonly parameters: Leaves;
   gradients: Leaves;
   readonly bystander: Tensor<'float32'>;
@@ -48,8 +48,7 @@ export class Training {
   readonly #tree: Leaves;
 
   /** `wrap` may move leaves into other memory than that of `zeros`. */
-  constructor(list: LeafList, wrap: (leaf: Leaf) => Leaf = (leaf) => leaf, device: 'gpu' | 'auto' = 'gpu') {
-    this.optimizer = new SGD(0.1, { momentum: 0.9, weightDecay: 0.01, dampening: 0.9, device });
+  constructor(list: LeafList, wrap: (leaf: Leaf) => Leaf = (leaf) => leaf) {
     const { bystander, ...leaves } = makeLeaves([['bystander', 'float32', 333], ...list]);
     list.forEach(([name, dtype], i) => {
       fillRandom(dtype, dataOf(leaves[name]), 100 + i, false);

@@ -9,5 +9,7 @@ module.exports = {
   rootDir: join(__dirname, '..', '..'),
   setupFiles: ['<rootDir>/test/platforms/program.cjs'],
   setupFilesAfterEnv: ['<rootDir>/test/platforms/everyFile.cjs'],
+  // These binaries bring their own `operator new`, before which no library can stand.
+  testPathIgnorePatterns: ['/behaviour/want\\.test\\.ts$'],
   testMatch: ['<rootDir>/test/{values,behaviour}/*.test.ts', '<rootDir>/test/platforms/*.suite.ts'],
 };

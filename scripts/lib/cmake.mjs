@@ -25,10 +25,19 @@ function hasCompiler() {
   return ['c++', 'g++', 'clang++'].some((name) => runs(name, '--version'));
 }
 
+/** Of Debian, Alpine and Fedora; Alpine has no make beside g++. */
+const PACKAGE_MANAGERS = [
+  ['apt-get', 'apt-get install cmake g++'],
+  ['apk', 'apk add cmake g++ make'],
+  ['dnf', 'dnf install cmake gcc-c++'],
+];
+
 /** The command that installs what a build needs. */
 export function installCommand(platform, compiler) {
   if (platform === 'darwin') return compiler ? 'brew install cmake' : 'xcode-select --install';
-  return platform === 'win32' ? 'winget install Kitware.CMake' : 'apt-get install cmake g++';
+  if (platform === 'win32') return 'winget install Kitware.CMake';
+  const [, command] = PACKAGE_MANAGERS.find(([name]) => runs(name, '--version')) ?? [];
+  return command ?? "cmake and g++, by your system's package manager";
 }
 
 /** What to do after a build failed, in a sentence. */

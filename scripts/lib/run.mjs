@@ -13,12 +13,13 @@ export function fail(message) {
 
 /** Runs a command in sight of the user. */
 export function runVisibly(command, args, environment = {}) {
-  const { status, error } = spawnSync(command, args, {
+  const { status, signal, error } = spawnSync(command, args, {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, ...environment },
   });
   if (error) throw error;
+  if (signal) process.kill(process.pid, signal); // whoever waits for this process learns how it ended
   if (status !== 0) process.exit(status ?? 1);
 }
 

@@ -1,6 +1,6 @@
 // Runs the tests: types, then Jest on the CPU, then everything again on a GPU - Apple's on a Mac, the simulated one on
 // Linux. `--long` runs test/long on the CPU instead; `--cpu` what needs neither a GPU nor a simulator, for Windows, musl,
-// arm64 Linux and Macs with Intel processors. Other arguments go to Jest.
+// arm64 Linux and Macs with Intel processors. `--on cpu` and `--on gpu` run one half. Other arguments go to Jest.
 import { createRequire } from 'node:module';
 import { buildSim, simFolder } from '../build/sim.mjs';
 import { runVisibly } from '../lib/run.mjs';
@@ -8,7 +8,9 @@ import { runVisibly } from '../lib/run.mjs';
 const require = createRequire(import.meta.url);
 const long = process.argv.includes('--long');
 const cpuOnly = process.argv.includes('--cpu');
-const jestArguments = process.argv.slice(2).filter((argument) => !['--long', '--cpu'].includes(argument));
+const half = process.argv.includes('--on') ? process.argv[process.argv.indexOf('--on') + 1] : undefined;
+const own = ['--long', '--cpu', '--on', half];
+const jestArguments = process.argv.slice(2).filter((argument) => !own.includes(argument));
 /** What runs on every device. */
 const DEVICE_TESTS = 'behaviour/|values/|checkpoint/';
 
@@ -32,14 +34,16 @@ function gpuEnvironment() {
 if (process.platform !== 'darwin' && !cpuOnly) buildSim();
 
 const tsc = require.resolve('typescript/bin/tsc');
-run({}, tsc, '-p', 'test');
-run({}, tsc, '-p', 'test/types');
+if (half !== 'gpu') {
+  run({}, tsc, '-p', 'test');
+  run({}, tsc, '-p', 'test/types');
+}
 if (long) {
   jest('long tests, on the CPU', {}, '/test/long/');
 } else if (cpuOnly) {
   jest('on the CPU alone', {}, `/test/(${DEVICE_TESTS})`);
 } else {
-  jest('on the CPU', {}, '/test/(?!long/|interop/|package/|platforms/|metal/)');
+  if (half !== 'gpu') jest('on the CPU', {}, '/test/(?!long/|interop/|package/|platforms/|metal/)');
   const simulator = process.platform === 'darwin' ? '' : '|/test/metal/|/tools/metal-sim/';
-  jest('on the GPU', gpuEnvironment(), `/test/(${DEVICE_TESTS})${simulator}`);
+  if (half !== 'cpu') jest('on the GPU', gpuEnvironment(), `/test/(${DEVICE_TESTS})${simulator}`);
 }

@@ -1,147 +1,171 @@
 // npm run verify: on a Mac, checks all that Linux can't, and writes verify-report.md (docs/on-a-mac.md tells more).
 //   --quick: no build, no suite, small sizes    --simulator: on Linux, over the simulator    --report FILE
-//   --goal: fails below 80 % of the memory's peak
-import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildSim, simFolder } from '../build/sim.mjs';
-import { root, runQuietly } from '../lib/run.mjs';
-import { measure } from './child.mjs';
-import { GOAL, shareOfPeak } from './questions.mjs';
-import { reportOf } from './report.mjs';
-import { measureSpeed } from './timing.mjs';
+import { root } from '../lib/run.mjs';
+import { ask, run, stopOnSignals } from './processes.mjs';
+import { PROBES, questions, SUITE_ON_GPU, ways } from './questions.mjs';
+import { verdictOf, writeReport } from './report.mjs';
+import { complaintsIn, stepOfAnswer, stepOfRun } from './steps.mjs';
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     simulator: { type: 'boolean', default: false },
-    goal: { type: 'boolean', default: false },
     report: { type: 'string', default: 'verify-report.md' },
   },
 });
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const onMac = process.platform === 'darwin';
+const report = resolve(root, options.report);
 const VALIDATION = { MTL_DEBUG_LAYER: '1', MTL_SHADER_VALIDATION: '1', MTL_SHADER_VALIDATION_REPORT_TO_STDERR: '1' };
 // With a GPU elsewhere than on a Mac, it is the simulator's; reporting each load and store would take it minutes.
-const SIMULATOR_TIMING = onMac ? {} : { METAL_SIM: '{"trace":false}' };
+const TIMING = onMac ? {} : { METAL_SIM: '{"trace":false}' };
 const SIZES = {
   whole: { sizes: [2 ** 24, 2 ** 26], steps: 20, smallSteps: 1000, most: 2 ** 25 },
   quick: { sizes: [2 ** 20, 2 ** 24], steps: 10, smallSteps: 200, most: 2 ** 24 },
   simulator: { sizes: [2 ** 14, 2 ** 16], steps: 3, smallSteps: 20, most: 2 ** 17 },
 };
+/** Seconds after which a step has hung. */
+const PATIENCE = { build: 1800, suite: 3600, probe: 300 };
 
+const found = { machine: {}, simulated: !onMac, quick: options.quick, steps: [], complaints: [], answers: {} };
 const say = (text) => console.log(`verify: ${text}`);
-const firstLine = (command, ...args) =>
-  spawnSync(command, args, { cwd: root, encoding: 'utf8' }).stdout?.split('\n')[0];
 
-function describeMachine() {
+async function firstLine(command, ...args) {
+  const { stdout } = await run(command, args, { seconds: 60 });
+  return stdout.split('\n')[0];
+}
+
+async function describeMachine() {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  return {
-    chip: cpus()[0]?.model ?? 'unknown',
-    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-    system: onMac ? `macOS ${firstLine('sw_vers', '-productVersion')}` : `${process.platform} ${release()}`,
-    architecture: process.arch,
+  found.chip = cpus()[0]?.model ?? 'unknown';
+  found.machine = {
+    chip: `${found.chip}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.arch}`,
+    system: onMac ? `macOS ${await firstLine('sw_vers', '-productVersion')}` : `${process.platform} ${release()}`,
     node: process.version,
-    compiler: firstLine('c++', '--version') ?? 'none',
-    cmake: firstLine('cmake', '--version') ?? 'none on the PATH',
-    'metal-sgd': `${version}, ${firstLine('git', 'describe', '--always', '--dirty') || 'no git'}`,
+    compiler: (await firstLine('c++', '--version')) || 'none',
+    cmake: (await firstLine('cmake', '--version')) || 'none on the PATH',
+    'metal-sgd': `${version}, ${(await firstLine('git', 'describe', '--always', '--dirty')) || 'no git'}`,
   };
 }
 
-/** Runs a command of npm's in sight of the user. */
-function runs(name, environment, ...command) {
+function add(step) {
+  found.steps.push(step);
+  return step.outcome === 'passed';
+}
+
+/** Runs a command in sight of the user. */
+async function runStep(name, seconds, ...[command, ...args]) {
   say(name);
-  const { status } = spawnSync(command[0], command.slice(1), { cwd: root, stdio: 'inherit', env: environment });
-  return { name, passed: status === 0 };
+  const environment = { ...process.env };
+  delete environment.METAL_SGD_PREBUILD; // the suite knows which builds it tests
+  return add(stepOfRun(name, await run(command, args, { environment, seconds, echo: true })));
 }
 
-/** What Metal's validation layers complained of. Other parts of the system write lines of their own. */
-function complaintsIn(stderr) {
-  const complaint = /validation|failed assertion|invalid device (load|store)/i;
-  return stderr.split('\n').filter((line) => complaint.test(line) && !/validation enabled/i.test(line));
+/** Builds, then runs the suite, on a Mac on the GPU with validation, as scripts/test/test.mjs does. */
+async function buildAndTest() {
+  if (!(await runStep('the build', PATIENCE.build, 'npm', 'run', 'build'))) return;
+  for (const [name, device] of [
+    ['the tests on the CPU', 'cpu'],
+    [SUITE_ON_GPU, 'gpu'],
+  ]) {
+    await runStep(name, PATIENCE.suite, process.execPath, 'scripts/test/test.mjs', '--on', device);
+  }
 }
 
-/** The addon that was made on Linux for this Mac, if it was copied here: tried like the native one. */
-function tryCrossBuilt() {
+/** Asks a child under Metal's validation. */
+async function probe(given, environment = {}) {
+  const answer = await ask(PROBES, given, {
+    environment: { ...process.env, ...VALIDATION, ...environment },
+    seconds: PATIENCE.probe,
+  });
+  found.complaints.push(...complaintsIn(answer.stderr));
+  return answer;
+}
+
+/** True if the GPU proves itself. */
+async function checkGpu() {
+  say('the GPU');
+  const named = await probe({ probe: 'gpu' });
+  if (!add(stepOfAnswer('finding a GPU', named, ({ missing }) => missing))) return false;
+  found.machine.gpu = named.result.name;
+  found.selfTests = {};
+  for (const dtype of ['float32', 'float16', 'bfloat16']) {
+    const answer = await probe({ probe: 'selfTest', dtype });
+    found.selfTests[dtype] = answer.result;
+    add(stepOfAnswer(`the self-test of ${dtype}`, answer, ({ message }) => message));
+  }
+  if (!found.selfTests.float32?.passed) return false;
+  const differing = ({ differences }) => differences && `${differences} values differ`;
+  add(stepOfAnswer('ten steps with the same bits on CPU and GPU', await probe({ probe: 'sameBits' }), differing));
+  const lost = ({ thrown }) => (thrown ? '' : 'it was not');
+  add(stepOfAnswer('an error inside the addon is thrown', await probe({ probe: 'throws' }), lost));
+  return true;
+}
+
+/** Asks each question in a child of its own. */
+async function askQuestions(gpuWorks) {
+  say('the open questions');
+  if (gpuWorks) add(stepOfRun('the build of the benchmark', await run(process.execPath, [tsc, '-p', 'bench'])));
+  const sizes = SIZES[found.simulated ? 'simulator' : found.quick ? 'quick' : 'whole'];
+  for (const { id } of questions.filter(({ id }) => ways[id].script)) {
+    found.answers[id] = await askOne(ways[id], sizes, gpuWorks);
+  }
+}
+
+async function askOne({ script, options, onCpu, onMac: macOnly, validated }, sizes, gpuWorks) {
+  if (!gpuWorks && !onCpu) return { failure: 'no GPU that computes as the CPU does' };
+  if (macOnly && !onMac) return { failure: 'only a Mac can tell' };
+  if (validated) return probe(options(sizes));
+  return ask(script, options(sizes), { environment: { ...process.env, ...TIMING }, seconds: PATIENCE.probe });
+}
+
+/** The addon that was made on Linux for this Mac, if it was copied here. */
+async function tryCrossBuilt() {
   const made = join(root, 'build-darwin', `darwin-${process.arch}`, 'metal-sgd.node');
-  if (!onMac || !existsSync(made)) return undefined;
+  if (!onMac || !existsSync(made)) return;
   say('the addon that was made on Linux');
   const folder = mkdtempSync(join(tmpdir(), 'metal-sgd-'));
   mkdirSync(join(folder, 'build', 'Release'), { recursive: true });
   copyFileSync(made, join(folder, 'build', 'Release', 'metal-sgd.node'));
-  const { result, failure } = measure('correctness.mjs', {}, { ...VALIDATION, METAL_SGD_PREBUILD: folder });
+  const faults = { sameBits: ({ differences }) => differences, throws: ({ thrown }) => !thrown };
+  const wrong = [];
+  for (const [name, fault] of Object.entries(faults)) {
+    const { result, failure } = await probe({ probe: name }, { METAL_SGD_PREBUILD: folder });
+    if (failure || fault(result)) wrong.push(`${name}: ${failure ?? JSON.stringify(result)}`);
+  }
   rmSync(folder, { recursive: true });
-  if (failure) return { failure };
-  const works = result.throws && result.differences === 0 && result.selfTests?.every(({ passed }) => passed);
-  return works ? {} : { failure: JSON.stringify(result) };
+  found.crossBuilt = wrong.length > 0 ? `No: ${wrong.join('; ')}` : 'Yes.';
+  const outcome = wrong.length > 0 ? 'failed' : 'passed';
+  add({ name: 'the addon made on Linux', outcome, list: wrong });
 }
 
-function correctnessChecks({ result, failure }) {
-  if (failure) return [{ name: 'steps on the GPU', passed: false, note: failure }];
-  if (result.whyNoGpu !== undefined) return [{ name: 'a GPU', passed: false, note: result.whyNoGpu }];
-  return [
-    { name: 'a GPU', passed: true, note: result.devices[0].name },
-    { name: 'self-test', passed: result.selfTests.every(({ passed }) => passed) },
-    { name: 'ten steps with the same bits on CPU and GPU', passed: result.differences === 0 },
-    { name: 'an error inside the addon is thrown', passed: result.throws },
-  ];
+async function verify() {
+  await describeMachine();
+  if (!options.quick) await buildAndTest();
+  await askQuestions(await checkGpu());
+  await tryCrossBuilt();
+  const silent = found.complaints.length === 0;
+  add({ name: "no complaint of Metal's validation", outcome: silent ? 'passed' : 'failed', list: found.complaints });
 }
 
-function bandwidthCheck(found) {
-  const share = shareOfPeak(found);
-  const name = `${GOAL.share * 100} % of the memory's peak`;
-  if (!onMac || share === undefined)
-    return { name, passed: undefined, note: 'the peak is not known, or sizes are small' };
-  const reached = `${(share * 100).toFixed(0)} %`;
-  if (!options.goal) return { name, passed: undefined, note: `${reached}; only --goal demands it` };
-  return { name, passed: share >= GOAL.share, note: reached };
-}
-
-/** Builds, then runs the suite, on a Mac on the GPU with validation, as scripts/test/test.mjs does. */
-function buildAndTest(found) {
-  const environment = { ...process.env };
-  delete environment.METAL_SGD_PREBUILD; // the suite knows which builds it tests
-  found.checks.push(runs('build', environment, 'npm', 'run', 'build'));
-  if (!found.checks[0].passed) return;
-  found.suite = runs('the test suite', environment, process.execPath, 'scripts/test/test.mjs');
-  found.checks.push(found.suite);
-}
-
-function measureAll(found) {
-  say('self-tests');
-  const correctness = measure('correctness.mjs', {}, VALIDATION);
-  found.checks.push(...correctnessChecks(correctness));
-  found.correctness = correctness.result;
-  found.complaints = complaintsIn(correctness.stderr);
-  const note = found.complaints.join('; ');
-  found.checks.push({ name: "no complaint of Metal's validation", passed: note === '', note });
-  if (correctness.result?.selfTests?.[0].passed !== true) return;
-  say('speed');
-  runQuietly(process.execPath, [tsc, '-p', 'bench']);
-  const sizes = SIZES[found.simulated ? 'simulator' : found.quick ? 'quick' : 'whole'];
-  const { result, failure } = measureSpeed(sizes, SIMULATOR_TIMING);
-  found.checks.push({ name: 'measuring', passed: result !== undefined, note: failure });
-  found.timing = result;
-  found.checks.push(bandwidthCheck(found));
-}
-
+stopOnSignals();
+rmSync(report, { force: true }); // nobody sends an old one
 if (options.simulator) {
   say('building the simulator');
   buildSim();
   process.env.METAL_SGD_PREBUILD = simFolder;
 }
-const machine = describeMachine();
-const found = { machine, chip: machine.chip, simulated: !onMac, quick: options.quick, checks: [], complaints: [] };
-if (!options.quick) buildAndTest(found);
-measureAll(found);
-found.crossBuilt = tryCrossBuilt();
-if (found.crossBuilt) found.checks.push({ name: 'the addon made on Linux', passed: !found.crossBuilt.failure });
-const report = resolve(root, options.report);
-writeFileSync(report, reportOf(found));
-const failed = found.checks.filter(({ passed }) => passed === false);
-for (const { name, note = '' } of failed) console.error(`verify: FAILED: ${name} ${note}`);
-say(`${failed.length === 0 ? 'no check failed' : `${failed.length} failed`}; the report is ${report}`);
-process.exit(failed.length === 0 ? 0 : 1);
+delete process.env.METAL_SGD_DEVICE; // it would decide where `auto` runs
+await verify().catch((error) =>
+  add({ name: 'this script', outcome: 'incomplete', note: `ended with ${error.message}` }),
+);
+writeReport(report, found);
+const verdict = verdictOf(found);
+say(`${verdict}\nverify: please send ${report}`);
+process.exit(verdict.startsWith('PASS') ? 0 : 1);

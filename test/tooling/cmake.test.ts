@@ -33,7 +33,7 @@ function ask(programs: Readonly<Record<string, string>>, code = ASK, folder = ne
     cpSync(join(ROOT, part), join(folder, part), { recursive: true });
   const path = newFolder();
   for (const name of ['sh', 'mkdir', 'cp', 'chmod']) symlinkSync(join('/bin', name), join(path, name));
-  const { calls } = standIns(path, { 'c++': '', 'xcode-select': '', ...programs });
+  const { calls } = standIns(path, { 'c++': '', 'xcode-select': '', 'apt-get': '', ...programs });
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', IMPORT + code], {
     cwd: folder,
     encoding: 'utf8',
@@ -109,6 +109,17 @@ test('each system has its command', () => {
     'apt-get install cmake g++, apt-get install cmake g++',
     'winget install Kitware.CMake, winget install Kitware.CMake',
   ]);
+});
+
+test.each([
+  ['apt-get', 'apt-get install cmake g++'],
+  ['apk', 'apk add cmake g++ make'],
+  ['dnf', 'dnf install cmake gcc-c++'],
+  ['none of them', "cmake and g++, by your system's package manager"],
+])('on a Linux with %s as its package manager the hint is its own', (manager, command) => {
+  const absent = Object.fromEntries(['apt-get', 'apk', 'dnf'].map((name) => [name, 'exit 127']));
+  const { stdout } = ask({ ...absent, [manager]: '' }, "console.log(installCommand('linux', false))");
+  expect(stdout).toBe(`${command}\n`);
 });
 
 /** Runs a build by a stand-in of cmake-js that prints its arguments and ends with a status. */

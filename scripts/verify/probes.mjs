@@ -1,0 +1,166 @@
+// What a GPU does, one probe a process: `probes.mjs '{"probe":"subnormals"}'`.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { answer, given, loadPackage } from './child.mjs';
+
+const { SGD, addon, devices, zeros, zerosLike } = loadPackage();
+const OPTIONS = { momentum: 0.9, nesterov: true, weightDecay: 1e-3 };
+
+/** The first GPU's name, or why there is none. */
+function gpu() {
+  try {
+    new SGD(1, { device: 'gpu' });
+    return { name: devices()[0].name };
+  } catch (error) {
+    return { missing: error.message };
+  }
+}
+
+/** The first step of a dtype runs its self-test. */
+function selfTest({ dtype }) {
+  const parameters = [zeros([8], dtype)];
+  try {
+    new SGD(0.1, { ...OPTIONS, device: 'gpu' }).update(parameters, zerosLike(parameters));
+    return { passed: true };
+  } catch (error) {
+    return { passed: false, message: `${error.code}: ${error.message}` };
+  }
+}
+
+const bitsOf = ({ data }) => new Uint32Array(data.buffer, data.byteOffset, data.length);
+
+/** Bits of parameters and velocities after ten steps from values of which none becomes subnormal. */
+function tenSteps(device) {
+  const parameters = [zeros(100_003)];
+  const gradients = zerosLike(parameters);
+  const optimizer = new SGD(0.1, { ...OPTIONS, device });
+  for (let step = 0; step < 10; step++) {
+    gradients[0].data.forEach((_, i) => (gradients[0].data[i] = (((i * 2654435761 + step) >>> 0) % 2001) / 1000 + 0.5));
+    optimizer.update(parameters, gradients);
+  }
+  return [parameters[0], optimizer.state.parameters[0].v].map(bitsOf);
+}
+
+function sameBits() {
+  const [onCpu, onGpu] = ['cpu', 'gpu'].map(tenSteps);
+  const differing = (bits, i) => bits.filter((word, at) => word !== onGpu[i][at]).length;
+  return { differences: onCpu.map(differing).reduce((sum, count) => sum + count) };
+}
+
+/** Whether an error inside the addon becomes a JavaScript one. */
+function throws() {
+  try {
+    addon().addresses('no list');
+    return { thrown: false };
+  } catch {
+    return { thrown: true };
+  }
+}
+
+/** One step without momentum: the new parameters. */
+function stepped(device, parameters, gradients, learningRate = 1) {
+  const tree = [zeros(parameters.length)];
+  const slopes = zerosLike(tree);
+  tree[0].data.set(parameters);
+  slopes[0].data.set(gradients);
+  new SGD(learningRate, { device }).update(tree, slopes);
+  return [...tree[0].data];
+}
+
+/** What becomes of a subnormal parameter, and of a normal one whose step leaves a subnormal. */
+function subnormals() {
+  const kept = stepped('gpu', [1e-40, 1.5 * 2 ** -126], [0, 2 ** -126]).filter((value) => value !== 0).length;
+  return { are: ['flushed to zero', 'kept in part', 'kept'][kept] };
+}
+
+/** The same below zero: the sign of what is left. */
+function flushedZero() {
+  const left = (device) =>
+    stepped(device, [-1e-40, -1.5 * 2 ** -126], [0, -(2 ** -126)]).map((value) =>
+      value === 0 ? (Object.is(value, -0) ? '-0' : '+0') : String(value),
+    );
+  return { gpu: left('gpu'), cpu: left('auto') };
+}
+
+/** What becomes of a product that is just below 2^-126, and 2^-126 once rounded. */
+function tinyProducts() {
+  const left = (device) => stepped(device, [0], [2 ** -126 * (1 + 2 ** -23)], 1 - 2 ** -23)[0];
+  const word = (value) => (value === 0 ? 'flushed to zero' : 'kept');
+  return { gpu: word(left('gpu')), cpu: word(left('auto')) };
+}
+
+/** Of 64 growable buffers, those that start on a page of 16 KiB. */
+function pageAlignment() {
+  const buffers = Array.from({ length: 64 }, (_, i) => {
+    const maxByteLength = 65536 * (i + 1);
+    return new Uint8Array(new SharedArrayBuffer(maxByteLength, { maxByteLength }));
+  });
+  const onPages = addon()
+    .addresses(buffers)
+    .filter((address) => address % 16384 === 0).length;
+  return { onPages };
+}
+
+/** The trees of a step of so many elements, and a step of theirs on the GPU. */
+function gpuSteps(elements) {
+  const parameters = [zeros(elements)];
+  const gradients = zerosLike(parameters);
+  const optimizer = new SGD(0.1, { momentum: 0.9, device: 'gpu' });
+  return {
+    optimizer,
+    step: () => optimizer.update(parameters, gradients),
+    stepAsync: () => optimizer.updateAsync(parameters, gradients),
+  };
+}
+
+/** What a step copies, where its arena is no larger than that of these elements. */
+function copied({ elements = 8 }) {
+  const { optimizer, step } = gpuSteps(elements);
+  step();
+  return { elements, copiedBytes: optimizer.lastRun.copiedBytes };
+}
+
+const REPEATS = 3;
+
+/** Milliseconds of a step after rests, each the middle of three. */
+async function pauses({ elements, rests }) {
+  const { step } = gpuSteps(elements);
+  for (let i = 0; i < REPEATS; i++) step();
+  const found = [];
+  for (const rest of rests) {
+    const times = [];
+    for (let i = 0; i < REPEATS; i++) {
+      if (rest > 0) await sleep(rest);
+      const start = performance.now();
+      step();
+      times.push(performance.now() - start);
+    }
+    found.push({ rest, milliseconds: times.sort((a, b) => a - b)[1] });
+  }
+  return { pauses: found };
+}
+
+/** The processor's time of this process while the GPU steps, as a share of the time that passes. */
+async function spin({ elements, steps }) {
+  const { stepAsync } = gpuSteps(elements);
+  await stepAsync();
+  const [before, start] = [process.cpuUsage(), performance.now()];
+  for (let i = 0; i < steps; i++) await stepAsync();
+  const { user, system } = process.cpuUsage(before);
+  return { elements, share: (user + system) / 1000 / (performance.now() - start) };
+}
+
+const probes = {
+  gpu,
+  selfTest,
+  sameBits,
+  throws,
+  subnormals,
+  flushedZero,
+  tinyProducts,
+  pageAlignment,
+  copied,
+  pauses,
+  spin,
+};
+
+answer(await probes[given().probe](given()));

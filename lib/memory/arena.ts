@@ -66,8 +66,8 @@ export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const headerBytes = (HEADER_WORDS + specs.length) * 8;
   const page = constants().arenaPage;
   const dataBytes = byteLengths.reduce((end, bytes) => roundUp(end, LEAF_ALIGNMENT) + bytes, 0);
-  checkSizes(specs, roundUp(dataBytes, page));
   const buffer = allocateShared(headerBytes + page + roundUp(dataBytes, page));
+  checkSizes(specs, roundUp(dataBytes, page));
 
   const address = addressOf(buffer);
   const first = roundUp(address + headerBytes, page) - address;

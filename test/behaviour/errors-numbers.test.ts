@@ -1,4 +1,5 @@
 // Bad hyperparameters, options, schedules and shapes: class, code and message, and that nothing has changed.
+import { constants } from 'node:buffer';
 import { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, SGD, stepDecay, zeros } from '../../lib/index';
 import { type Failure, failureOf, rangeFailure, typeFailure } from '../helpers/failures';
 import { bytesOf, memoryOf } from '../helpers/memory';
@@ -244,6 +245,16 @@ describe('zeros', () => {
     ],
   ])('%s', (_, make, failure) => {
     expect(failureOf(make)).toEqual(failure);
+  });
+
+  test('more elements than an array of this Node can have', () => {
+    const length = constants.MAX_LENGTH + 1; // beyond all memory from Node 22 on
+    const { name, code, message } = failureOf(() => zeros([length], 'bfloat16'));
+    expect({ name, code }).toEqual({ name: 'RangeError', code: 'invalid-shape' });
+    expect(message).toMatch(
+      /^shape: expected (a tensor of at most \d+|less than 2\^53) elements|^expected memory for /,
+    );
+    expect(message).not.toContain('Invalid typed array length');
   });
 
   test('more memory than there is', () => {

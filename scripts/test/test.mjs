@@ -27,7 +27,9 @@ function gpuEnvironment() {
   if (process.platform === 'darwin') {
     return { METAL_SGD_DEVICE: 'gpu', MTL_DEBUG_LAYER: '1', MTL_SHADER_VALIDATION: '1' };
   }
-  return { METAL_SGD_DEVICE: 'gpu', METAL_SGD_PREBUILD: simFolder };
+  // As with validation on a Mac, Metal writes lines of its own to standard error.
+  const METAL_SIM = JSON.stringify({ metalsOwnLines: true });
+  return { METAL_SGD_DEVICE: 'gpu', METAL_SGD_PREBUILD: simFolder, METAL_SIM };
 }
 
 // First of all, so that no test waits for it or builds it beside another.

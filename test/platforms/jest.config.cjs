@@ -10,6 +10,6 @@ module.exports = {
   setupFiles: ['<rootDir>/test/platforms/program.cjs'],
   setupFilesAfterEnv: ['<rootDir>/test/platforms/everyFile.cjs'],
   // These binaries bring their own `operator new`, before which no library can stand.
-  testPathIgnorePatterns: ['/behaviour/want\\.test\\.ts$'],
+  testPathIgnorePatterns: [...base.testPathIgnorePatterns, '/behaviour/want\\.test'],
   testMatch: ['<rootDir>/test/{values,behaviour}/*.test.ts', '<rootDir>/test/platforms/*.suite.ts'],
 };

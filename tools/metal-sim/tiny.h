@@ -14,8 +14,9 @@ namespace metal_sim {
 /// How a run of the kernel treats float32 subnormals, and where it rounds to.
 enum class Rounding { kFlush, kKeep, kFlushTowardsZero };
 
-/// Finds the results that such a GPU flushes otherwise, by runs beside the one that counts. Whether
-/// an operation before the last is flushed before it is rounded is not modelled.
+/// Finds the results that such a GPU flushes otherwise, by runs beside the one that counts. Not
+/// modelled: the sign of a zero that a flushed number leaves in a sum with -0, and whether an
+/// operation before the last is flushed before it is rounded.
 class TinyResults {
  public:
   /// Runs the kernel on the buffers, and undoes that.

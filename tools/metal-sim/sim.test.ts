@@ -31,11 +31,15 @@ function documentedRules(enforced: boolean): Set<string> {
 
 const cases = listCases();
 
+/** Runs a case with the settings by default, or with these. */
+const run = (name: string, METAL_SIM = '{}') =>
+  spawnSync(program, ['--case', name], { encoding: 'utf8', env: { ...process.env, METAL_SIM } });
+
 describe('rules', () => {
   const breaking = cases.filter(({ rule }) => rule !== '-');
 
   test.each(breaking)('$rule: $name', ({ name, rule }) => {
-    const { signal, stderr } = spawnSync(program, ['--case', name], { encoding: 'utf8' });
+    const { signal, stderr } = run(name);
     expect(stderr).toContain(`metal-sim: rule ${rule} broken: `);
     expect(signal).toBe('SIGABRT');
   });
@@ -54,26 +58,23 @@ describe('correct programs', () => {
   const working = cases.filter(({ rule }) => rule === '-');
 
   test.each(working)('$name', ({ name }) => {
-    const { status, stderr } = spawnSync(program, ['--case', name], { encoding: 'utf8' });
+    const { status, stderr } = run(name);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 });
 
 describe('METAL_SIM', () => {
-  const run = (settings: string) =>
-    spawnSync(program, ['--case', 'scalar_kernel_on_wrapped_memory'], {
-      encoding: 'utf8',
-      env: { ...process.env, METAL_SIM: settings },
-    });
+  const runWith = (settings: string) => run('scalar_kernel_on_wrapped_memory', settings);
 
   test('is read from the environment', () => {
-    expect(run('{"maxTotalThreadsPerThreadgroup":128}').stderr).toContain('rule P3 broken');
-    expect(run('{"devices":"m4"}').status).toBe(0);
+    expect(runWith('{"maxTotalThreadsPerThreadgroup":128}').stderr).toContain('rule P3 broken');
+    expect(runWith('{"devices":"m4"}').status).toBe(0);
+    expect(runWith('{"metalsOwnLines":true}').stderr).toContain('Metal API Validation Enabled');
   });
 
   test('is refused whole where it is wrong', () => {
-    expect(run('{"profile":"m4"}').stderr).toContain("METAL_SIM: unknown setting 'profile'");
-    expect(run('fast').stderr).toContain('METAL_SIM: expected a JSON object');
+    expect(runWith('{"profile":"m4"}').stderr).toContain("METAL_SIM: unknown setting 'profile'");
+    expect(runWith('fast').stderr).toContain('METAL_SIM: expected a JSON object');
   });
 });
 

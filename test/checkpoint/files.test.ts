@@ -51,6 +51,7 @@ test('a save to a read-only folder leaves the old file', async () => {
   chmodSync(path, 0o444);
   // Root may write anywhere: the child becomes nobody.
   const body = async ({ sgd }: Lab, at: string): Promise<unknown> => {
+    sgd.zeros(1); // loads the addon, which nobody may not be able to read
     if (process.getuid?.() === 0) process.setuid?.(65534);
     const error: unknown = await sgd.saveTensors(at, { a: new Float32Array(1) }).catch((reason: unknown) => reason);
     const { code, message } = error as Failure;

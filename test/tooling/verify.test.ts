@@ -39,6 +39,8 @@ function evaluate(expression: string, data: unknown = null): unknown {
     cwd: ROOT,
     encoding: 'utf8',
     input: JSON.stringify(data),
+    timeout: 30_000,
+    killSignal: 'SIGKILL',
     maxBuffer: 1 << 26,
   });
   if (stdout === '') throw new Error(stderr);
@@ -183,7 +185,7 @@ describe('a step', () => {
   });
 
   test('that hangs is incomplete, and what it started ends with it', () => {
-    const start = `require('node:child_process').spawn('sleep', ['1000'], { stdio: 'inherit' })`;
+    const start = `require('node:child_process').spawn('sleep', ['100'], { stdio: 'inherit' })`;
     expect(stepOfRun(start, 0.5)).toMatchObject({ outcome: 'incomplete', note: 'did not end within 0.5 s' });
   });
 

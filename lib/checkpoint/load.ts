@@ -116,6 +116,9 @@ export function loadStateBytes(bytes: unknown, request: LoadRequest): LoadedStat
   return loadBytes(request.file, checkBytes(bytes), (contents) => load(contents, request));
 }
 
+/** What a file differs in that has lost velocities which no slot tells the names of. */
+const LOST: Difference = { path: 'state.parameters', kind: 'missing' };
+
 /** The velocities that our file was saved with; 0 if it does not say. */
 function savedVelocities(contents: Contents): number {
   return Number(noteIn(contents, VELOCITIES) ?? 0);
@@ -135,11 +138,13 @@ function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
   const isNew = state.slots.isEmpty && !parameters;
   const isShort = ours ? entries.velocities.length < savedVelocities(contents) : isBare(entries, request);
   const velocities = isNew
-    ? newSlots(file, entries.velocities, noteIn(contents, 'state'), state.slots, isShort)
+    ? newSlots(file, entries.velocities, noteIn(contents, 'state'), state.slots)
     : matchSlots(file, entries.velocities, request.known, isShort);
   const filling = parameters && fill(byPath(file, entries.parameters), leavesOf(parameters), 'parameters');
   const others = entries.others.map((path): Difference => ({ path, kind: 'extra' }));
-  const differences = [numbers, velocities, ...(filling ? [filling] : [])].flatMap((one) => one.differences);
+  const isUnnamed = isShort && (isNew || velocities.differences.length === 0);
+  const lost = { differences: isUnnamed ? [LOST] : [] };
+  const differences = [numbers, lost, velocities, ...(filling ? [filling] : [])].flatMap((one) => one.differences);
   differences.push(...others);
   if (from?.prefix !== undefined && entries.velocities.length === 0) {
     differences.push({ path: from.prefix, kind: 'missing' });

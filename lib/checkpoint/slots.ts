@@ -22,15 +22,11 @@ export interface SlotMatch {
  */
 export function matchSlots(file: string, found: readonly Found[], slots: readonly Slot[], isShort: boolean): SlotMatch {
   const entries = byPath(file, found);
-  const paths = new Set(slots.map(({ path }) => path ?? ''));
-  const isStrange = isShort || [...entries.keys()].some((path) => !paths.has(path));
-  const targets = slots.map((slot) => {
-    const { path, velocityName: name } = slot;
-    return { slot, path, name, model: slot, isOptional: !isStrange };
-  });
+  const targets = slots.map((slot) => ({ slot, path: slot.path, name: slot.velocityName, model: slot }));
   const { fits, differences } = matchTensors(entries, targets, velocityName);
+  const isStrange = isShort || differences.some(({ kind }) => kind === 'extra');
   return {
-    differences: isShort && differences.length === 0 ? [LOST] : differences,
+    differences: isStrange ? differences : differences.filter(({ kind }) => kind !== 'missing'),
     place: () => {
       const stale = isStrange ? [] : slots.filter(({ path, hasVelocity }) => hasVelocity && !entries.has(path ?? ''));
       const made = velocitiesFor(fits.map(({ target }) => target.slot));
@@ -47,9 +43,6 @@ export function matchSlots(file: string, found: readonly Found[], slots: readonl
   };
 }
 
-/** What a file differs in that has lost velocities which no slot tells the names of. */
-const LOST: Difference = { path: 'state.parameters', kind: 'missing' };
-
 /** New velocities for the slots that have none, in one arena. */
 function velocitiesFor(slots: readonly Slot[]): Map<Slot, CheckedLeaf> {
   const bare = slots.filter(({ hasVelocity }) => !hasVelocity);
@@ -58,16 +51,10 @@ function velocitiesFor(slots: readonly Slot[]): Map<Slot, CheckedLeaf> {
 }
 
 /** Velocities for an optimizer that has no slot. */
-export function newSlots(
-  file: string,
-  found: readonly Found[],
-  note: string | undefined,
-  slots: Slots,
-  isShort: boolean,
-): SlotMatch {
+export function newSlots(file: string, found: readonly Found[], note: string | undefined, slots: Slots): SlotMatch {
   const { floats, others, differences } = splitFloats(found, 'state.parameters');
   return {
-    differences: isShort ? [LOST, ...differences] : differences,
+    differences,
     place: () => {
       const node = placeAll(file, floats, note, others);
       const made = makeLeaves(leavesOf(node), 'state.parameters');

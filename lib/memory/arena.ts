@@ -67,7 +67,7 @@ export function allocate(specs: readonly LeafSpec[]): LeafData[] {
   const page = constants().arenaPage;
   const dataBytes = byteLengths.reduce((end, bytes) => roundUp(end, LEAF_ALIGNMENT) + bytes, 0);
   const buffer = allocateShared(headerBytes + page + roundUp(dataBytes, page));
-  checkSizes(specs, roundUp(dataBytes, page));
+  checkSizes(specs, roundUp(dataBytes, page)); // after the system, which tells of sizes beyond all memory
 
   const address = addressOf(buffer);
   const first = roundUp(address + headerBytes, page) - address;

@@ -9,11 +9,15 @@ const NAMELESS = 'Unknown system error';
 export function systemError(path: string, error: unknown): unknown {
   if (!types.isNativeError(error)) return error;
   const { code, errno, syscall } = error as NodeJS.ErrnoException;
-  const isNameless = code?.startsWith(NAMELESS) ?? false;
-  if (error.message.includes(path) && !isNameless) return error;
-  const named = isNameless ? nameOf(errno) : code;
-  const message = isNameless ? `${nameOf(errno)}: ${error.message}` : error.message;
-  return Object.assign(new Error(`${path}: ${message}`, { cause: error }), { code: named, errno, syscall, path });
+  const name = code?.startsWith(NAMELESS) ? nameOf(errno) : undefined;
+  if (error.message.includes(path) && name === undefined) return error;
+  const message = name === undefined ? error.message : `${name}: ${error.message}`;
+  return Object.assign(new Error(`${path}: ${message}`, { cause: error }), {
+    code: name ?? code,
+    errno,
+    syscall,
+    path,
+  });
 }
 
 /** The system's own name of an error's number: `EDQUOT`, `ESTALE`. `UNKNOWN`, as Node says on Windows, if it has none. */

@@ -70,8 +70,6 @@ export interface Target {
   readonly name: string;
   /** The tensor must have this dtype and shape. */
   readonly model: LeafLayout;
-  /** True if a file may lack the tensor. */
-  readonly isOptional: boolean;
 }
 
 /** Finds the tensor of each target. `nameOf` names tensors without a target. */
@@ -89,7 +87,7 @@ export function matchTensors<T extends Target>(
     const difference = entry && leafDifference(layoutOf(entry), target.model, target.name);
     if (difference) differences.push(difference);
     else if (entry) fits.push({ target, entry });
-    else if (!target.isOptional) differences.push({ path: target.name, kind: 'missing' });
+    else differences.push({ path: target.name, kind: 'missing' });
   }
   for (const path of extra.keys()) differences.push({ path: nameOf(path), kind: 'extra' });
   return { fits, differences };
@@ -104,7 +102,7 @@ export interface Filling {
 /** Fills each leaf from the tensor of its path. `root` begins the leaves' names. */
 export function fill(entries: ReadonlyMap<string, Entry>, leaves: readonly CheckedLeaf[], root: string): Filling {
   const targets = leaves.map((leaf) => {
-    return { path: pathIn(root, leaf.name), name: leaf.name, model: leaf, isOptional: false };
+    return { path: pathIn(root, leaf.name), name: leaf.name, model: leaf };
   });
   const { fits, differences } = matchTensors(entries, targets, (path) => `${root}.${path}`);
   return { reads: fits.flatMap(({ target, entry }) => readInto(entry, target.model)), differences };

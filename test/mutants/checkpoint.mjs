@@ -54,7 +54,7 @@ export default [
     why: 'What a failed save has written stays.',
     file: 'lib/safetensors/write.ts',
     find: 'await rm(beside, { force: true }).catch(() => undefined);',
-    replace: 'await Promise.resolve();',
+    replace: 'await rm(`${beside}.`, { force: true }).catch(() => undefined);',
     caughtBy: 'test/checkpoint/files.test.ts',
   },
   {
@@ -406,17 +406,17 @@ export default [
   {
     name: 'checkpoint-fresh-loses-velocity',
     why: 'An optimizer without slots takes a file that has lost a velocity.',
-    file: 'lib/checkpoint/slots.ts',
-    find: 'differences: isShort ? [LOST, ...differences] : differences,',
-    replace: 'differences,',
+    file: 'lib/checkpoint/load.ts',
+    find: 'const isUnnamed = isShort && (isNew ||',
+    replace: 'const isUnnamed = isShort && (',
     caughtBy: 'test/checkpoint/partial.test.ts',
   },
   {
     name: 'checkpoint-error-without-code',
     why: 'A quota or a share that has gone gives an error without a stable code.',
     file: 'lib/safetensors/errors.ts',
-    find: 'if (error.message.includes(path) && !isNameless) return error;',
-    replace: 'if (error.message.includes(path) || isNameless) return error;',
+    find: 'if (error.message.includes(path) && name === undefined) return error;',
+    replace: 'if (error.message.includes(path) || name !== undefined) return error;',
     caughtBy: 'test/checkpoint/disks.test.ts',
   },
   {

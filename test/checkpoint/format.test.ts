@@ -2,13 +2,11 @@
 import { fromBytes, SGD } from '../../lib';
 import { failureOf } from '../helpers/failures';
 import { fixture } from '../helpers/fixtures';
+import { withHeader } from '../helpers/mutateFile';
 
 /** A file of this header and so many bytes of data. */
 function file(header: string, dataBytes = 0, headerBytes?: number): Uint8Array {
-  const text = Buffer.from(header);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(headerBytes ?? text.length));
-  return Buffer.concat([length, text, Buffer.alloc(dataBytes)]);
+  return withHeader(header, headerBytes, Buffer.alloc(dataBytes));
 }
 
 const tensor = (name: string, shape: string, offsets: string, dtype = 'F32'): string =>

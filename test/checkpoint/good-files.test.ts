@@ -7,6 +7,7 @@ import { joinPieces } from '../../lib/safetensors/write';
 import { type Outcome, ROOT, runNode } from '../helpers/child';
 import { failureOf } from '../helpers/failures';
 import { temporaryFolders } from '../helpers/folders';
+import { withHeader } from '../helpers/mutateFile';
 
 const newFolder = temporaryFolders();
 
@@ -20,10 +21,11 @@ function file(tensors: Readonly<Record<string, object>>, bytes = 4): Uint8Array 
     end += bytes;
     return [name, { dtype: 'F32', shape: [1], data_offsets: [start, end], ...entry }] as const;
   });
-  const text = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(text.length));
-  return Buffer.concat([length, text, Buffer.alloc(end).map((_, i) => (i % 4 === 3 ? 63 : 0))]);
+  return withHeader(
+    JSON.stringify(Object.fromEntries(entries)),
+    undefined,
+    Buffer.alloc(end).map((_, i) => (i % 4 === 3 ? 63 : 0)),
+  );
 }
 
 const ONE = { data: Float32Array.of(0.5), shape: [1], dtype: 'float32' };

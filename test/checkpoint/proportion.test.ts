@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { resultOf } from '../helpers/child';
 import { temporaryFolders } from '../helpers/folders';
+import { withHeader } from '../helpers/mutateFile';
 
 const newFolder = temporaryFolders();
 const FILE_BYTES = 2 ** 20;
@@ -43,10 +44,7 @@ const FILES: Record<string, string[]> = {
 
 function write(members: readonly string[]): string {
   const path = join(newFolder(), 'x.safetensors');
-  const header = Buffer.from(`{${members.join(',')}}`);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.length));
-  writeFileSync(path, Buffer.concat([length, header]));
+  writeFileSync(path, withHeader(`{${members.join(',')}}`, undefined, new Uint8Array()));
   return path;
 }
 

@@ -59,7 +59,8 @@ function replaceOne(text: string, pattern: RegExp, word: Word, change: (match: s
   return text.slice(0, match.index) + change(match[0]) + text.slice(match.index + match[0].length);
 }
 
-function withHeader(text: string, length: number | undefined, data: Uint8Array): Buffer {
+/** A file of this header and these bytes; `length` is what it says of its header. */
+export function withHeader(text: string, length: number | undefined, data: Uint8Array): Buffer {
   const header = Buffer.from(text);
   const first = Buffer.alloc(8);
   first.writeBigUInt64LE(BigInt(length ?? header.length));

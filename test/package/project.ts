@@ -18,6 +18,9 @@ export const TARBALL = setting('METAL_SGD_TARBALL');
 /** The folder of the runtimes from npm; empty where there are none for this machine. */
 export const RUNTIMES = setting('METAL_SGD_RUNTIMES');
 
+/** A file of one of their packages. */
+export const inRuntimes = (...path: string[]): string => join(RUNTIMES, 'node_modules', ...path);
+
 export const FIXTURES = join(ROOT, 'test', 'fixtures');
 
 /** How a program ended. */

@@ -1,7 +1,7 @@
 // The package's types in projects of users: strict, every declaration checked, and no library but ES2022.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { newProject, output, run, RUNTIMES, tool } from './project';
+import { inRuntimes, newProject, output, run, RUNTIMES, tool } from './project';
 
 const OPTIONS = {
   target: 'es2022',
@@ -40,7 +40,7 @@ test('moduleResolution bundler', () => {
 
 const compilers: [string, string[]][] = [['of this repository', tool('typescript/bin/tsc')]];
 if (RUNTIMES !== '') {
-  compilers.push(['5.9', [process.execPath, join(RUNTIMES, 'node_modules', 'typescript-5.9', 'bin', 'tsc')]]);
+  compilers.push(['5.9', [process.execPath, inRuntimes('typescript-5.9', 'bin', 'tsc')]]);
 }
 
 test.each(compilers)('declarations, the web’s classes and models of classes, by TypeScript %s', (_, compiler) => {

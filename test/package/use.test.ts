@@ -1,12 +1,10 @@
 // The installed package trains as the fixtures say, to the bit, in every way to import it and every runtime.
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { emptyFolder, FIXTURES, newProject, output, run, RUNTIMES } from './project';
+import { emptyFolder, FIXTURES, inRuntimes, newProject, output, run, RUNTIMES } from './project';
 
 /** Deno asks for permissions; these are enough. */
 const DENO = ['run', '--no-prompt', '--allow-ffi', '--allow-read', '--allow-write', '--allow-env', '--allow-sys'];
-
-const inRuntimes = (...path: string[]): string => join(RUNTIMES, 'node_modules', ...path);
 
 /** How to run a program on each runtime. */
 const runtimes: readonly (readonly [name: string, ...command: string[]])[] =

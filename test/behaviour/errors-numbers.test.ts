@@ -248,7 +248,7 @@ describe('zeros', () => {
   });
 
   test('more elements than an array of this Node can have', () => {
-    const length = constants.MAX_LENGTH + 1; // beyond all memory from Node 22 on
+    const length = Math.min(constants.MAX_LENGTH + 1, 2 ** 51); // beyond all memory from Node 22 on
     const { name, code, message } = failureOf(() => zeros([length], 'bfloat16'));
     expect({ name, code }).toEqual({ name: 'RangeError', code: 'invalid-shape' });
     expect(message).toMatch(

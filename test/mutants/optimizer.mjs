@@ -226,7 +226,7 @@ export default [
     file: 'lib/state/slots.ts',
     find: 'bare.forEach((slot, i) => {',
     replace:
-      'bare.forEach((slot) => {\n    const i = bare.findIndex(({ model }) => model.length === slot.model.length && model.dtype === slot.model.dtype);',
+      'bare.forEach((slot) => {\n    const i = bare.findIndex(({ length, dtype }) => length === slot.length && dtype === slot.dtype);',
     caughtBy: 'test/values/threads.test.ts',
   },
   {

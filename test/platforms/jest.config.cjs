@@ -9,7 +9,5 @@ module.exports = {
   rootDir: join(__dirname, '..', '..'),
   setupFiles: ['<rootDir>/test/platforms/program.cjs'],
   setupFilesAfterEnv: ['<rootDir>/test/platforms/everyFile.cjs'],
-  // These binaries bring their own `operator new`, before which no library can stand.
-  testPathIgnorePatterns: [...base.testPathIgnorePatterns, '/behaviour/want\\.test'],
   testMatch: ['<rootDir>/test/{values,behaviour}/*.test.ts', '<rootDir>/test/platforms/*.suite.ts'],
 };

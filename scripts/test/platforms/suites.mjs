@@ -63,6 +63,9 @@ export function resolverFor(name) {
   return join(binding, require(join(binding, 'package.json')).main);
 }
 
+/** These binaries bring their own `operator new`, before which no library can stand. */
+const EVERYWHERE_WITHOUT = ['/node_modules/', '/behaviour/want\\.test'];
+
 /**
  * test/values and test/behaviour with Jest, run by `node`. For another platform's Node, `resolver` is `resolverFor` it.
  * `without` has the files and the tests, by their names' beginnings, that can't be run there.
@@ -72,7 +75,7 @@ export function jest(target, title, node, sets, { resolver, without = {} } = {})
   const results = join(folder, 'logs', `${target.name}-jest.json`);
   rmSync(results, { force: true });
   const options = ['--runInBand', '--config', join('test', 'platforms', 'jest.config.cjs')];
-  if (files.length > 0) options.push('--testPathIgnorePatterns', ...files);
+  options.push('--testPathIgnorePatterns', ...EVERYWHERE_WITHOUT, ...files);
   if (tests.length > 0) options.push('--testNamePattern', `^(?!${tests.join('|')})`);
   const env = { ...binaryEnvironment(alone(target), target, sets), METAL_SGD_NODE: node };
   if (resolver !== undefined) env.NAPI_RS_NATIVE_LIBRARY_PATH = resolver;

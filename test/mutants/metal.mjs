@@ -474,8 +474,8 @@ export default [
     name: 'self-test-excuses-no-sign',
     why: 'A GPU that drops the sign of flushed numbers is refused.',
     file: 'native/proof/self_test.cpp',
-    find: '(is_tiny(dtype, flushed) && is_tiny(dtype, got))',
-    replace: '(is_tiny(dtype, flushed) && is_tiny(dtype, got) && got > flushed)',
+    find: 'is_tiny_difference(dtype, flushed, got)',
+    replace: '(is_tiny_difference(dtype, flushed, got) && got > flushed)',
     caughtBy: 'test/metal/self-test.test.ts',
   },
   {

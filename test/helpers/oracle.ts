@@ -10,8 +10,16 @@ export interface Hyperparameters {
   nesterov: boolean;
 }
 
+/** How float32 subnormals are flushed. */
+export interface Flushing {
+  /** A negative number becomes +0, not -0: on a GPU, if anywhere. */
+  readonly positiveZero?: boolean;
+  /** A result is judged before it is rounded. */
+  readonly flushBeforeRounding?: boolean;
+}
+
 /** What happens to float32 subnormals, as an operand and as a result. */
-export type Subnormals = 'keep' | 'flush';
+export type Subnormals = 'keep' | 'flush' | Flushing;
 
 /** Numbers as a step of one dtype computes with them. */
 interface Arithmetic {
@@ -28,14 +36,23 @@ const SMALLEST_NORMAL = 2 ** -126;
 
 const identity = (value: number): number => value;
 
-function flushed(value: number): number {
-  const rounded = fround(value);
-  return abs(rounded) < SMALLEST_NORMAL ? 0 * rounded : rounded;
+/** Arm's processors judge before they round, Intel's after. */
+const BY_PROCESSOR: Flushing = { flushBeforeRounding: process.arch === 'arm64' };
+
+/** Rounds to float32. A double holds a product of two of them, and every sum that is near zero. */
+function flushing({ positiveZero, flushBeforeRounding }: Flushing): (value: number) => number {
+  return (value) => {
+    const rounded = fround(value);
+    // Rounded as if there were no smallest exponent.
+    const judged = flushBeforeRounding ? value : fround(value * 2 ** 64) * 2 ** -64;
+    if (value === 0 || !(abs(judged) < SMALLEST_NORMAL)) return rounded;
+    return positiveZero ? 0 : 0 * rounded;
+  };
 }
 
 function arithmeticOf(dtype: Dtype, subnormals: Subnormals): Arithmetic {
   if (dtype === 'float64') return { round: identity, load: identity, store: identity };
-  const round = subnormals === 'flush' ? flushed : fround;
+  const round = subnormals === 'keep' ? fround : flushing(subnormals === 'flush' ? BY_PROCESSOR : subnormals);
   if (dtype === 'float32') return { round, load: identity, store: identity };
   const format = dtype === 'float16' ? FLOAT16 : BFLOAT16;
   const values = valuesOf(format);

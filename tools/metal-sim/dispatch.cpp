@@ -5,12 +5,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 
 #include "counters.h"
 #include "grid.h"
 #include "report.h"
-#include "tiny.h"
 #include "trace.h"
 
 namespace metal_sim {
@@ -26,15 +24,13 @@ struct Arguments {
 thread_local const Arguments* running = nullptr;
 
 // Apple GPUs flush float32 subnormals, as operands and as results.
-constexpr unsigned kFlushToZero = 0x8000, kTowardsZero = 0x6000, kDenormalsAreZero = 0x0040;
+constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
 
 class FloatMode {
  public:
-  explicit FloatMode(Rounding rounding) : saved_(_mm_getcsr()) {
-    unsigned bits = saved_ & ~(kFlushToZero | kDenormalsAreZero | kTowardsZero);
-    if (rounding != Rounding::kKeep) bits |= kFlushToZero | kDenormalsAreZero;
-    if (rounding == Rounding::kFlushTowardsZero) bits |= kTowardsZero;
-    _mm_setcsr(bits);
+  explicit FloatMode(bool flush) : saved_(_mm_getcsr()) {
+    unsigned bits = kFlushToZero | kDenormalsAreZero;
+    _mm_setcsr(flush ? saved_ | bits : saved_ & ~bits);
   }
   ~FloatMode() { _mm_setcsr(saved_); }
 
@@ -126,15 +122,6 @@ Touched touched_by_trace(const Dispatch& dispatch, const std::vector<Tracer>& tr
   return {RangeSet(std::move(reads)), RangeSet(std::move(writes))};
 }
 
-/// Bytes of the elements that a kernel writes, if they can be float32 subnormals; else 0. Its
-/// streams are integers for 16-bit elements.
-size_t tiny_lane(const Kernel& kernel) {
-  for (size_t i = 0; i < kernel.argument_count; ++i) {
-    if (kernel.arguments[i].writable && kernel.arguments[i].type[0] == 'f') return 4;
-  }
-  return strstr(kernel.name, "bfloat16") ? 2 : 0;
-}
-
 /// In small grids every thread is told apart, in larger ones every SIMD-group, or thread-group.
 int joined_bits(uint64_t threads) { return threads <= 8192 ? 0 : threads <= 1048576 ? 5 : 8; }
 
@@ -178,34 +165,26 @@ void report_out_of_range(uintptr_t address) {
 Touched run_dispatch(const Dispatch& dispatch, const Settings& settings) {
   Arguments arguments = place_arguments(dispatch);
   bool contract = settings.contract || dispatch.fast_math;
+  NearZero as_gpu = {settings.positiveZero, settings.flushBeforeRounding};
+  bool apart = settings.flushSubnormals && !contract && (as_gpu.positive || as_gpu.before_rounding);
   bool trace = settings.trace && !contract;
   const Kernel* kernels = contract ? dispatch.library->contracted
+                          : apart  ? dispatch.library->near_zero
                           : trace  ? dispatch.library->traced
                                    : dispatch.library->plain;
   int cores = std::max(1, static_cast<int>(settings.threads));
   std::vector<Tracer> tracers(static_cast<size_t>(cores),
                               Tracer(regions_of(arguments), joined_bits(dispatch.threads)));
-  auto run = [&](const Kernel& kernel, Rounding rounding, bool traced) {
-    run_grid(dispatch.threads, dispatch.group, cores, static_cast<uint64_t>(settings.seed),
-             [&](int core, uint32_t first, uint32_t last) {
-               FloatMode mode(rounding);
-               running = &arguments;
-               current_tracer = traced ? &tracers[static_cast<size_t>(core)] : nullptr;
-               kernel.run(arguments.slots, first, last);
-               current_tracer = nullptr;
-               running = nullptr;
-             });
-  };
-  std::optional<TinyResults> tiny;
-  size_t lane = tiny_lane(dispatch.description());
-  if (lane > 0 && (settings.positiveZero || settings.flushBeforeRounding)) {
-    const Kernel& plain = dispatch.library->plain[dispatch.kernel];
-    tiny.emplace(distinct_buffers(dispatch), settings,
-                 [&](Rounding rounding) { run(plain, rounding, false); });
-  }
-  run(kernels[dispatch.kernel], settings.flushSubnormals ? Rounding::kFlush : Rounding::kKeep,
-      trace);
-  if (tiny) tiny->apply(lane);
+  run_grid(dispatch.threads, dispatch.group, cores, static_cast<uint64_t>(settings.seed),
+           [&](int core, uint32_t first, uint32_t last) {
+             FloatMode mode(settings.flushSubnormals && !apart);
+             near_zero = as_gpu;
+             running = &arguments;
+             current_tracer = trace ? &tracers[static_cast<size_t>(core)] : nullptr;
+             kernels[dispatch.kernel].run(arguments.slots, first, last);
+             current_tracer = nullptr;
+             running = nullptr;
+           });
   Touched touched = trace ? touched_by_trace(dispatch, tracers) : touched_by_binding(dispatch);
   counters().bytesRead += touched.reads.bytes();
   counters().bytesWritten += touched.writes.bytes();

@@ -14,6 +14,7 @@ std::vector<const KernelLibrary*>& libraries() {
 }  // namespace
 
 METAL_SIM_FAST_THREAD_LOCAL uint32_t current_thread = 0;
+METAL_SIM_FAST_THREAD_LOCAL NearZero near_zero;
 
 void register_library(const KernelLibrary* library) { libraries().push_back(library); }
 

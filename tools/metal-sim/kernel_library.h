@@ -36,13 +36,14 @@ struct Kernel {
   RunThreads run;
 };
 
-/// One text, compiled three times.
+/// One text, compiled four times.
 struct KernelLibrary {
   const char* source;
   size_t source_length;
   const Kernel* traced;      ///< as written, every access reported
   const Kernel* plain;       ///< as written
   const Kernel* contracted;  ///< pragmas taken out: a*b+c is one fused operation
+  const Kernel* near_zero;   ///< every access reported, float32 as `near_zero` says
   size_t kernel_count;
 };
 
@@ -56,6 +57,16 @@ const KernelLibrary* find_library(const std::string& source);
 
 /// The grid position of the thread that a traced kernel is running here.
 extern METAL_SIM_FAST_THREAD_LOCAL uint32_t current_thread;
+
+/// What a GPU may make of float32 subnormals otherwise than the host's processor, which keeps the
+/// sign of what it flushes, and flushes after it rounds.
+struct NearZero {
+  bool positive = false;
+  bool before_rounding = false;
+};
+
+/// Read by kernels that are compiled for it.
+extern METAL_SIM_FAST_THREAD_LOCAL NearZero near_zero;
 
 }  // namespace metal_sim
 

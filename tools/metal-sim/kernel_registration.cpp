@@ -13,6 +13,7 @@
 METAL_SIM_DECLARE(traced)
 METAL_SIM_DECLARE(plain)
 METAL_SIM_DECLARE(contracted)
+METAL_SIM_DECLARE(near_zero)
 
 namespace {
 
@@ -27,6 +28,7 @@ const char kSource[] = {
       METAL_SIM_PREFIX(traced)::kernels,
       METAL_SIM_PREFIX(plain)::kernels,
       METAL_SIM_PREFIX(contracted)::kernels,
+      METAL_SIM_PREFIX(near_zero)::kernels,
       METAL_SIM_PREFIX(plain)::kernel_count,
   };
   metal_sim::register_library(&library);

@@ -12,6 +12,9 @@
 // Never inlined into the code that runs it, which is not traced.
 #define kernel __attribute__((noinline))
 
+#ifdef METAL_SIM_NEAR_ZERO
+#define float metal::GpuFloat
+#endif
 #define float2(...) metal::vector_of<float2>(__VA_ARGS__)
 #define float4(...) metal::vector_of<float4>(__VA_ARGS__)
 #define half2(...) metal::vector_of<half2>(__VA_ARGS__)

@@ -1,6 +1,7 @@
 // Runs the tests: types, then Jest on the CPU, then everything again on a GPU - Apple's on a Mac, the simulated one on
 // Linux. `--long` runs test/long on the CPU instead; `--cpu` what needs neither a GPU nor a simulator, for Windows, musl,
-// arm64 Linux and Macs with Intel processors. `--on cpu` and `--on gpu` run one half. Other arguments go to Jest.
+// arm64 Linux and Macs with Intel processors. `--on cpu` and `--on gpu` run one half. `--as-mac` runs the half on the
+// simulated GPU, which then treats float32 subnormals in the ways that a Mac's may. Other arguments go to Jest.
 import { createRequire } from 'node:module';
 import { buildSim, simFolder } from '../build/sim.mjs';
 import { runVisibly } from '../lib/run.mjs';
@@ -8,8 +9,9 @@ import { runVisibly } from '../lib/run.mjs';
 const require = createRequire(import.meta.url);
 const long = process.argv.includes('--long');
 const cpuOnly = process.argv.includes('--cpu');
-const half = process.argv.includes('--on') ? process.argv[process.argv.indexOf('--on') + 1] : undefined;
-const own = ['--long', '--cpu', '--on', half];
+const asMac = process.argv.includes('--as-mac');
+const half = process.argv.includes('--on') ? process.argv[process.argv.indexOf('--on') + 1] : asMac ? 'gpu' : undefined;
+const own = ['--long', '--cpu', '--as-mac', '--on', half];
 const jestArguments = process.argv.slice(2).filter((argument) => !own.includes(argument));
 /** What runs on every device. */
 const DEVICE_TESTS = 'behaviour/|values/|checkpoint/';
@@ -28,7 +30,10 @@ function gpuEnvironment() {
     return { METAL_SGD_DEVICE: 'gpu', MTL_DEBUG_LAYER: '1', MTL_SHADER_VALIDATION: '1' };
   }
   // As with validation on a Mac, Metal writes lines of its own to standard error.
-  const METAL_SIM = JSON.stringify({ metalsOwnLines: true });
+  const METAL_SIM = JSON.stringify({
+    metalsOwnLines: true,
+    ...(asMac && { positiveZero: true, flushBeforeRounding: true }),
+  });
   return { METAL_SGD_DEVICE: 'gpu', METAL_SGD_PREBUILD: simFolder, METAL_SIM };
 }
 
@@ -47,5 +52,7 @@ if (long) {
 } else {
   if (half !== 'gpu') jest('on the CPU', {}, '/test/(?!long/|interop/|package/|platforms/|metal/)');
   const simulator = process.platform === 'darwin' ? '' : '|/test/metal/|/tools/metal-sim/';
+  // Such a GPU is not for 'auto'.
+  if (asMac) jestArguments.push('--testNamePattern', "^(?!device 'auto' )");
   if (half !== 'cpu') jest('on the GPU', gpuEnvironment(), `/test/(${DEVICE_TESTS})${simulator}`);
 }

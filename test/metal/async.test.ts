@@ -80,7 +80,7 @@ test.each([
   "device '%s': update right after updateAsync throws busy, and neither hangs",
   (device, reason, copiedBytes) => {
     const { values, ...told } = resultOf(updateAtOnce, device, {
-      env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1' },
+      env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1', METAL_SIM: '{}' },
       timeout: 20_000,
     }) as Record<string, unknown>;
     const gpuSeconds: unknown = expect.any(Number);

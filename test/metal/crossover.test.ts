@@ -142,6 +142,8 @@ function failBeforeCpu({ sgd, simulator }: Lab): unknown {
 }
 
 test('a GPU failure leaves the leaves of the CPU unchanged', () => {
-  const told = resultOf(failBeforeCpu, undefined, { env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1' } });
+  const told = resultOf(failBeforeCpu, undefined, {
+    env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1', METAL_SIM: '{}' },
+  });
   expect(told).toEqual({ code: 'out-of-memory', after: [0], again: [-1], step: 1 });
 });

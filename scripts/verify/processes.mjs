@@ -56,7 +56,7 @@ export function run(command, args, { environment = process.env, seconds = 600, e
     }
     child.on('error', (error) => finish(null, `could not start: ${error.message}`));
     child.on('exit', () => stop(child)); // what it left behind would hold the pipes open
-    child.on('close', (status, signal) => finish(status, late ?? (signal ? `was ended by ${signal}` : undefined)));
+    child.on('close', (status, signal) => finish(status, late ?? (signal ? `ended by ${signal}` : undefined)));
   });
 }
 

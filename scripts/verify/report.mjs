@@ -22,7 +22,7 @@ function cut(items, most) {
 }
 
 const phrase = ({ name, outcome, note, failedTests }) => {
-  if (outcome === 'incomplete') return `${name} ${note}`;
+  if (outcome === 'incomplete') return `${name}: ${note}`;
   return failedTests ? `${failedTests} of ${name} failed` : `${name} failed`;
 };
 
@@ -30,7 +30,7 @@ const phrase = ({ name, outcome, note, failedTests }) => {
 const crashes = ({ answers }) =>
   Object.entries(answers)
     .filter(([, { crashed }]) => crashed)
-    .map(([id, { failure }]) => ({ name: `the question ${id}:`, outcome: 'incomplete', note: failure }));
+    .map(([id, { failure }]) => ({ name: `the question ${id}`, outcome: 'incomplete', note: failure }));
 
 /** PASS, FAIL or INCOMPLETE, and why. */
 export function verdictOf(found) {

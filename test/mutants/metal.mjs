@@ -479,6 +479,14 @@ export default [
     caughtBy: 'test/metal/self-test.test.ts',
   },
   {
+    name: 'self-test-refuses-flushed-operand',
+    why: 'A GPU that flushes before it rounds is refused for a sum that follows.',
+    file: 'native/proof/self_test.cpp',
+    find: '4.0 * std::numeric_limits<float>::min()',
+    replace: '0.5 * std::numeric_limits<float>::min()',
+    caughtBy: 'test/metal/self-test.test.ts',
+  },
+  {
     name: 'self-test-without-border',
     why: 'A GPU that flushes before it rounds is not noticed.',
     file: 'native/proof/self_test.cpp',

@@ -147,12 +147,12 @@ describe('the report', () => {
   });
 
   test('tells a crash from a failure, and failures first', () => {
-    const crash = { name: 'the tests on the GPU', outcome: 'incomplete', note: 'was ended by SIGSEGV' };
+    const crash = { name: 'the tests on the GPU', outcome: 'incomplete', note: 'ended by SIGSEGV' };
     const failure = { name: 'the tests on the CPU', outcome: 'failed', note: '', failedTests: 3 };
     const first = (steps: unknown[]): string => reportOf({ steps }).split('\n')[0];
-    expect(first([crash])).toBe('INCOMPLETE: the tests on the GPU was ended by SIGSEGV');
+    expect(first([crash])).toBe('INCOMPLETE: the tests on the GPU: ended by SIGSEGV');
     expect(first([crash, failure])).toBe(
-      'FAIL: 3 of the tests on the CPU failed, the tests on the GPU was ended by SIGSEGV',
+      'FAIL: 3 of the tests on the CPU failed, the tests on the GPU: ended by SIGSEGV',
     );
     expect(first(FOUND.steps)).toBe('PASS: the GPU of this Mac computes as the CPU does');
   });
@@ -181,7 +181,7 @@ describe('the report', () => {
 describe('a step', () => {
   test.each(['SIGSEGV', 'SIGKILL'])('that %s ends is incomplete', (signal) => {
     const step = stepOfRun(`console.log('FAIL a.ts\\n  ● A › b'); process.kill(process.pid, '${signal}')`);
-    expect(step).toMatchObject({ outcome: 'incomplete', note: `was ended by ${signal}`, list: ['a.ts: A › b'] });
+    expect(step).toMatchObject({ outcome: 'incomplete', note: `ended by ${signal}`, list: ['a.ts: A › b'] });
   });
 
   test('that hangs is incomplete, and what it started ends with it', () => {
@@ -273,19 +273,19 @@ if (!onMac) {
     test('fails, with the verdict first', () => {
       expect(run.status).toBe(1);
       expect(run.report.split('\n')[0]).toBe(
-        'FAIL: 500 of the tests on the CPU failed, the tests on the GPU was ended by SIGSEGV, ' +
-          'the question subnormals: its process was ended by SIGKILL',
+        'FAIL: 500 of the tests on the CPU failed, the tests on the GPU: ended by SIGSEGV, ' +
+          'the question subnormals: its process ended by SIGKILL',
       );
       expect(run.report.split('\n').length).toBeLessThan(100);
     });
 
     test('has all the rest', () => {
-      expect(run.report).toContain('- the tests on the GPU: **incomplete**: was ended by SIGSEGV\n');
+      expect(run.report).toContain('- the tests on the GPU: **incomplete**: ended by SIGSEGV\n');
       expect(run.report).toContain('  - … and 492 more\n');
       expect(run.report).toContain('- ten steps with the same bits on CPU and GPU: passed\n');
       const answers = answersIn(run.report);
       expect([...answers.keys()]).toEqual([...asked.keys()]);
-      expect(answers.get('subnormals')?.answer).toBe('not answered: its process was ended by SIGKILL');
+      expect(answers.get('subnormals')?.answer).toBe('not answered: its process ended by SIGKILL');
       expect(answers.get('flushed-zero')?.answer).toMatch(/^In the simulator: /);
     });
   });

@@ -15,7 +15,13 @@ export async function terminateWorkers(
   const shared = { parameters: sgd.zeros(1 << 18).data, gradients: sgd.zeros(1 << 18).data };
   const own = new sgd.SGD(1, { momentum: 0.5 });
   const [mine, gradients] = [sgd.zeros(1 << 18), sgd.zeros(1 << 18)];
-  const busy = setInterval(() => void own.updateAsync(mine, gradients), 1);
+  let stepping = false;
+  const busy = setInterval(() => {
+    // One at a time: a slow device would still be stepping long after the last worker.
+    if (stepping) return;
+    stepping = true;
+    void own.updateAsync(mine, gradients).then(() => (stepping = false));
+  }, 1);
   let [errors, ended] = [0, 0];
   const work = (inside: Lab, { parameters, gradients: given }: Shared): void => {
     const local = inside.sgd.zeros(1 << 16);

@@ -77,7 +77,7 @@ export default [
     name: 'verify-crash-ends-report',
     why: 'A child that a signal ends takes the report with it.',
     file: 'scripts/verify/processes.mjs',
-    find: 'signal ? `was ended by ${signal}` : undefined',
+    find: 'signal ? `ended by ${signal}` : undefined',
     replace: 'signal ? process.exit(1) : undefined',
     caughtBy: 'test/tooling/verify.test.ts',
   },

@@ -2,6 +2,7 @@
 import { noteIn } from '../safetensors/metadata';
 import { unescapeKey } from '../safetensors/names';
 import type { Found } from '../safetensors/trees';
+import { calledFrom } from '../caller';
 import { checkKeys, rangeError, typeError } from '../errors';
 import { type Path, withoutPrefix } from '../tree/paths';
 import { checkNumber, HYPERPARAMETER_NAMES, HYPERPARAMETERS } from '../state/hyperparameters';
@@ -31,18 +32,20 @@ export interface TorchStateOptions {
  * `param_groups` are passed over.
  */
 export function torchState(options: TorchStateOptions): StateFormat {
-  const { step, learningRate, prefix } = checkKeys('options', options, ['step', 'learningRate', 'prefix']);
-  if (typeof step !== 'number' || !Number.isSafeInteger(step) || step < 0) {
-    throw rangeError('invalid-option', 'step', 'a whole number from 0', step);
-  }
-  if (prefix !== undefined && typeof prefix !== 'string')
-    throw typeError('invalid-option', 'prefix', 'a string', prefix);
-  return {
-    format: 'torch',
-    step,
-    ...(learningRate !== undefined && { learningRate: checkNumber('learningRate', learningRate) }),
-    ...(prefix !== undefined && { prefix }),
-  };
+  return calledFrom(torchState, () => {
+    const { step, learningRate, prefix } = checkKeys('options', options, ['step', 'learningRate', 'prefix']);
+    if (typeof step !== 'number' || !Number.isSafeInteger(step) || step < 0) {
+      throw rangeError('invalid-option', 'step', 'a whole number from 0', step);
+    }
+    if (prefix !== undefined && typeof prefix !== 'string')
+      throw typeError('invalid-option', 'prefix', 'a string', prefix);
+    return {
+      format: 'torch',
+      step,
+      ...(learningRate !== undefined && { learningRate: checkNumber('learningRate', learningRate) }),
+      ...(prefix !== undefined && { prefix }),
+    };
+  });
 }
 
 /** The state of node-mlx's `SGD`, for `load`'s option `from`: as MLX's, with the key `learningRate`. */

@@ -1,4 +1,5 @@
 // `zeros`, `zerosLike` and `clone`: trees in shared memory.
+import { calledFrom } from '../caller';
 import { allocate, type LeafSpec } from './arena';
 import { type Dtype, DTYPES, type LeafData, viewOf } from '../tree/dtype';
 import { rangeError, typeError } from '../errors';
@@ -42,14 +43,16 @@ const shapeReader: Reader<Shape> = {
  */
 export function zeros<const S, D extends Dtype = 'float32'>(shapeOrTree: S, dtype?: D): Zeros<S, D>;
 export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32'): unknown {
-  const known = DTYPES.find((one) => one === dtype);
-  if (!known) throw rangeError('invalid-option', 'dtype', DTYPES.join(', '), dtype);
-  const tree = readTree(shapeOrTree, 'shape', shapeReader);
-  const data = allocate(leavesOf(tree).map((shape): LeafSpec => ({ dtype: known, shape })));
-  return treeWith(
-    tree,
-    leavesOf(tree).map((shape, i) => ({ data: data[i], shape: Object.freeze(shape), dtype: known })),
-  );
+  return calledFrom(zeros, () => {
+    const known = DTYPES.find((one) => one === dtype);
+    if (!known) throw rangeError('invalid-option', 'dtype', DTYPES.join(', '), dtype);
+    const tree = readTree(shapeOrTree, 'shape', shapeReader);
+    const data = allocate(leavesOf(tree).map((shape): LeafSpec => ({ dtype: known, shape })));
+    return treeWith(
+      tree,
+      leavesOf(tree).map((shape, i) => ({ data: data[i], shape: Object.freeze(shape), dtype: known })),
+    );
+  });
 }
 
 /**
@@ -58,8 +61,10 @@ export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32'): unknown
  * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path.
  */
 export function zerosLike<P>(tree: P & Tree<P>): P {
-  const node = readTree(tree, 'tree', leafReader);
-  return treeWith(node, zerosFor(leavesOf(node))) as P;
+  return calledFrom(zerosLike, () => {
+    const node = readTree(tree, 'tree', leafReader);
+    return treeWith(node, zerosFor(leavesOf(node))) as P;
+  });
 }
 
 /**
@@ -69,11 +74,13 @@ export function zerosLike<P>(tree: P & Tree<P>): P {
  * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path.
  */
 export function clone<T>(tree: T): T {
-  const node = readTree(tree, 'tree', cloneReader);
-  const leaves = leavesOf(node).filter((leaf) => typeof leaf !== 'number');
-  const copies = copiesOf(leaves);
-  let next = 0;
-  return buildTree(node, (leaf) => (typeof leaf === 'number' ? leaf : copies[next++])) as T;
+  return calledFrom(clone, () => {
+    const node = readTree(tree, 'tree', cloneReader);
+    const leaves = leavesOf(node).filter((leaf) => typeof leaf !== 'number');
+    const copies = copiesOf(leaves);
+    let next = 0;
+    return buildTree(node, (leaf) => (typeof leaf === 'number' ? leaf : copies[next++])) as T;
+  });
 }
 
 const cloneReader: Reader<CheckedLeaf | number> = {

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { calledFrom, calledFromAsync, publicFunctionsOf } from '../caller';
 import { type LoadedState, type LoadOptions, Search } from '../checkpoint/load';
 import { isOurs } from '../safetensors/metadata';
 import { checkPath } from '../safetensors/options';
@@ -33,12 +34,13 @@ export class CheckpointDirectory {
 
   /** The first save makes the folder. */
   constructor(path: string | FileUrl, options: CheckpointDirectoryOptions = {}) {
-    const { keep = 3 } = checkKeys('options', options, ['keep']);
-    if (typeof keep !== 'number' || !Number.isSafeInteger(keep) || keep < 1) {
-      throw rangeError('invalid-option', 'keep', 'a whole number from 1', keep);
-    }
-    this.path = checkPath(path);
-    this.#keep = keep;
+    [this.path, this.#keep] = calledFrom(CheckpointDirectory, () => {
+      const { keep = 3 } = checkKeys('options', options, ['keep']);
+      if (typeof keep !== 'number' || !Number.isSafeInteger(keep) || keep < 1) {
+        throw rangeError('invalid-option', 'keep', 'a whole number from 1', keep);
+      }
+      return [checkPath(path), keep];
+    });
   }
 
   /**
@@ -47,6 +49,10 @@ export class CheckpointDirectory {
    * @returns The path of the new checkpoint.
    */
   async save<P>(optimizer: SGD, options: SaveOptions<P> = {}): Promise<string> {
+    return calledFromAsync(entryOf('save'), () => this.#save(optimizer, options));
+  }
+
+  async #save<P>(optimizer: SGD, options: SaveOptions<P>): Promise<string> {
     // Its name holds the step, which is known only once pending steps are done.
     const path = await optimizer.save((step) => {
       mkdirSync(this.path, { recursive: true });
@@ -78,12 +84,14 @@ export class CheckpointDirectory {
    * @returns `undefined`, and changes nothing, if there is none.
    */
   async load<P>(optimizer: SGD, options: LoadOptions<P> = {}): Promise<LoadedState | undefined> {
-    // Like a path, so that the optimizer is held while the folder is read. Another process may remove what was found.
-    const search = new Search(async () => {
-      await removeStale(this.path);
-      return this.newest();
+    return calledFromAsync(entryOf('load'), () => {
+      // Like a path, so that the optimizer is held while the folder is read. Another process may remove what was found.
+      const search = new Search(async () => {
+        await removeStale(this.path);
+        return this.newest();
+      });
+      return optimizer.load(search as unknown as string, options);
     });
-    return await optimizer.load(search as unknown as string, options);
   }
 
   /** All checkpoints, the last one saved first. */
@@ -109,6 +117,8 @@ export class CheckpointDirectory {
     return { path, saved: entry.mtimeNs, step: Number(NAME.exec(name)?.[1]) };
   }
 }
+
+const entryOf = publicFunctionsOf(CheckpointDirectory.prototype);
 
 interface Checkpoint {
   readonly path: string;

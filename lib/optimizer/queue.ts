@@ -1,5 +1,6 @@
 // The order of asynchronous work: steps and saves of one optimizer run one after another, in the order of the calls.
 import { types } from 'node:util';
+import { atCaller, type PublicFunction } from '../caller';
 import { coded, show } from '../errors';
 import type { Plan } from './plan';
 
@@ -24,6 +25,12 @@ export class Queue {
   #running: string | undefined;
   /** Files are written one after another, so that the last one called for stays. */
   #lastWrite: Promise<unknown> = Promise.resolve();
+  readonly #entryOf: (what: string) => PublicFunction;
+
+  /** @param entryOf The public method of a name, whose caller an error points at. */
+  constructor(entryOf: (what: string) => PublicFunction) {
+    this.#entryOf = entryOf;
+  }
 
   /** Throws with code `busy` while anything is pending; `what` is the caller's name. */
   assertIdle(what: string): void {
@@ -36,6 +43,11 @@ export class Queue {
     this.#running = what;
   }
 
+  /** Returns the error; the stack of one of ours begins at the caller of the public method `what`. */
+  atCaller(error: unknown, what: string): unknown {
+    return atCaller(error, this.#entryOf(what));
+  }
+
   end(): void {
     this.#running = undefined;
   }
@@ -45,6 +57,8 @@ export class Queue {
     this.begin(what);
     try {
       return work();
+    } catch (error) {
+      throw this.atCaller(error, what);
     } finally {
       this.end();
     }
@@ -56,6 +70,8 @@ export class Queue {
     this.#running = what;
     try {
       return work();
+    } catch (error) {
+      throw this.atCaller(error, what);
     } finally {
       this.end();
     }
@@ -63,7 +79,9 @@ export class Queue {
 
   /** Why a call can't be taken now, and what to do. */
   #busy(what: string): Error {
-    return coded(Error, 'busy', `${what}: ${this.#reason()}`);
+    const error = coded(Error, 'busy', `${what}: ${this.#reason()}`);
+    this.atCaller(error, what);
+    return error;
   }
 
   #reason(): string {

@@ -1,4 +1,5 @@
 // The optimizer: MLX's SGD as a class. The arithmetic is the addon's.
+import { calledFrom, calledFromAsync, publicFunctionsOf } from '../caller';
 import { checkLoad, type LoadedState, type LoadOptions, loadState, loadStateBytes } from '../checkpoint/load';
 import { Save, type SaveOptions, type SavePath } from '../checkpoint/save';
 import type { Bytes } from '../safetensors/options';
@@ -29,7 +30,7 @@ import { applySingle, initSingle } from './single';
 export class SGD {
   readonly #state: State;
   readonly #runner: Runner;
-  readonly #queue = new Queue();
+  readonly #queue = new Queue((what) => entryOf(what));
   readonly #planner: Planner;
 
   /**
@@ -39,10 +40,13 @@ export class SGD {
    *   `no-gpu` if `device` is `'gpu'` and there is none; code `addon` if the native addon can't be loaded.
    */
   constructor(learningRate: number | Schedule, options: SGDOptions = {}) {
-    const { device, hyperparameters } = checkOptions(options);
-    this.#state = new State(learningRate, hyperparameters);
-    this.#runner = new Runner(device, hyperparameters);
-    this.#planner = new Planner(this.#state, this.#runner);
+    const [state, runner] = calledFrom(SGD, () => {
+      const { device, hyperparameters } = checkOptions(options);
+      return [new State(learningRate, hyperparameters), new Runner(device, hyperparameters)];
+    });
+    this.#state = state;
+    this.#runner = runner;
+    this.#planner = new Planner(state, runner);
   }
 
   /**
@@ -106,6 +110,8 @@ export class SGD {
       const plan = this.#planner.plan(parameters, gradients);
       this.#runner.step(plan, rate);
       this.#state.progress.completed(rate);
+    } catch (error) {
+      throw this.#queue.atCaller(error, 'update');
     } finally {
       this.#queue.end();
     }
@@ -197,8 +203,10 @@ export class SGD {
    * all of it is checked: an error names every difference from the optimizer's tree, and nothing has changed.
    */
   get state(): OptimizerState {
-    this.#queue.assertIdle('state');
-    return this.#state.read();
+    return calledFrom(entryOf('state', 'get'), () => {
+      this.#queue.assertIdle('state');
+      return this.#state.read();
+    });
   }
   set state(value: OptimizerState) {
     this.#queue.call('state', () => {
@@ -218,8 +226,10 @@ export class SGD {
    *   fails.
    */
   async save<P>(path: SavePath, options: SaveOptions<P> = {}): Promise<string> {
-    const save = this.#queue.callAsync('save', () => new Save(path, options, this.#state));
-    return this.#queue.save((turn) => save.write(turn), !save.isSnapshot);
+    return calledFromAsync(entryOf('save'), () => {
+      const save = this.#queue.callAsync('save', () => new Save(path, options, this.#state));
+      return this.#queue.save((turn) => save.write(turn), !save.isSnapshot);
+    });
   }
 
   /** The bytes of the file that `save` writes. */
@@ -235,9 +245,11 @@ export class SGD {
    *   `invalid-file`; then nothing has changed. Node's own error if reading fails: arrays may then be partly written.
    */
   async load<P>(path: string | FileUrl, options: LoadOptions<P> = {}): Promise<LoadedState> {
-    const request = this.#queue.call('load', () => checkLoad(path, options, this.#state));
-    this.#planner.drop();
-    return this.#queue.exclusive(() => loadState(request) as Promise<LoadedState>);
+    return calledFromAsync(entryOf('load'), () => {
+      const request = this.#queue.call('load', () => checkLoad(path, options, this.#state));
+      this.#planner.drop();
+      return this.#queue.exclusive(() => loadState(request) as Promise<LoadedState>);
+    });
   }
 
   /** Loads the same from bytes in memory, at once. */
@@ -249,11 +261,15 @@ export class SGD {
   }
 
   #change(name: HyperparameterName, value: unknown): void {
-    this.#queue.assertIdle(name);
     const { usesVelocity, hyperparameters } = this.#state;
-    this.#state.hyperparameters = withHyperparameter(hyperparameters, name, value);
+    this.#state.hyperparameters = calledFrom(entryOf(name), () => {
+      this.#queue.assertIdle(name);
+      return withHyperparameter(hyperparameters, name, value);
+    });
     // A plan that was made without velocities doesn't fit a momentum.
     if (this.#state.usesVelocity !== usesVelocity) this.#planner.drop();
     this.#runner.configure(this.#state.hyperparameters);
   }
 }
+
+const entryOf = publicFunctionsOf(SGD.prototype);

@@ -1,4 +1,5 @@
 // Saves trees to safetensors files and loads them; does the same with bytes in memory.
+import { calledFrom, calledFromAsync } from '../caller';
 import { checkFlag, checkKeys, show, typeError } from '../errors';
 import { checkSeparate } from '../memory/overlap';
 import type { Difference } from '../tree/compare';
@@ -57,12 +58,12 @@ export interface LoadedTensors<P = TensorTree> {
  * @throws RangeError of code `memory-overlap` if two leaves share memory: such a tree can't be loaded into, nor stepped.
  */
 export async function saveTensors<P>(path: string | FileUrl, tree: P & Tree<P>, metadata?: Metadata): Promise<void> {
-  await writeWhole(checkPath(path), piecesOf(tree, metadata));
+  await calledFromAsync(saveTensors, () => writeWhole(checkPath(path), piecesOf(tree, metadata)));
 }
 
 /** The bytes of the file that `saveTensors` writes. */
 export function toBytes<P>(tree: P & Tree<P>, metadata?: Metadata): Bytes {
-  return joinPieces(piecesOf(tree, metadata));
+  return calledFrom(toBytes, () => joinPieces(piecesOf(tree, metadata)));
 }
 
 /**
@@ -77,13 +78,15 @@ export async function loadTensors<P = TensorTree>(
   path: string | FileUrl,
   options: LoadTensorsOptions<P> = {},
 ): Promise<LoadedTensors<P>> {
-  const file = checkPath(path);
-  return loadFile(file, loadTree<P>(file, options));
+  return calledFromAsync(loadTensors, () => {
+    const file = checkPath(path);
+    return loadFile(file, loadTree<P>(file, options));
+  });
 }
 
 /** Loads a tree from the bytes of a safetensors file. */
 export function fromBytes<P = TensorTree>(bytes: Uint8Array, options: LoadTensorsOptions<P> = {}): LoadedTensors<P> {
-  return loadBytes('bytes', checkBytes(bytes), loadTree<P>('bytes', options));
+  return calledFrom(fromBytes, () => loadBytes('bytes', checkBytes(bytes), loadTree<P>('bytes', options)));
 }
 
 function piecesOf(tree: unknown, metadata: unknown): Piece[] {

@@ -1,5 +1,6 @@
 // MLX's learning rate schedules: pure functions of the number of completed steps.
 // Source: mlx.optimizers.schedulers (MLX 0.32.4). MLX computes in float32; these compute in double.
+import { calledFrom, type PublicFunction } from '../caller';
 import { coded, rangeError, typeError } from '../errors';
 import type { Schedule } from './types';
 
@@ -16,6 +17,14 @@ function checkCount(name: string, count: number): void {
   throw coded(RangeError, 'invalid-schedule', `${name} must be greater than 0, but got ${String(count)}.`);
 }
 
+/** Checks what `schedule` was called with: numbers, and under MLX's name a count of steps. */
+function check(schedule: PublicFunction, numbers: Record<string, unknown>, name?: string, count = 1): void {
+  calledFrom(schedule, () => {
+    checkNumbers(numbers);
+    if (name !== undefined) checkCount(name, count);
+  });
+}
+
 /**
  * `initial * decayRate ** step`.
  *
@@ -23,7 +32,7 @@ function checkCount(name: string, count: number): void {
  * @param decayRate Factor per step.
  */
 export function exponentialDecay(initial: number, decayRate: number): Schedule {
-  checkNumbers({ initial, decayRate });
+  check(exponentialDecay, { initial, decayRate });
   return (step) => initial * decayRate ** step;
 }
 
@@ -36,8 +45,7 @@ export function exponentialDecay(initial: number, decayRate: number): Schedule {
  * @throws RangeError with MLX's message if `stepSize` is below 1.
  */
 export function stepDecay(initial: number, decayRate: number, stepSize: number): Schedule {
-  checkNumbers({ initial, decayRate, stepSize });
-  checkCount('step_size', stepSize);
+  check(stepDecay, { initial, decayRate, stepSize }, 'step_size', stepSize);
   return (step) => initial * decayRate ** Math.floor(step / stepSize);
 }
 
@@ -50,8 +58,7 @@ export function stepDecay(initial: number, decayRate: number, stepSize: number):
  * @throws RangeError with MLX's message if `decaySteps` is below 1.
  */
 export function cosineDecay(initial: number, decaySteps: number, end = 0): Schedule {
-  checkNumbers({ initial, decaySteps, end });
-  checkCount('decay_steps', decaySteps);
+  check(cosineDecay, { initial, decaySteps, end }, 'decay_steps', decaySteps);
   return (step) => {
     const decay = 0.5 * (1 + Math.cos((Math.PI / decaySteps) * Math.min(step, decaySteps)));
     return end + decay * (initial - end);
@@ -64,18 +71,11 @@ export function cosineDecay(initial: number, decaySteps: number, end = 0): Sched
  * @throws RangeError with MLX's message if `steps` is below 1.
  */
 export function linearSchedule(initial: number, end: number, steps: number): Schedule {
-  checkNumbers({ initial, end, steps });
-  checkCount('steps', steps);
+  check(linearSchedule, { initial, end, steps }, 'steps', steps);
   return (step) => Math.min(step, steps) * ((end - initial) / steps) + initial;
 }
 
-/**
- * One schedule after another: `schedules[i + 1]` begins, at its own step 0, at step `boundaries[i]`.
- * Only the active one is asked.
- *
- * @throws RangeError with MLX's message if there is no schedule, or not one boundary fewer than schedules.
- */
-export function joinSchedules(schedules: readonly Schedule[], boundaries: readonly number[]): Schedule {
+function checkJoined(schedules: unknown, boundaries: unknown): void {
   if (!Array.isArray(schedules)) throw typeError('invalid-schedule', 'schedules', 'an array of functions', schedules);
   if (!Array.isArray(boundaries)) throw typeError('invalid-schedule', 'boundaries', 'an array of numbers', boundaries);
   if (schedules.length === 0) {
@@ -89,10 +89,22 @@ export function joinSchedules(schedules: readonly Schedule[], boundaries: readon
     if (typeof schedule !== 'function')
       throw typeError('invalid-schedule', `schedules.${String(i)}`, 'a function', schedule);
   });
-  checkNumbers(Object.fromEntries(boundaries.map((boundary, i) => [`boundaries.${String(i)}`, boundary])));
+  checkNumbers(Object.fromEntries(boundaries.map((boundary: unknown, i) => [`boundaries.${String(i)}`, boundary])));
+}
+
+/**
+ * One schedule after another: `schedules[i + 1]` begins, at its own step 0, at step `boundaries[i]`.
+ * Only the active one is asked.
+ *
+ * @throws RangeError with MLX's message if there is no schedule, or not one boundary fewer than schedules.
+ */
+export function joinSchedules(schedules: readonly Schedule[], boundaries: readonly number[]): Schedule {
+  calledFrom(joinSchedules, () => {
+    checkJoined(schedules, boundaries);
+  });
   const parts = schedules.map((schedule: Schedule, i) => ({
     schedule,
-    start: i === 0 ? 0 : (boundaries[i - 1] as number),
+    start: i === 0 ? 0 : (boundaries[i - 1]),
   }));
   return (step) => {
     const active = parts.findLast(({ start }, i) => i === 0 || step >= start);

@@ -1,12 +1,6 @@
 // All that a user sees.
 export { CheckpointDirectory, type CheckpointDirectoryOptions } from './optimizer/directory';
-export {
-  nodeMlxState,
-  type SavedHyperparameters,
-  type StateFormat,
-  torchState,
-  type TorchStateOptions,
-} from './checkpoint/formats';
+export { nodeMlxState, type StateFormat, torchState, type TorchStateOptions } from './checkpoint/formats';
 export type { LoadedState, LoadOptions } from './checkpoint/load';
 export type { Metadata } from './safetensors/metadata';
 export type { Bytes } from './safetensors/options';
@@ -35,6 +29,7 @@ export type { Difference } from './tree/compare';
 export { clone, zeros, zerosLike } from './memory/zeros';
 export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './state/schedules';
 export { SGD } from './optimizer/sgd';
+export type { SGDHyperparameters } from './state/hyperparameters';
 export type { OptimizerState, Schedule, StateTree } from './state/types';
 export type {
   DataOf,

@@ -5,7 +5,7 @@ import type { Found } from '../safetensors/trees';
 import { calledFrom } from '../caller';
 import { checkKeys, rangeError, typeError } from '../errors';
 import { type Path, withoutPrefix } from '../tree/paths';
-import { checkNumber, HYPERPARAMETER_NAMES, HYPERPARAMETERS } from '../state/hyperparameters';
+import { checkNumber, HYPERPARAMETER_NAMES, HYPERPARAMETERS, type Hyperparameters } from '../state/hyperparameters';
 import { type Contents, type Entry } from '../safetensors/header';
 
 /** Another program's format: what `torchState` and `nodeMlxState` return. */
@@ -99,24 +99,16 @@ function velocityPath(name: string, from: StateFormat | undefined): { path: Path
   return { path: inside.slice(0, -last.length - 1) };
 }
 
-/** The hyperparameters that one of our files was saved with. */
-export interface SavedHyperparameters {
-  readonly momentum: number;
-  readonly weightDecay: number;
-  readonly dampening: number;
-  readonly nesterov: boolean;
-}
-
 /** Our entry for the number of velocities. It tells of tensors that a file has lost. */
 export const VELOCITIES = 'velocities';
 
 /** The hyperparameters in a file of ours; `undefined` for another program's file, or where one is missing or wrong. */
-export function savedHyperparameters(contents: Contents): SavedHyperparameters | undefined {
+export function savedHyperparameters(contents: Contents): Hyperparameters | undefined {
   const entries = HYPERPARAMETER_NAMES.map((name) => {
     const { saved, parse } = HYPERPARAMETERS[name];
     const text = noteIn(contents, saved);
     return [name, text === undefined ? undefined : parse(text)] as const;
   });
   if (entries.some(([, value]) => value === undefined)) return undefined;
-  return Object.fromEntries(entries) as unknown as SavedHyperparameters;
+  return Object.fromEntries(entries) as unknown as Hyperparameters;
 }

@@ -7,19 +7,13 @@ import { checkBytes, checkPath } from '../safetensors/options';
 import { loadBytes, loadFile, type Loading } from '../safetensors/read';
 import { byPath, fill, refuseDifferences, SAME_TREE } from '../safetensors/trees';
 import type { Slot } from '../state/slots';
+import type { SGDHyperparameters } from '../state/hyperparameters';
 import type { State } from '../state/state';
 import type { Difference } from '../tree/compare';
 import { type CheckedLeaf, leafReader } from '../tree/leaf';
 import { leavesOf, type Node, readTree } from '../tree/tree';
 import type { Tree } from '../tree/types';
-import {
-  type SavedHyperparameters,
-  savedHyperparameters,
-  sortEntries,
-  type StateEntries,
-  type StateFormat,
-  VELOCITIES,
-} from './formats';
+import { savedHyperparameters, sortEntries, type StateEntries, type StateFormat, VELOCITIES } from './formats';
 import { StateNumbers } from './numbers';
 import { matchSlots, newSlots } from './slots';
 
@@ -43,7 +37,7 @@ export interface LoadedState {
   /** The strings that were saved with the state. */
   readonly metadata: Metadata;
   /** Those the file was saved with; the optimizer keeps its own. `undefined` for other programs' files. */
-  readonly hyperparameters: SavedHyperparameters | undefined;
+  readonly hyperparameters: Readonly<SGDHyperparameters> | undefined;
 }
 
 /** A file that is looked for once the optimizer is held. */

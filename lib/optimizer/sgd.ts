@@ -1,19 +1,14 @@
 // The optimizer: MLX's SGD as a class. The arithmetic is the addon's.
 import { calledFrom, calledFromAsync, publicFunctionsOf } from '../caller';
-import { checkLoad, type LoadedState, type LoadOptions, loadState, loadStateBytes } from '../checkpoint/load';
-import { Save, type SaveOptions, type SavePath } from '../checkpoint/save';
+import type { LoadedState, LoadOptions } from '../checkpoint/load';
+import type { SaveOptions, SavePath } from '../checkpoint/save';
 import type { Bytes } from '../safetensors/options';
-import { type HyperparameterName, withHyperparameter } from '../state/hyperparameters';
-import { checkStep } from '../state/progress';
-import { State } from '../state/state';
+import { HYPERPARAMETER_NAMES, type SGDHyperparameters } from '../state/hyperparameters';
 import type { OptimizerState, Schedule } from '../state/types';
 import type { DeepPartial, FileUrl, Gradients, Leaf, LeafLike, PartialTree, Tree } from '../tree/types';
 import type { DeviceChoice, LastRun } from './device';
-import { checkOptions, type SGDOptions } from './options';
-import { Planner } from './planner';
-import { Queue } from './queue';
-import { Runner } from './runner';
-import { applySingle, initSingle } from './single';
+import { Engine } from './engine';
+import type { SGDOptions } from './options';
 
 /**
  * Stochastic gradient descent with momentum, weight decay, dampening and Nesterov momentum. In float32 it matches
@@ -27,11 +22,9 @@ import { applySingle, initSingle } from './single';
  *
  * float16 and bfloat16 are computed in float32, and each stored value is rounded once. float64 is computed in double.
  */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the static block defines what it declares
 export class SGD {
-  readonly #state: State;
-  readonly #runner: Runner;
-  readonly #queue = new Queue((what) => entryOf(what));
-  readonly #planner: Planner;
+  readonly #engine: Engine;
 
   /**
    * @param learningRate lambda: a number, or a function of the number of completed steps.
@@ -40,13 +33,7 @@ export class SGD {
    *   `no-gpu` if `device` is `'gpu'` and there is none; code `addon` if the native addon can't be loaded.
    */
   constructor(learningRate: number | Schedule, options: SGDOptions = {}) {
-    const [state, runner] = calledFrom(SGD, () => {
-      const { device, hyperparameters } = checkOptions(options);
-      return [new State(learningRate, hyperparameters), new Runner(device, hyperparameters)];
-    });
-    this.#state = state;
-    this.#runner = runner;
-    this.#planner = new Planner(state, runner);
+    this.#engine = calledFrom(SGD, () => new Engine(learningRate, options, entryOf));
   }
 
   /**
@@ -55,12 +42,12 @@ export class SGD {
    * @throws TypeError or RangeError that names the path; then nothing has changed.
    */
   init<P>(parameters: P & Tree<P>): void {
-    this.#queue.call('init', () => this.#state.init(parameters));
+    this.#engine.init(parameters);
   }
 
   /** Does for one leaf what `init` does: gives `state` a zero velocity `v` like `parameter`, if there is a momentum. */
   initSingle(parameter: Leaf, state: { v?: Leaf }): void {
-    this.#queue.call('initSingle', () => initSingle(parameter, state, this.#state));
+    this.#engine.initSingle(parameter, state);
   }
 
   /**
@@ -73,8 +60,7 @@ export class SGD {
    * @throws TypeError or RangeError; then nothing has changed.
    */
   applySingle<L extends Leaf>(gradient: LeafLike<L>, parameter: L, state: { v?: Leaf }): L {
-    const step = (): object => applySingle(gradient, parameter, state, this.#state, this.#runner);
-    return this.#queue.call('applySingle', step) as L;
+    return this.#engine.applySingle(gradient, parameter, state) as L;
   }
 
   /**
@@ -86,13 +72,7 @@ export class SGD {
   applyGradients<P>(gradients: Gradients<P>, parameters: P & Tree<P>): P;
   applyGradients<P>(gradients: DeepPartial<P>, parameters: P & Tree<P>): PartialTree<P>;
   applyGradients(gradients: unknown, parameters: unknown): unknown {
-    return this.#queue.call('applyGradients', () => {
-      const rate = this.#state.progress.rate();
-      const { prepared, result } = this.#planner.planCopies(parameters, gradients);
-      this.#runner.stepOnce(prepared, rate);
-      this.#state.progress.completed(rate);
-      return result;
-    });
+    return this.#engine.applyGradients(gradients, parameters);
   }
 
   /**
@@ -104,17 +84,7 @@ export class SGD {
    *   asynchronous steps are pending. Then nothing has changed.
    */
   update<P>(parameters: P & Tree<P>, gradients: DeepPartial<P>): void {
-    this.#queue.begin('update');
-    try {
-      const rate = this.#state.progress.rate();
-      const plan = this.#planner.plan(parameters, gradients);
-      this.#runner.step(plan, rate);
-      this.#state.progress.completed(rate);
-    } catch (error) {
-      throw this.#queue.atCaller(error, 'update');
-    } finally {
-      this.#queue.end();
-    }
+    this.#engine.update(parameters, gradients);
   }
 
   /**
@@ -127,22 +97,15 @@ export class SGD {
    *   `not-shared` for ordinary arrays; with code `aborted` if an earlier step failed. Then nothing was written.
    */
   async updateAsync<P>(parameters: P & Tree<P>, gradients: DeepPartial<P>): Promise<void> {
-    const { plan, rate } = this.#queue.callAsync('updateAsync', () => ({
-      rate: this.#state.progress.rate(this.#queue.steps),
-      plan: this.#planner.plan(parameters, gradients, true),
-    }));
-    const run = (): Promise<void> => this.#runner.stepAsync(plan, rate);
-    return this.#queue.step(plan, run, () => {
-      this.#state.progress.completed(rate);
-    });
+    return this.#engine.updateAsync(parameters, gradients);
   }
 
   /** Number of completed steps. Can be set while no step is pending. */
   get step(): number {
-    return this.#state.progress.step;
+    return this.#engine.progress.step;
   }
   set step(value: number) {
-    this.#queue.call('step', () => this.#state.progress.restore(checkStep('step', value)));
+    this.#engine.setStep(value);
   }
 
   /**
@@ -150,52 +113,20 @@ export class SGD {
    * schedule, which is called with the number of completed steps.
    */
   get learningRate(): number {
-    return this.#state.progress.learningRate;
+    return this.#engine.progress.learningRate;
   }
   set learningRate(value: number | Schedule) {
-    this.#queue.call('learningRate', () => this.#state.progress.assignRate(value));
-  }
-
-  /** mu. At 0 and below, steps are plain and velocities rest. */
-  get momentum(): number {
-    return this.#state.hyperparameters.momentum;
-  }
-  set momentum(value: number) {
-    this.#change('momentum', value);
-  }
-
-  /** wd. */
-  get weightDecay(): number {
-    return this.#state.hyperparameters.weightDecay;
-  }
-  set weightDecay(value: number) {
-    this.#change('weightDecay', value);
-  }
-
-  /** tau. At 0 and below, nothing is dampened. */
-  get dampening(): number {
-    return this.#state.hyperparameters.dampening;
-  }
-  set dampening(value: number) {
-    this.#change('dampening', value);
-  }
-
-  /** True if steps look ahead along the velocity. */
-  get nesterov(): boolean {
-    return this.#state.hyperparameters.nesterov;
-  }
-  set nesterov(value: boolean) {
-    this.#change('nesterov', value);
+    this.#engine.setLearningRate(value);
   }
 
   /** The device that was asked for. */
   get device(): DeviceChoice {
-    return this.#runner.device;
+    return this.#engine.runner.device;
   }
 
   /** Where the last step ran, and why. `undefined` before the first. */
   get lastRun(): LastRun | undefined {
-    return this.#runner.lastRun;
+    return this.#engine.runner.lastRun;
   }
 
   /**
@@ -203,16 +134,10 @@ export class SGD {
    * all of it is checked: an error names every difference from the optimizer's tree, and nothing has changed.
    */
   get state(): OptimizerState {
-    return calledFrom(entryOf('state', 'get'), () => {
-      this.#queue.assertIdle('state');
-      return this.#state.read();
-    });
+    return this.#engine.getState();
   }
   set state(value: OptimizerState) {
-    this.#queue.call('state', () => {
-      this.#state.assign(value);
-      this.#planner.drop();
-    });
+    this.#engine.setState(value);
   }
 
   /**
@@ -226,15 +151,12 @@ export class SGD {
    *   fails.
    */
   async save<P>(path: SavePath, options: SaveOptions<P> = {}): Promise<string> {
-    return calledFromAsync(entryOf('save'), () => {
-      const save = this.#queue.callAsync('save', () => new Save(path, options, this.#state));
-      return this.#queue.save((turn) => save.write(turn), !save.isSnapshot);
-    });
+    return calledFromAsync(entryOf('save'), () => this.#engine.save(path, options));
   }
 
   /** The bytes of the file that `save` writes. */
   toBytes<P>(options: SaveOptions<P> = {}): Bytes {
-    return this.#queue.call('toBytes', () => new Save('bytes', options, this.#state).toBytes());
+    return this.#engine.toBytes(options);
   }
 
   /**
@@ -245,31 +167,30 @@ export class SGD {
    *   `invalid-file`; then nothing has changed. Node's own error if reading fails: arrays may then be partly written.
    */
   async load<P>(path: string | FileUrl, options: LoadOptions<P> = {}): Promise<LoadedState> {
-    return calledFromAsync(entryOf('load'), () => {
-      const request = this.#queue.call('load', () => checkLoad(path, options, this.#state));
-      this.#planner.drop();
-      return this.#queue.exclusive(() => loadState(request) as Promise<LoadedState>);
-    });
+    return calledFromAsync(entryOf('load'), () => this.#engine.load(path, options));
   }
 
   /** Loads the same from bytes in memory, at once. */
   fromBytes<P>(bytes: Uint8Array, options: LoadOptions<P> = {}): LoadedState {
-    return this.#queue.call('fromBytes', () => {
-      this.#planner.drop();
-      return loadStateBytes(bytes, checkLoad('bytes', options, this.#state));
-    });
+    return this.#engine.fromBytes(bytes, options);
   }
 
-  #change(name: HyperparameterName, value: unknown): void {
-    const { usesVelocity, hyperparameters } = this.#state;
-    this.#state.hyperparameters = calledFrom(entryOf(name), () => {
-      this.#queue.assertIdle(name);
-      return withHyperparameter(hyperparameters, name, value);
-    });
-    // A plan that was made without velocities doesn't fit a momentum.
-    if (this.#state.usesVelocity !== usesVelocity) this.#planner.drop();
-    this.#runner.configure(this.#state.hyperparameters);
+  static {
+    for (const name of HYPERPARAMETER_NAMES) {
+      Object.defineProperty(SGD.prototype, name, {
+        configurable: true,
+        get(this: SGD) {
+          return this.#engine.hyperparameters[name];
+        },
+        set(this: SGD, value: unknown) {
+          this.#engine.setHyperparameter(name, value);
+        },
+      });
+    }
   }
 }
+
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unsafe-declaration-merging -- as above
+export interface SGD extends SGDHyperparameters {}
 
 const entryOf = publicFunctionsOf(SGD.prototype);

@@ -11,7 +11,7 @@ import type { Leaf } from '../tree/types';
 import { prepare, withVelocities } from './plan';
 import type { Runner } from './runner';
 
-type SingleState = { v?: Leaf };
+export type SingleState = { v?: Leaf };
 
 /** Gives `state` a zero velocity like `parameter`, unless steps use none. */
 export function initSingle(parameter: unknown, state: SingleState, { usesVelocity }: State): SingleState {

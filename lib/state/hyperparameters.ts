@@ -12,19 +12,28 @@ interface Row<T> {
   readonly parse: (text: string) => T | undefined;
 }
 
-/** Every hyperparameter but the learning rate. The keys are those of `SGDOptions` and the addon's columns. */
-export const HYPERPARAMETERS = {
+/** The hyperparameters of `SGD` but for the learning rate, with MLX's names. Options, and properties to assign. */
+export interface SGDHyperparameters {
+  /** mu; default 0. At 0 and below, steps are plain and velocities rest. */
+  momentum: number;
+  /** wd, the L2 penalty added to the gradient; default 0. */
+  weightDecay: number;
+  /** tau, dampening of the momentum; default 0. Applies from the first step on, unlike PyTorch's. */
+  dampening: number;
+  /** True if steps look ahead along the velocity; default false. Needs a momentum and zero dampening. */
+  nesterov: boolean;
+}
+
+export type HyperparameterName = keyof SGDHyperparameters;
+export type Hyperparameters = Readonly<SGDHyperparameters>;
+
+/** The keys are the addon's columns too. */
+export const HYPERPARAMETERS: { readonly [K in HyperparameterName]: Row<SGDHyperparameters[K]> } = {
   momentum: number('momentum'),
   weightDecay: number('weight_decay'),
   dampening: number('dampening'),
   nesterov: flag('nesterov'),
 };
-
-type Table = typeof HYPERPARAMETERS;
-export type HyperparameterName = keyof Table;
-
-/** The hyperparameters of a step, but for its learning rate. */
-export type Hyperparameters = { readonly [K in HyperparameterName]: Table[K] extends Row<infer T> ? T : never };
 
 export const HYPERPARAMETER_NAMES = Object.keys(HYPERPARAMETERS) as readonly HyperparameterName[];
 

@@ -104,7 +104,7 @@ export function joinSchedules(schedules: readonly Schedule[], boundaries: readon
   });
   const parts = schedules.map((schedule: Schedule, i) => ({
     schedule,
-    start: i === 0 ? 0 : (boundaries[i - 1]),
+    start: i === 0 ? 0 : boundaries[i - 1],
   }));
   return (step) => {
     const active = parts.findLast(({ start }, i) => i === 0 || step >= start);

@@ -157,7 +157,7 @@ export default [
   {
     name: 'checkpoint-save-does-not-wait',
     why: 'A save does not wait for the steps before it.',
-    file: 'lib/optimizer/sgd.ts',
+    file: 'lib/optimizer/engine.ts',
     find: 'return this.#queue.save((turn) => save.write(turn), !save.isSnapshot);',
     replace: 'return save.write(Promise.resolve());',
     caughtBy: 'test/checkpoint/async.test.ts',

@@ -319,9 +319,9 @@ export default [
   {
     name: 'metal-step-advanced-on-failure',
     why: 'step counts an update that failed.',
-    file: 'lib/optimizer/sgd.ts',
-    find: '      this.#runner.step(plan, rate);\n      this.#state.progress.completed(rate);',
-    replace: '      this.#state.progress.completed(rate);\n      this.#runner.step(plan, rate);',
+    file: 'lib/optimizer/engine.ts',
+    find: '      this.runner.step(plan, rate);\n      this.#state.progress.completed(rate);',
+    replace: '      this.#state.progress.completed(rate);\n      this.runner.step(plan, rate);',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {

@@ -52,9 +52,9 @@ export default [
   {
     name: 'sgd-apply-gradients-not-counted',
     why: 'applyGradients does not count as a step.',
-    file: 'lib/optimizer/sgd.ts',
-    find: '      this.#runner.stepOnce(prepared, rate);\n      this.#state.progress.completed(rate);\n',
-    replace: '      this.#runner.stepOnce(prepared, rate);\n',
+    file: 'lib/optimizer/engine.ts',
+    find: '      this.runner.stepOnce(prepared, rate);\n      this.#state.progress.completed(rate);\n',
+    replace: '      this.runner.stepOnce(prepared, rate);\n',
     caughtBy: 'test/values/tree.test.ts',
   },
   {
@@ -76,7 +76,7 @@ export default [
   {
     name: 'sgd-async-schedule-not-ahead',
     why: 'Pending steps all ask the schedule for the same step.',
-    file: 'lib/optimizer/sgd.ts',
+    file: 'lib/optimizer/engine.ts',
     find: 'progress.rate(this.#queue.steps)',
     replace: 'progress.rate(0 * this.#queue.steps)',
     caughtBy: 'test/values/schedules.test.ts',
@@ -100,7 +100,7 @@ export default [
   {
     name: 'sgd-plan-outlives-momentum',
     why: 'A plan that was made without velocities is kept when a momentum is assigned.',
-    file: 'lib/optimizer/sgd.ts',
+    file: 'lib/optimizer/engine.ts',
     find: 'this.#state.usesVelocity !== usesVelocity',
     replace: '!this.#state.usesVelocity && usesVelocity',
     caughtBy: 'test/behaviour/plan-code.test.ts',
@@ -125,7 +125,7 @@ export default [
   {
     name: 'sgd-schedule-after-increment',
     why: 'The schedule is asked with the number of the step from 1 on.',
-    file: 'lib/optimizer/sgd.ts',
+    file: 'lib/optimizer/engine.ts',
     find: "    this.#queue.begin('update');\n    try {\n      const rate = this.#state.progress.rate();",
     replace: "    this.#queue.begin('update');\n    try {\n      const rate = this.#state.progress.rate(1);",
     caughtBy: 'test/values/schedules.test.ts',
@@ -142,7 +142,7 @@ export default [
   {
     name: 'sgd-step-advanced-on-error',
     why: 'A step that fails its checks counts.',
-    file: 'lib/optimizer/sgd.ts',
+    file: 'lib/optimizer/engine.ts',
     find: '      const plan = this.#planner.plan(parameters, gradients);',
     replace:
       '      this.#state.progress.restore(this.#state.progress.step + 1);\n      const plan = this.#planner.plan(parameters, gradients);\n      this.#state.progress.restore(this.#state.progress.step - 1);',

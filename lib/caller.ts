@@ -31,17 +31,25 @@ export function calledFrom<T>(entry: PublicFunction, work: () => T): T {
   }
 }
 
-/** Does work of the public function `entry` that goes on after the call. Errors of the system get the caller's line too. */
-export async function calledFromAsync<T>(entry: PublicFunction, work: () => Promise<T>): Promise<T> {
+/** Remembers the caller of `entry`, which must be running; returns what gives an error of ours or the system that stack. */
+export function callerOf(entry: PublicFunction): (error: unknown) => unknown {
   const call: { stack?: string } = {};
   Error.captureStackTrace(call, entry);
-  try {
-    return await work();
-  } catch (error) {
+  return (error) => {
     if (types.isNativeError(error) && (isOurs(error) || 'syscall' in error)) {
       const [, ...frames] = call.stack?.split('\n') ?? [];
       error.stack = [String(error), ...frames].join('\n');
     }
-    throw error;
+    return error;
+  };
+}
+
+/** Does work of the public function `entry` that goes on after the call. */
+export async function calledFromAsync<T>(entry: PublicFunction, work: () => Promise<T>): Promise<T> {
+  const atCall = callerOf(entry);
+  try {
+    return await work();
+  } catch (error) {
+    throw atCall(error);
   }
 }

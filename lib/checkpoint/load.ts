@@ -1,5 +1,6 @@
 // Loads an optimizer's state, and its parameters, from the tensors of one file: into the arrays that are there, or new ones.
 import { checkFlag, checkKeys, rangeError, typeError } from '../errors';
+import { checkLeavesFree, footprintOf, useForFile } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import type { Contents } from '../safetensors/header';
 import { isOurs, type Metadata, noteIn, usersMetadata } from '../safetensors/metadata';
@@ -61,6 +62,8 @@ export interface LoadRequest {
   readonly from: StateFormat | undefined;
   /** The slots that there are, and those that the parameters will have. */
   readonly known: readonly Slot[];
+  /** The arrays that there are. */
+  readonly written: readonly CheckedLeaf[];
   /** Keeps the new ones among them. */
   readonly commit: () => void;
 }
@@ -82,16 +85,21 @@ export function checkLoad(path: unknown, options: unknown, state: State): LoadRe
   const { slots } = state;
   const grown = parameters ? slots.slotsFor(parameters, 'parameters') : { slots: [], commit: () => undefined };
   const known = [...new Set([...slots.all, ...grown.slots])];
-  checkSeparate([...(parameters ? leavesOf(parameters) : []), ...known.flatMap(({ v }) => v ?? [])], []);
+  const written = [...(parameters ? leavesOf(parameters) : []), ...known.flatMap(({ v }) => v ?? [])];
+  checkSeparate(written, []);
   const { commit } = grown;
-  return { file, search, state, parameters, isStrict, from: from as StateFormat | undefined, known, commit };
+  return { file, search, state, parameters, isStrict, from: from as StateFormat | undefined, known, written, commit };
 }
 
 /** How often a file is looked for that is gone once it is opened. */
 const SEARCHES = 100;
 
 /** Loads a state from a file; `undefined` if a search finds none. */
-export async function loadState(request: LoadRequest): Promise<LoadedState | undefined> {
+export function loadState(request: LoadRequest): Promise<LoadedState | undefined> {
+  return useForFile('a load', footprintOf(request.written, 'written'), () => findAndLoad(request));
+}
+
+async function findAndLoad(request: LoadRequest): Promise<LoadedState | undefined> {
   const { search } = request;
   if (!search) return loadFile(request.file, (contents) => load(contents, request));
   for (let searches = 1; ; searches++) {
@@ -107,6 +115,7 @@ export async function loadState(request: LoadRequest): Promise<LoadedState | und
 
 /** Loads a state from bytes in memory. */
 export function loadStateBytes(bytes: unknown, request: LoadRequest): LoadedState {
+  checkLeavesFree(request.written, 'written');
   return loadBytes(request.file, checkBytes(bytes), (contents) => load(contents, request));
 }
 

@@ -1,5 +1,6 @@
 // Saves an optimizer's state, and its parameters beside it, as the tensors of one file.
 import { checkFlag, checkKeys } from '../errors';
+import { checkLeavesFree, type Footprint, footprintOf } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import { copiesOf } from '../memory/zeros';
 import { type Item, layOut, type Piece } from '../safetensors/header';
@@ -73,6 +74,15 @@ export class Save {
     };
   }
 
+  /** The memory that it reads. */
+  get footprint(): Footprint {
+    return footprintOf(this.#leaves, 'read');
+  }
+
+  get #leaves(): readonly CheckedLeaf[] {
+    return this.#named.map(({ leaf }) => leaf);
+  }
+
   /** Writes the file once `turn` has come. A snapshot is copied before this returns. */
   async write(turn: Promise<unknown>): Promise<string> {
     const path = checkPath(this.#path(this.#state.progress.step));
@@ -84,13 +94,14 @@ export class Save {
 
   /** The whole file in memory. */
   toBytes(): Bytes {
+    checkLeavesFree(this.#leaves, 'read');
     return joinPieces(this.#pieces());
   }
 
   /** The file in pieces: copies for a snapshot, else the arrays themselves. */
   #pieces(): Piece[] {
     const { progress, hyperparameters } = this.#state;
-    const leaves = this.#named.map(({ leaf }) => leaf);
+    const leaves = this.#leaves;
     const written = this.isSnapshot ? copiesOf(leaves).map((copy) => checkLeaf(copy, 'copy')) : leaves;
     const items = written.map((leaf, i) => itemOf(this.#named[i].name, leaf));
     const saved = HYPERPARAMETER_NAMES.map((name) => [HYPERPARAMETERS[name].saved, hyperparameters[name]] as const);

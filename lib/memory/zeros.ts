@@ -1,6 +1,7 @@
 // `zeros`, `zerosLike` and `clone`: trees in shared memory.
 import { calledFrom } from '../caller';
 import { allocate, type LeafSpec } from './arena';
+import { checkLeavesFree } from './inUse';
 import { type Dtype, DTYPES, type LeafData, viewOf } from '../tree/dtype';
 import { rangeError, typeError } from '../errors';
 import {
@@ -71,7 +72,8 @@ export function zerosLike<P>(tree: P & Tree<P>): P {
  * Copies a tree into one new arena. Also copies an optimizer's `state`, numbers included. (`structuredClone` of shared
  * memory does not copy it.)
  *
- * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path.
+ * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path; code `busy` while a step
+ *   of `updateAsync` writes the tree.
  */
 export function clone<T>(tree: T): T {
   return calledFrom(clone, () => {
@@ -98,6 +100,7 @@ export function zerosFor(leaves: readonly Layout[]): object[] {
 /** Copies of the given leaves, in one new arena. */
 export function copiesOf(leaves: readonly CheckedLeaf[]): object[] {
   leaves.forEach(checkStillThere);
+  checkLeavesFree(leaves, 'read');
   const copies = zerosFor(leaves);
   copies.forEach((copy, i) => {
     copyElements(leaves[i], checkLeaf(copy, 'copy'));

@@ -1,7 +1,9 @@
 // What an optimizer does. The class `SGD` is its face: names, types and documentation.
-import { calledFrom, type PublicFunction } from '../caller';
+import { types } from 'node:util';
+import { calledFrom, callerOf, type PublicFunction } from '../caller';
 import { checkLoad, type LoadedState, loadState, loadStateBytes } from '../checkpoint/load';
 import { Save } from '../checkpoint/save';
+import { typeError } from '../errors';
 import type { Bytes } from '../safetensors/options';
 import { type HyperparameterName, withHyperparameter } from '../state/hyperparameters';
 import { checkStep } from '../state/progress';
@@ -89,6 +91,25 @@ export class Engine {
     });
   }
 
+  between<T>(work: () => T): Promise<T> {
+    this.#queue.callAsync('between', () => {
+      if (typeof work !== 'function') throw typeError('invalid-option', 'between', 'a function', work);
+    });
+    const atCall = callerOf(this.#entryOf('between'));
+    return this.#queue.between(() => {
+      const result: unknown = work();
+      if (!types.isPromise(result)) return result as T;
+      result.catch(() => undefined);
+      const expected = 'a function that returns no promise, since later steps would not wait for it';
+      throw atCall(typeError('invalid-option', 'between', expected, result));
+    });
+  }
+
+  /** Steps that are pending. */
+  get pending(): number {
+    return this.#queue.steps;
+  }
+
   setStep(value: unknown): void {
     this.#queue.call('step', () => this.#state.progress.restore(checkStep('step', value)));
   }
@@ -110,7 +131,7 @@ export class Engine {
 
   getState(): OptimizerState {
     return calledFrom(this.#entryOf('state', 'get'), () => {
-      this.#queue.assertIdle('state');
+      this.#queue.assertStill('state');
       return this.#state.read();
     });
   }
@@ -124,7 +145,8 @@ export class Engine {
 
   save(path: unknown, options: unknown): Promise<string> {
     const save = this.#queue.callAsync('save', () => new Save(path, options, this.#state));
-    return this.#queue.save((turn) => save.write(turn), !save.isSnapshot);
+    const { isSnapshot, footprint } = save;
+    return this.#queue.save({ write: (turn) => save.write(turn), isSnapshot, footprint });
   }
 
   toBytes(options: unknown): Bytes {

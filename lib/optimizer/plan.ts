@@ -4,6 +4,7 @@ import type { Target } from '../addon/names';
 import type { Settings } from '../addon/settings';
 import { asMetalError, typeError, Verbatim } from '../errors';
 import { type Arena, placeOf } from '../memory/arena';
+import { type Arrays, Footprint } from '../memory/inUse';
 import { makeVelocities, Slot } from '../state/slots';
 import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from '../tree/leaf';
 import { type ReadTree, Snapshot } from './snapshot';
@@ -25,16 +26,19 @@ export interface HowToStep {
 export class Plan {
   readonly prepared: PreparedTree;
   /** Kept alive here: the prepared tree points into them. */
-  readonly arrays: readonly unknown[];
+  readonly #arrays: Arrays;
   /** True if all arrays lie in shared memory, which nobody can detach. */
   readonly isShared: boolean;
+  /** What a step reads and writes. */
+  readonly footprint: Footprint;
   readonly #snapshot: Snapshot;
   #held = 0;
   #isRetired = false;
 
   constructor(parameters: ReadTree, gradients: ReadTree, stepped: readonly Stepped[], how: HowToStep) {
     this.prepared = prepare(stepped, how);
-    this.arrays = stepped.flatMap(({ parameter, gradient, slot }) => [parameter.data, gradient.data, slot.v?.data]);
+    this.#arrays = arraysOf(stepped);
+    this.footprint = new Footprint(() => this.#arrays);
     this.isShared = stepped.every(({ parameter, gradient }) => isShared(parameter.data) && isShared(gradient.data));
     this.#snapshot = new Snapshot(parameters, gradients);
   }
@@ -64,6 +68,21 @@ export class Plan {
   fits(parameters: unknown, gradients: unknown): boolean {
     return this.#snapshot.holdsFor(parameters, gradients);
   }
+}
+
+/** What a step of copies of these leaves reads and writes. */
+export function footprintOfCopies(stepped: readonly Stepped[]): Footprint {
+  return new Footprint(() => ({
+    written: stepped.flatMap(({ slot }) => (slot.v ? [slot.v.data] : [])),
+    read: stepped.flatMap(({ parameter, gradient }) => [parameter.data, gradient.data]),
+  }));
+}
+
+function arraysOf(stepped: readonly Stepped[]): Arrays {
+  return {
+    written: stepped.flatMap(({ parameter, slot }) => [parameter.data, ...(slot.v ? [slot.v.data] : [])]),
+    read: stepped.map(({ gradient }) => gradient.data),
+  };
 }
 
 /** The same leaves with the velocities that a step needs: made where they are missing, hidden where they are unused. */

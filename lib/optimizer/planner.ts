@@ -1,13 +1,14 @@
 // From two trees to a plan: reads them, pairs them, finds their slots, and checks that no memory overlaps.
 import type { PreparedTree } from '../addon/native';
 import { typeError } from '../errors';
+import { checkFree, isMemoryInUse } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import { copiesLike } from '../memory/zeros';
 import type { State } from '../state/state';
 import { checkLeaf, type CheckedLeaf, checkStillThere, isShared, leafReader } from '../tree/leaf';
 import { leavesOf, mapTree, type Node, readTree, treeWith } from '../tree/tree';
 import { type Pair, pairUp } from './pairs';
-import { Plan, prepare, type Stepped, withVelocities } from './plan';
+import { footprintOfCopies, Plan, prepare, type Stepped, withVelocities } from './plan';
 import type { Runner } from './runner';
 import type { ReadTree } from './snapshot';
 
@@ -36,12 +37,15 @@ export class Planner {
 
   /**
    * The plan for two trees: the last one while they are the same, else a new one. Throws what `SGD.update` throws; then
-   * nothing has changed. `shared`: all memory must be shared.
+   * nothing has changed. `shared`: all memory must be shared, and the step waits for other work with it.
    */
   plan(parameters: unknown, gradients: unknown, shared = false): Plan {
     const last = this.#last;
     // A getter of the trees may have assigned a momentum, which ends the plan.
-    if (last?.fits(parameters, gradients) && last === this.#last && (!shared || last.isShared)) return last;
+    if (last?.fits(parameters, gradients) && last === this.#last && (!shared || last.isShared)) {
+      if (!shared && isMemoryInUse()) checkFree('parameters', last.footprint);
+      return last;
+    }
     return this.#newPlan(parameters, gradients, shared);
   }
 
@@ -52,6 +56,7 @@ export class Planner {
     if (shared) for (const { parameter, gradient } of stepped) checkShared(parameter, gradient);
     const complete = withVelocities(stepped, this.#state.usesVelocity);
     const plan = new Plan(trees.parameters, trees.gradients, complete, this.#runner);
+    if (!shared) checkFree('parameters', plan.footprint);
     commit();
     this.#replace(plan);
     return plan;
@@ -60,6 +65,7 @@ export class Planner {
   /** One step on copies of the parameters. `result` is the tree of copies, in the structure of the gradients. */
   planCopies(parameters: unknown, gradients: unknown): { prepared: PreparedTree; result: unknown } {
     const { pairs, stepped, commit } = this.#match(readTrees(parameters, gradients));
+    checkFree('parameters', footprintOfCopies(stepped));
     const copies = copiesLike(stepped.map(({ parameter }) => parameter));
     const onCopies = stepped.map((one, i) => ({ ...one, parameter: checkLeaf(copies[i], one.parameter.name) }));
     const prepared = prepare(withVelocities(onCopies, this.#state.usesVelocity), this.#runner);

@@ -1,17 +1,28 @@
-// The order of asynchronous work: steps and saves of one optimizer run one after another, in the order of the calls.
+// The order of asynchronous work: steps, saves and what runs between them, one after another, in the order of the calls.
 import { types } from 'node:util';
 import { atCaller, type PublicFunction } from '../caller';
 import { coded, show } from '../errors';
+import { type Footprint, Use } from '../memory/inUse';
 import type { Plan } from './plan';
 
 interface Entry {
   /** The public method, for messages. */
-  readonly what: 'updateAsync' | 'save';
+  readonly what: 'updateAsync' | 'save' | 'between';
   /** Of a step. */
   readonly plan?: Plan;
+  /** The memory that it uses. */
+  readonly use?: Use;
   readonly start: () => void;
   readonly reject: (reason: unknown) => void;
   next?: Entry;
+}
+
+/** A file to write. */
+interface Writer {
+  readonly write: (turn: Promise<unknown>) => Promise<string>;
+  /** True: `write` copies the arrays before it returns. */
+  readonly isSnapshot: boolean;
+  readonly footprint: Footprint;
 }
 
 /** Asynchronous work of one optimizer. */
@@ -35,6 +46,11 @@ export class Queue {
   /** Throws with code `busy` while anything is pending; `what` is the caller's name. */
   assertIdle(what: string): void {
     if (this.#isLoading || this.#first) throw this.#busy(what);
+  }
+
+  /** The same, but lets pass what is called between two steps. */
+  assertStill(what: string): void {
+    if (this.#isLoading || (this.#first && this.#running !== 'between')) throw this.#busy(what);
   }
 
   /** Throws as `assertIdle`. Until `end`, other calls throw too: getters and schedules may not call the optimizer. */
@@ -86,11 +102,15 @@ export class Queue {
 
   #reason(): string {
     if (this.#isLoading) return 'a load is still running; await it first';
+    if (this.#running === 'between') return 'between is still running; call it after that';
     if (this.#running !== undefined) {
       return `${this.#running} is still reading its arguments; a getter or a schedule may not call the optimizer`;
     }
     const steps = this.#steps;
-    if (steps === 0) return 'a save is still being written; await it first';
+    if (steps === 0) {
+      const isSave = this.#first?.what === 'save';
+      return isSave ? 'a save is still being written; await it first' : 'between is still waiting; await it first';
+    }
     if (steps === 1) return '1 asynchronous step is still pending; await it first';
     return `${String(steps)} asynchronous steps are still pending; await them first`;
   }
@@ -116,12 +136,12 @@ export class Queue {
           },
         );
       };
-      this.#add({ what: 'updateAsync', plan, start, reject });
+      this.#add({ what: 'updateAsync', plan, use: Use.ofStep(plan.footprint), start, reject });
     });
   }
 
-  /** Takes on a save. `write` gets a promise for its turn on the disk; `holds`: later work waits for the whole file. */
-  save(write: (turn: Promise<unknown>) => Promise<string>, holds: boolean): Promise<string> {
+  /** Takes on a save. It gets a promise for its turn on the disk. Later work waits until a file without a copy is whole. */
+  save({ write, isSnapshot, footprint }: Writer): Promise<string> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#leave();
@@ -130,14 +150,34 @@ export class Queue {
       const start = (): void => {
         const written = write(this.#lastWrite);
         this.#lastWrite = written.catch(() => undefined);
-        if (holds) {
-          written.finally(leave).then(resolve, reject);
-        } else {
+        if (isSnapshot) {
           written.then(resolve, reject);
           leave();
+        } else {
+          written.finally(leave).then(resolve, reject);
         }
       };
-      this.#add({ what: 'save', start, reject });
+      this.#add({ what: 'save', use: Use.ofFile('a save', footprint), start, reject });
+    });
+  }
+
+  /** Runs `work` between the work that was called before and what is called later. */
+  between<T>(work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const start = (): void => {
+        this.#running = 'between';
+        try {
+          resolve(work());
+        } catch (error) {
+          entry.reject(error);
+        } finally {
+          this.end();
+          this.#leave();
+        }
+        this.#startNext();
+      };
+      const entry: Entry = { what: 'between', start, reject };
+      this.#add(entry);
     });
   }
 
@@ -163,7 +203,9 @@ export class Queue {
   }
 
   #startNext(): void {
-    this.#first?.start();
+    const first = this.#first;
+    if (first?.use) first.use.begin(first.start);
+    else first?.start();
   }
 
   /** Takes the first entry off the list. */
@@ -175,6 +217,7 @@ export class Queue {
       entry.plan.drop();
       this.#steps--;
     }
+    entry.use?.end();
     return entry;
   }
 

@@ -100,6 +100,21 @@ export class SGD {
     return this.#engine.updateAsync(parameters, gradients);
   }
 
+  /**
+   * Runs a synchronous function once the steps called before are done, and before later ones begin. There, nothing writes
+   * the parameters: `state` and `clone` can be read, and `assign` can write. Everything that steps throws with code `busy`.
+   *
+   * @returns Resolves with what `work` returns. Rejects with what it throws; with code `aborted` if an earlier step failed.
+   */
+  async between<T>(work: () => T): Promise<T> {
+    return this.#engine.between(work);
+  }
+
+  /** Number of steps of `updateAsync` that are not over. */
+  get pending(): number {
+    return this.#engine.pending;
+  }
+
   /** Number of completed steps. Can be set while no step is pending. */
   get step(): number {
     return this.#engine.progress.step;

@@ -1,5 +1,6 @@
 // One leaf by itself: `SGD.initSingle` and `SGD.applySingle`.
 import { typeError } from '../errors';
+import { checkLeavesFree } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import { copyOf } from '../memory/zeros';
 import { makeVelocities, Slot } from '../state/slots';
@@ -43,6 +44,8 @@ export function applySingle(
     checkSeparate([velocity], [read, given]);
     slot.v = velocity;
   }
+  checkLeavesFree([given, read], 'read');
+  if (slot.v) checkLeavesFree([slot.v], 'written');
   const stepped = withVelocities([{ parameter: given, gradient: read, slot }], usesVelocity);
   // Before the step: if the state refuses it, nothing has changed. A setter may run code, so memory is checked after it.
   if (usesVelocity && v === undefined) state.v = slot.v?.leaf as Leaf;

@@ -1,6 +1,7 @@
 // Saves trees to safetensors files and loads them; does the same with bytes in memory.
 import { calledFrom, calledFromAsync } from '../caller';
 import { checkFlag, checkKeys, show, typeError } from '../errors';
+import { checkLeavesFree, footprintOf, useForFile } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import type { Difference } from '../tree/compare';
 import { type CheckedLeaf, leafReader } from '../tree/leaf';
@@ -52,18 +53,27 @@ export interface LoadedTensors<P = TensorTree> {
 
 /**
  * Saves a tree of leaves to a safetensors file, with MLX's flattened names. The new file replaces an old one atomically:
- * the name always stands for a whole file. The arrays belong to the call until it settles.
+ * the name always stands for a whole file. Waits for the steps of `updateAsync` that were called before; those called later
+ * wait until the file is whole. Until then, nobody else may write the arrays.
  *
  * @param metadata Strings to save with the tensors.
  * @throws RangeError of code `memory-overlap` if two leaves share memory: such a tree can't be loaded into, nor stepped.
  */
 export async function saveTensors<P>(path: string | FileUrl, tree: P & Tree<P>, metadata?: Metadata): Promise<void> {
-  await calledFromAsync(saveTensors, () => writeWhole(checkPath(path), piecesOf(tree, metadata)));
+  await calledFromAsync(saveTensors, () => {
+    const file = checkPath(path);
+    const { leaves, pieces } = layOutTree(tree, metadata);
+    return useForFile('saveTensors', footprintOf(leaves, 'read'), () => writeWhole(file, pieces));
+  });
 }
 
-/** The bytes of the file that `saveTensors` writes. */
+/** The bytes of the file that `saveTensors` writes. Throws with code `busy` while a step of `updateAsync` writes the tree. */
 export function toBytes<P>(tree: P & Tree<P>, metadata?: Metadata): Bytes {
-  return calledFrom(toBytes, () => joinPieces(piecesOf(tree, metadata)));
+  return calledFrom(toBytes, () => {
+    const { leaves, pieces } = layOutTree(tree, metadata);
+    checkLeavesFree(leaves, 'read');
+    return joinPieces(pieces);
+  });
 }
 
 /**
@@ -80,29 +90,45 @@ export async function loadTensors<P = TensorTree>(
 ): Promise<LoadedTensors<P>> {
   return calledFromAsync(loadTensors, () => {
     const file = checkPath(path);
-    return loadFile(file, loadTree<P>(file, options));
+    const request = checkRequest(options);
+    return useForFile('loadTensors', footprintOf(request.written, 'written'), () =>
+      loadFile(file, loadTree<P>(file, request)),
+    );
   });
 }
 
 /** Loads a tree from the bytes of a safetensors file. */
 export function fromBytes<P = TensorTree>(bytes: Uint8Array, options: LoadTensorsOptions<P> = {}): LoadedTensors<P> {
-  return calledFrom(fromBytes, () => loadBytes('bytes', checkBytes(bytes), loadTree<P>('bytes', options)));
+  return calledFrom(fromBytes, () => {
+    const given = checkBytes(bytes);
+    const request = checkRequest(options);
+    checkLeavesFree(request.written, 'written');
+    return loadBytes('bytes', given, loadTree<P>('bytes', request));
+  });
 }
 
-function piecesOf(tree: unknown, metadata: unknown): Piece[] {
+/** A file as pieces, over the arrays of these leaves. */
+interface LaidOut {
+  readonly leaves: readonly CheckedLeaf[];
+  readonly pieces: readonly Piece[];
+}
+
+function layOutTree(tree: unknown, metadata: unknown): LaidOut {
   const users = checkMetadata(metadata);
   const node = readTree(tree, 'tree', leafReader);
   const leaves = leavesOf(node);
   checkSeparate(leaves, []); // as loading into the tree does
   const note = noteFor(node, ({ name }) => pathIn('tree', name));
   const items = leaves.map((leaf) => itemOf(escapeName(pathIn('tree', leaf.name) ?? ''), leaf));
-  return layOut(items, metadataOf({ [noteName(undefined)]: note }, leaves, users));
+  return { leaves, pieces: layOut(items, metadataOf({ [noteName(undefined)]: note }, leaves, users)) };
 }
 
 interface Request {
   readonly into: unknown;
   /** `into` as it was read. */
   readonly target: Node<CheckedLeaf> | undefined;
+  /** Its leaves. */
+  readonly written: readonly CheckedLeaf[];
   readonly isStrict: boolean;
   readonly prefix: Path;
 }
@@ -113,13 +139,14 @@ function checkRequest(options: unknown): Request {
   if (prefix !== undefined && typeof prefix !== 'string')
     throw typeError('invalid-option', 'prefix', 'a string', prefix);
   const target = into === undefined ? undefined : readTree(into, 'into', leafReader);
-  if (target) checkSeparate(leavesOf(target), []);
-  return { into, target, isStrict, prefix };
+  const written = target ? leavesOf(target) : [];
+  checkSeparate(written, []);
+  return { into, target, written, isStrict, prefix };
 }
 
-/** Checks the options now; returns the function that loads a file by them. */
-function loadTree<P>(file: string, options: unknown): (contents: Contents) => Loading<LoadedTensors<P>> {
-  const { into, target, isStrict, prefix } = checkRequest(options);
+/** The function that loads a file. */
+function loadTree<P>(file: string, request: Request): (contents: Contents) => Loading<LoadedTensors<P>> {
+  const { into, target, isStrict, prefix } = request;
   return function* (contents) {
     const found = tensorsIn(file, contents, prefix);
     const note = noteFrom(file, contents, prefix);

@@ -38,6 +38,7 @@ function getterOf(property: string): Getter {
 const lengthGetter = getterOf('length');
 const bufferGetter = getterOf('buffer');
 const offsetGetter = getterOf('byteOffset');
+const byteLengthGetter = getterOf('byteLength');
 const at = Reflect.get(typedArrayPrototype, 'at') as (this: unknown, index: number) => unknown;
 
 /** The true `array.length`, even if the object overrides it; 0 when it is detached or out of bounds. */
@@ -53,6 +54,11 @@ export function bufferOf(array: LeafData): ArrayBufferLike {
 /** The true `array.byteOffset`, even if the object overrides it. */
 export function offsetOf(array: LeafData): number {
   return offsetGetter.call(array) as number;
+}
+
+/** The true `array.byteLength`, even if the object overrides it. */
+export function byteLengthOfData(array: LeafData): number {
+  return byteLengthGetter.call(array) as number;
 }
 
 /** True if the memory of `array` is gone: transferred away, or its buffer shrunk below it. */

@@ -45,6 +45,8 @@ const CALLS: Record<string, () => unknown> = {
   },
   updateAsync: () => optimizer.updateAsync(good, BAD),
   'updateAsync, plain memory': () => optimizer.updateAsync(good, { w: Float32Array.of(1) }),
+  between: () => optimizer.between(5 as never),
+  'between, a promise': () => optimizer.between(() => Promise.resolve()),
   save: () => optimizer.save(5 as never),
   'save, the disk': () => optimizer.save(NO_FILE),
   load: () => optimizer.load(5 as never),
@@ -88,7 +90,7 @@ test('every function and class of the package is here', () => {
     Object.keys(Object.getOwnPropertyDescriptors(prototype)),
   );
   // These take nothing that could be wrong.
-  const without = ['constructor', 'devices', 'nodeMlxState', 'MetalError', 'newest', 'device', 'lastRun'];
+  const without = ['constructor', 'devices', 'nodeMlxState', 'MetalError', 'newest', 'device', 'lastRun', 'pending'];
   const called = Object.keys(CALLS).flatMap((name) => name.split(',', 1)[0].replace(/^new /, '').split('.').slice(-1));
   expect(new Set([...called, ...without])).toEqual(new Set([...functions, ...methods, ...without]));
 });

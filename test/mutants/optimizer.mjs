@@ -69,8 +69,8 @@ export default [
     name: 'sgd-async-last-first',
     why: 'Of the waiting steps, the last one runs next.',
     file: 'lib/optimizer/queue.ts',
-    find: 'this.#first?.start();',
-    replace: 'this.#last?.start();',
+    find: 'const first = this.#first;\n    if (first?.use)',
+    replace: 'const first = this.#last;\n    if (first?.use)',
     caughtBy: 'test/values/schedules.test.ts',
   },
   {

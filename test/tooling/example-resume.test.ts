@@ -27,15 +27,18 @@ beforeAll(() => {
   if (built.status !== 0) throw new Error(built.stdout);
 });
 
-/** Starts again and again, and kills each run at a random moment of the first `within` milliseconds. */
+/**
+ * Starts again and again, and kills each run at a random moment of the first `within` milliseconds: `kills` times, and more
+ * often where a busy machine has reached no checkpoint yet.
+ */
 async function killAgainAndAgain(folder: string, kills: number, within: number): Promise<Set<string | undefined>> {
   const word = randomWords(5);
   const seen = new Set<string | undefined>();
-  for (let i = 0; i < kills; i++) {
+  for (let i = 0; i < kills || (seen.size < 2 && i < 10 * kills); i++) {
     const child = spawn(process.execPath, args(folder, '--resume'), { stdio: ['ignore', 'pipe', 'inherit'] });
     const closed = once(child, 'close');
     await once(child.stdout, 'data');
-    await new Promise((resolve) => setTimeout(resolve, word() % within));
+    await new Promise((resolve) => setTimeout(resolve, (word() % within) * (1 + i / kills)));
     child.kill('SIGKILL');
     await closed;
     seen.add(last(folder));

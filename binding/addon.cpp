@@ -15,6 +15,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["addresses"] = Napi::Function::New(env, verb<addresses>);
   exports["adjustExternalMemory"] = Napi::Function::New(env, verb<adjust_external_memory>);
   exports["askForHugePages"] = Napi::Function::New(env, verb<ask_for_huge_pages>);
+  exports["copyElements"] = Napi::Function::New(env, verb<copy_elements>);
   exports["constants"] = Napi::Function::New(env, verb<constants>);
   exports["machine"] = Napi::Function::New(env, verb<machine>);
   exports["gpus"] = Napi::Function::New(env, verb<gpus>);

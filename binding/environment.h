@@ -15,6 +15,7 @@ struct Environment {
 Napi::Value addresses(const Napi::CallbackInfo& info);
 void adjust_external_memory(const Napi::CallbackInfo& info);
 void ask_for_huge_pages(const Napi::CallbackInfo& info);
+void copy_elements(const Napi::CallbackInfo& info);
 Napi::Value constants(const Napi::CallbackInfo& info);
 Napi::Value machine(const Napi::CallbackInfo& info);
 Napi::Value gpus(const Napi::CallbackInfo& info);

@@ -1,4 +1,5 @@
 // Verbs about memory.
+#include "cpu/copies.h"
 #include "environment.h"
 #include "system/huge_pages.h"
 #include "view.h"
@@ -27,6 +28,27 @@ void adjust_external_memory(const Napi::CallbackInfo& info) {
 void ask_for_huge_pages(const Napi::CallbackInfo& info) {
   View memory = view_of(info[0]);
   ask_for_huge_pages(memory.data, memory.length * sizeof(double));
+}
+
+/// copyElements(targets: TypedArray[], sources: TypedArray[], dtypes: Uint8Array) - two dtypes for
+/// each leaf: the target's and the source's.
+void copy_elements(const Napi::CallbackInfo& info) {
+  auto targets = info[0].As<Napi::Array>(), sources = info[1].As<Napi::Array>();
+  auto dtypes = info[2].As<Napi::Uint8Array>();
+  std::vector<Copy> copies;
+  for (uint32_t i = 0; i < targets.Length(); i++) {
+    Napi::HandleScope scope(info.Env());
+    View to = view_of(targets[i]), from = view_of(sources[i]);
+    size_t last = 2 * size_t{i} + 1;
+    if (to.length != from.length || last >= dtypes.ElementLength() || dtypes[last - 1] >= kDtypes ||
+        dtypes[last] >= kDtypes) {
+      throw Napi::Error::New(info.Env(), "leaves of unequal length");
+    }
+    Stream target{to.data, static_cast<Dtype>(dtypes[last - 1])};
+    Stream source{from.data, static_cast<Dtype>(dtypes[last])};
+    copies.push_back({target, source, to.length});
+  }
+  copy_elements(copies);
 }
 
 }  // namespace metal_sgd

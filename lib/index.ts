@@ -26,12 +26,14 @@ export type { Dtype } from './tree/dtype';
 export { type ErrorCode, MetalError, type MetalErrorCode } from './errors';
 export type { SGDOptions } from './optimizer/options';
 export type { Difference } from './tree/compare';
+export { assign } from './memory/assign';
 export { clone, zeros, zerosLike } from './memory/zeros';
 export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './state/schedules';
 export { SGD } from './optimizer/sgd';
 export type { SGDHyperparameters } from './state/hyperparameters';
 export type { OptimizerState, Schedule, StateTree } from './state/types';
 export type {
+  Assignable,
   DataOf,
   DeepPartial,
   FileUrl,
@@ -39,8 +41,10 @@ export type {
   Gradients,
   Leaf,
   LeafLike,
+  Numbers,
   PartialTree,
   Tensor,
   Tree,
+  WithDtype,
   Zeros,
 } from './tree/types';

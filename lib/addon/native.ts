@@ -64,6 +64,8 @@ export interface Native {
   adjustExternalMemory(bytes: number): void;
   /** Asks the system for huge pages under this memory, which must be untouched. As doubles: see `ArenaPages`. */
   askForHugePages(memory: Float64Array): void;
+  /** Copies elements of any dtype, each rounded once. `dtypes` has the target's and the source's of each leaf. */
+  copyElements(targets: readonly LeafData[], sources: readonly LeafData[], dtypes: Uint8Array): void;
   constants(): Constants;
   machine(): Machine;
   /** Asks Metal, alone among the verbs that take no step. */

@@ -18,7 +18,7 @@ import {
   notALeaf,
 } from '../tree/leaf';
 import { buildTree, leavesOf, type Reader, readTree, treeWith } from '../tree/tree';
-import type { Tree, Zeros } from '../tree/types';
+import type { Tree, WithDtype, Zeros } from '../tree/types';
 
 type Shape = readonly number[];
 
@@ -43,10 +43,10 @@ const shapeReader: Reader<Shape> = {
  * @throws TypeError or RangeError (code `invalid-shape`, `invalid-option`, `invalid-tree`) that names the path.
  */
 export function zeros<const S, D extends Dtype = 'float32'>(shapeOrTree: S, dtype?: D): Zeros<S, D>;
-export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32'): unknown {
+export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32', ...more: readonly unknown[]): unknown {
   return calledFrom(zeros, () => {
-    const known = DTYPES.find((one) => one === dtype);
-    if (!known) throw rangeError('invalid-option', 'dtype', DTYPES.join(', '), dtype);
+    const known = checkDtype(dtype);
+    refuseMore('zeros', 'a shape or a tree of shapes, and a dtype', more);
     const tree = readTree(shapeOrTree, 'shape', shapeReader);
     const data = allocate(leavesOf(tree).map((shape): LeafSpec => ({ dtype: known, shape })));
     return treeWith(
@@ -59,12 +59,19 @@ export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32'): unknown
 /**
  * Makes a tree of zeros with the structure, kinds of leaves, shapes and dtypes of `tree`, in one new arena.
  *
- * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path.
+ * @param dtype Of all leaves, which all are `Tensor`s then; default: each its own.
+ * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, `invalid-option`) that names the path.
  */
-export function zerosLike<P>(tree: P & Tree<P>): P {
+export function zerosLike<P>(tree: P & Tree<P>): P;
+export function zerosLike<P, D extends Dtype>(tree: P & Tree<P>, dtype: D): WithDtype<P, D>;
+export function zerosLike(tree: unknown, dtype?: unknown, ...more: readonly unknown[]): unknown {
   return calledFrom(zerosLike, () => {
+    refuseMore('zerosLike', 'a tree and a dtype', more);
     const node = readTree(tree, 'tree', leafReader);
-    return treeWith(node, zerosFor(leavesOf(node))) as P;
+    if (dtype === undefined) return treeWith(node, zerosFor(leavesOf(node)));
+    const known = checkDtype(dtype);
+    const layouts = leavesOf(node).map(({ shape, length }) => ({ dtype: known, shape: shape ?? [length], length }));
+    return treeWith(node, zerosFor(layouts));
   });
 }
 
@@ -75,14 +82,27 @@ export function zerosLike<P>(tree: P & Tree<P>): P {
  * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path; code `busy` while a step
  *   of `updateAsync` writes the tree.
  */
-export function clone<T>(tree: T): T {
+export function clone<T>(tree: T): T;
+export function clone(tree: unknown, ...more: readonly unknown[]): unknown {
   return calledFrom(clone, () => {
+    refuseMore('clone', 'a tree', more);
     const node = readTree(tree, 'tree', cloneReader);
     const leaves = leavesOf(node).filter((leaf) => typeof leaf !== 'number');
     const copies = copiesOf(leaves);
     let next = 0;
-    return buildTree(node, (leaf) => (typeof leaf === 'number' ? leaf : copies[next++])) as T;
+    return buildTree(node, (leaf) => (typeof leaf === 'number' ? leaf : copies[next++]));
   });
+}
+
+function checkDtype(dtype: unknown): Dtype {
+  const known = DTYPES.find((one) => one === dtype);
+  if (!known) throw rangeError('invalid-option', 'dtype', DTYPES.join(', '), dtype);
+  return known;
+}
+
+/** Arguments that nothing would be done with are a mistake. */
+export function refuseMore(what: string, expected: string, more: readonly unknown[]): void {
+  if (more.length > 0) throw rangeError('invalid-option', what, `${expected} alone`, more[0]);
 }
 
 const cloneReader: Reader<CheckedLeaf | number> = {

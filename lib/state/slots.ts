@@ -222,8 +222,8 @@ function matchState(root: Node<Place>, state: Node<CheckedLeaf>, name: string): 
       if (difference) differences.push(difference);
       else pairs.push([slot, v]);
     },
-    differ: (difference, absent) => {
-      const isOptional = absent && isLeafNode(absent) && !absent.leaf.hasVelocity;
+    differ: (difference, absent, received) => {
+      const isOptional = !received && absent && isLeafNode(absent) && !absent.leaf.hasVelocity;
       if (!isOptional) differences.push(difference);
     },
   });

@@ -77,8 +77,8 @@ export function checkAlike(leaf: CheckedLeaf, model: LeafLayout & { readonly nam
 export interface Comparison<A, B> {
   /** Two leaves at the same place. */
   pair(expected: A, received: B, path: string): void;
-  /** Anything else; `absent` is the expected node that the other tree lacks. */
-  differ(difference: Difference, absent?: Node<A>): void;
+  /** Anything else, with the two nodes that differ; `expected` alone where the other tree lacks it. */
+  differ(difference: Difference, expected?: Node<A>, received?: Node<B>): void;
 }
 
 /** Walks two trees side by side, by structure, in the order of `received`. `path` is the name of both. */
@@ -88,7 +88,7 @@ export function compareTrees<A, B>(expected: Node<A>, received: Node<B>, path: s
     return;
   }
   if (isLeafNode(expected) || isLeafNode(received) || kindOf(expected) !== kindOf(received)) {
-    to.differ({ path, kind: 'shape', expected: kindOf(expected), received: kindOf(received) });
+    to.differ({ path, kind: 'shape', expected: kindOf(expected), received: kindOf(received) }, expected, received);
     return;
   }
   const partners = new Map(expected.children.map((child, i) => [keyAt(expected, i), child]));

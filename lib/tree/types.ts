@@ -77,6 +77,23 @@ export type DeepPartial<P> = P extends Leaf
       : { readonly [K in keyof P]?: DeepPartial<P[K]> }
     : { readonly [K in keyof P]?: DeepPartial<P[K]> | undefined };
 
+/** Numbers, nested as the shape of a leaf: `[[1, 2], [3, 4]]`; one number for a scalar. */
+export type Numbers = number | readonly Numbers[];
+
+/** What `assign` takes for `P`: its structure, any part of which may be missing, with leaves of any dtype. */
+export type Assignable<P> = P extends Leaf
+  ? Leaf | Numbers
+  : P extends readonly (infer Item)[]
+    ? number extends P['length']
+      ? readonly Assignable<Item>[]
+      : { readonly [K in keyof P]?: Assignable<P[K]> }
+    : { readonly [K in keyof P]?: Assignable<P[K]> | undefined };
+
+/** The structure of `P` with tensors of dtype `D` as its leaves. */
+export type WithDtype<P, D extends Dtype> = P extends Leaf
+  ? Tensor<D>
+  : { -readonly [K in keyof P]: WithDtype<P[K], D> };
+
 /** The whole structure of `P`: a gradient for every parameter. */
 export type Gradients<P> = P extends Leaf ? LeafLike<P> : { readonly [K in keyof P]: Gradients<P[K]> };
 

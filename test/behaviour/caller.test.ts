@@ -18,6 +18,8 @@ const CALLS: Record<string, () => unknown> = {
   zeros: () => sgd.zeros(BAD),
   'zeros, a dtype': () => sgd.zeros(1, 'int8' as never),
   zerosLike: () => sgd.zerosLike(BAD),
+  'zerosLike, a dtype': () => sgd.zerosLike(good, 'int8' as never),
+  assign: () => sgd.assign(good, BAD),
   clone: () => sgd.clone({ a: [{ b: [() => 1] }] }),
   toBytes: () => sgd.toBytes(BAD),
   fromBytes: () => sgd.fromBytes(new Uint8Array(3)),

@@ -1,7 +1,7 @@
 // Memory under pending steps: who waits, who throws, and what stands between two steps.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { clone, fromBytes, loadTensors, saveTensors, SGD, toBytes, zeros, zerosLike } from '../../lib';
+import { assign, clone, fromBytes, loadTensors, saveTensors, SGD, toBytes, zeros, zerosLike } from '../../lib';
 import { native } from '../../lib/addon/native';
 import { failureOf, rejectionOf } from '../helpers/failures';
 import { temporaryFolders } from '../helpers/folders';
@@ -40,6 +40,21 @@ describe('while a step is pending', () => {
   test.each<[string, string, (one: ReturnType<typeof model>) => unknown]>([
     ['clone', 'tree.first', ({ parameters }) => clone(parameters)],
     ['clone of one leaf', 'tree', ({ parameters }) => clone(parameters.last)],
+    [
+      'assign into parameters',
+      'target.last',
+      ({ parameters }) => assign({ last: parameters.last }, { last: zeros(SIZE) }),
+    ],
+    [
+      'assign into gradients',
+      'target.first',
+      ({ gradients }) => assign({ first: gradients.first }, { first: zeros(SIZE) }),
+    ],
+    [
+      'assign from parameters',
+      'source.first',
+      ({ parameters }) => assign({ first: zeros(SIZE) }, { first: parameters.first }),
+    ],
     ['toBytes', 'tree.first', ({ parameters }) => toBytes({ first: parameters.first })],
     ['toBytes of another optimizer', 'parameters.first', ({ parameters }) => new SGD(1).toBytes({ parameters })],
     [

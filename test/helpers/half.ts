@@ -29,19 +29,19 @@ const POWERS = Float64Array.from({ length: 321 }, (_, i) => 2 ** (i - 160));
 
 // In Jest every look at a global goes through its sandbox: loops over elements take what they need once.
 const { abs, floor, max, min } = Math;
-const { isFinite, isNaN } = Number;
+const { isNaN } = Number;
 
-const single = new Float32Array(1);
-const singleBits = new Uint32Array(single.buffer);
+const double = new Float64Array(1);
+const doubleBits = new Uint32Array(double.buffer);
 
-/** The bits nearest to the float32 number `value`; of two equally near ones, the even. */
+/** The bits nearest to `value`; of two equally near ones, the even. */
 export function narrow(value: number, { precision, minExponent, infinity }: HalfFormat): number {
-  single[0] = value;
-  const bits = singleBits[0];
+  double[0] = value;
+  const bits = doubleBits[1]; // the upper half: every machine that Node runs on is little-endian
   const sign = (bits >>> 31) << 15;
   if (isNaN(value)) return sign | (infinity + 1);
-  if (!isFinite(value)) return sign | infinity;
-  const exponent = max(((bits >>> 23) & 0xff) - 127, minExponent);
+  if (abs(value) >= 2 ** 128) return sign | infinity;
+  const exponent = max(((bits >>> 20) & 0x7ff) - 1023, minExponent);
   const quanta = roundToEven(abs(value) / POWERS[exponent - (precision - 1) + 160]);
   // The hidden bit and a carry of the rounding both add one to the exponent's field, as they must.
   return sign | min((exponent - minExponent) * (1 << (precision - 1)) + quanta, infinity);

@@ -4,6 +4,8 @@ import { parseHTML } from 'linkedom';
 import type { Result, Results } from '../results';
 import { pairedRatios, summarize } from '../statistics';
 import { sampled } from '../table';
+import { titleOf } from './names';
+import { peers } from './peers';
 
 export interface Chart {
   readonly name: string;
@@ -11,31 +13,41 @@ export interface Chart {
   readonly svg: string;
 }
 
-type Plot = typeof import('@observablehq/plot');
+export type Plot = typeof import('@observablehq/plot');
 
-interface Drawing {
+export interface Drawing {
   readonly name: string;
   readonly title: string;
-  readonly options: object;
+  readonly options: { readonly style?: object } & Record<string, unknown>;
   readonly marks: Markish[];
 }
 
 const OWN = 'metal-sgd';
-/** Relative speeds above it are noise, and cut off. */
+/** Relative speeds above it are noise: their bars end here, and tell the figure. */
 const HIGHEST = 1.3;
-const COLOURS = ['#1f6fb4', '#d1651a', '#3a8f3a', '#8a5fb0'];
+export const COLOURS = ['#1f6fb4', '#d1651a', '#3a8f3a', '#8a5fb0'];
 
-/** Those for which there is something to draw. */
-export async function charts(results: Results): Promise<Chart[]> {
+/** Those for which there is something to draw: other packages of any run, all else of the first. */
+export async function charts(results: Results, others: readonly Results[]): Promise<Chart[]> {
   const Plot = await import('@observablehq/plot'); // an ES module
-  const drawings = [speeds(Plot, results), sizes(Plot, results), dtypes(Plot, results)];
+  const drawings = [
+    peers(Plot, [results, ...others]),
+    speeds(Plot, results),
+    sizes(Plot, results),
+    dtypes(Plot, results),
+  ];
   return drawings.flatMap((drawing) => (drawing ? draw(Plot, drawing) : []));
 }
 
 function draw(Plot: Plot, { name, title, options, marks }: Drawing): Chart {
   const { document } = parseHTML('<html><body></body></html>');
   // Dark or light, a page shows an image as it is.
-  const plot = Plot.plot({ ...options, style: { background: 'white', color: '#222' }, document, marks });
+  const plot = Plot.plot({
+    ...options,
+    style: { background: 'white', color: '#222', ...options.style },
+    document,
+    marks,
+  });
   const found = plot.tagName.toLowerCase() === 'svg' ? plot : plot.querySelector('svg');
   if (!found) throw new Error(`${name}: no chart came out`);
   found.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
@@ -49,7 +61,7 @@ function speeds(Plot: Plot, { results }: Results): Drawing | undefined {
     series.flatMap(({ contestant }) => {
       const ratios = speedsOf({ series }, contestant);
       return ratios.length > 0 && contestant !== 'C' && contestant !== 'triad'
-        ? [{ model, contestant, speed: summarize(ratios).median }]
+        ? [{ model: titleOf(model), contestant, speed: summarize(ratios).median }]
         : [];
     }),
   );
@@ -64,7 +76,7 @@ function speeds(Plot: Plot, { results }: Results): Drawing | undefined {
       marginLeft: 190,
       x: { label: 'speed / C', domain: [0, HIGHEST], ticks: 3, grid: true },
       y: { label: null, domain: contestants },
-      fx: { label: null, domain: base.map(({ model }) => model) },
+      fx: { label: null, domain: base.map(({ model }) => titleOf(model)) },
     },
     marks: [
       Plot.barX(points, {
@@ -74,6 +86,18 @@ function speeds(Plot: Plot, { results }: Results): Drawing | undefined {
         fill: COLOURS[0],
       }),
       Plot.ruleX([1], { stroke: COLOURS[1] }),
+      Plot.text(
+        points.filter(({ speed }) => speed > HIGHEST),
+        {
+          x: HIGHEST,
+          y: 'contestant',
+          fx: 'model',
+          text: ({ speed }: { speed: number }) => `${speed.toFixed(1)} →`,
+          textAnchor: 'end',
+          dx: -3,
+          fill: 'white',
+        },
+      ),
     ],
   };
 }

@@ -9,7 +9,7 @@ import { documentOf } from './document';
 
 async function main(files: readonly string[], folder: string): Promise<void> {
   const [results, ...others] = (files.length > 0 ? files : [newestResults()]).map(readResults);
-  const drawn = await charts(results);
+  const drawn = await charts(results, others);
   for (const { name, svg } of drawn) write(join(folder, 'benchmarks', name), svg);
   const path = join(folder, 'benchmarks.md');
   write(path, documentOf(results, others, drawn));

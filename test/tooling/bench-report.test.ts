@@ -12,6 +12,8 @@ const folder = temporaryFolders()();
 
 beforeAll(buildBench);
 
+const chartOf = (name: string): string => readFileSync(join(folder, 'benchmarks', `${name}.svg`), 'utf8');
+
 test('a report has the machine, charts, tables and how to repeat it', () => {
   const results = join(folder, 'reported.json');
   const large = { model: 'leaf-25.6m', elements: 25_557_032, leaves: 1 };
@@ -27,13 +29,26 @@ test('a report has the machine, charts, tables and how to repeat it', () => {
   expect(text).toMatch(/^\| mlp float32 momentum, 2 threads \| metal-sgd \| 2\.50 ms \| .* \| 0\.583 \| /m);
   expect(text).toContain('| 25.6 M \\| float32 | 0.500 | at least 0.97: **missed** |');
   expect(text).toContain('npm run bench:report');
-  for (const chart of ['speeds', 'sizes', 'dtypes']) {
+  expect(/!\[(.*)\]/.exec(text)?.[1]).toMatch(/^Milliseconds of one update of one leaf of 25\.6 M: /);
+  for (const chart of ['peers', 'speeds', 'sizes', 'dtypes']) {
     expect(text).toContain(`](benchmarks/${chart}.svg)`);
-    const svg = readFileSync(join(folder, 'benchmarks', `${chart}.svg`), 'utf8');
+    const svg = chartOf(chart);
+    if (chart === 'peers') expect(svg).toMatch(/>metal-sgd<[^]*>PyTorch fused<[^]*>2\.50 ms<[^]*>4\.50 ms</);
     expect(svg).toMatch(/^<svg xmlns="[^"]+"/);
     expect(svg).toContain(chart === 'sizes' ? '2 threads' : 'metal-sgd');
     expect(svg).not.toMatch(/NaN|undefined/);
   }
+});
+
+test('a chart says of a bar that it ends before its figure, and shows the fastest way of each package', () => {
+  const results = join(folder, 'extremes.json');
+  const [slow, fast] = [seriesOf('MLX default', [9e6]), seriesOf('MLX compiled', [4e6])];
+  writeFileSync(results, JSON.stringify(resultsWith([seriesOf('metal-sgd', [1e6]), seriesOf('C', [2e6]), slow, fast])));
+  expect(report(results, '--output', folder).status).toBe(0);
+  expect(chartOf('speeds')).toContain('>2.0 →<');
+  expect(chartOf('speeds')).toContain('>perceptron<');
+  expect(chartOf('peers')).toContain('>MLX compiled<');
+  expect(chartOf('peers')).not.toContain('MLX default');
 });
 
 describe('a report of several runs', () => {

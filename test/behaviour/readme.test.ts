@@ -1,45 +1,112 @@
-// What the README shows runs as it is written, and what it names exists.
-import { existsSync, readFileSync } from 'node:fs';
+// What README and docs show runs as it is written, compiles in TypeScript and prints what it says; what they name exists.
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { asCommonJS, type Block, blocksThatAre, isModuleOnly, printedBy, waits } from '../helpers/blocks';
 import { ROOT, runNode } from '../helpers/child';
+import { temporaryFolders } from '../helpers/folders';
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const runnable = blocksThatAre('runnable');
+const pending = blocksThatAre('pending');
+const [first] = runnable;
+const newFolder = temporaryFolders();
 
-/** The code blocks of the README that are marked as runnable. */
-const examples = [...readme.matchAll(/^```(?:js|mjs) runnable\n([\s\S]*?)^```$/gm)].map(([, code]) => code);
+/** A user's project that has the package, and these files. */
+function projectWith(files: Readonly<Record<string, string>>): string {
+  const folder = newFolder();
+  const modules = join(folder, 'node_modules');
+  mkdirSync(modules);
+  symlinkSync(ROOT, join(modules, 'metal-sgd'), 'junction');
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
 
-test('there is an example, and it is short', () => {
-  expect(examples.length).toBeGreaterThanOrEqual(1);
-  expect(examples[0].trimEnd().split('\n').length).toBeLessThanOrEqual(15);
-});
-
-test.each(examples.map((code, i) => [i + 1, code] as const))('example %i runs', (_, code) => {
-  const { status, stdout, stderr } = runNode(['--input-type=module', '-e', code]);
+function run(name: string, text: string): string {
+  const { status, stdout, stderr } = runNode([name], { cwd: projectWith({ [name]: text }) });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  expect(stdout).not.toBe('');
+  return stdout;
+}
+
+/** Prints something, and what it says if it says anything. */
+function expectToRun(block: Block, name: string, text: string): void {
+  const printed = run(name, text);
+  const said = printedBy(block);
+  if (said.length > 0) expect(printed.trimEnd().split('\n')).toEqual(said);
+  else expect(printed).not.toBe('');
+}
+
+test('README begins with an example, and it is short', () => {
+  expect(first.place).toMatch(/^README\.md:/);
+  expect(first.code.trimEnd().split('\n').length).toBeLessThanOrEqual(15);
 });
+
+test('most examples say what they print', () => {
+  expect(runnable.filter((block) => printedBy(block).length > 0).length).toBeGreaterThan(runnable.length / 2);
+});
+
+describe.each(runnable.map((block) => [block.place, block] as const))('%s', (_, block) => {
+  test('runs as an ES module', () => {
+    expectToRun(block, 'example.mjs', block.code);
+  });
+
+  if (isModuleOnly(block)) return;
+  test('runs as CommonJS', () => {
+    expectToRun(block, 'example.cjs', asCommonJS(block));
+  });
+});
+
+test('all examples compile in strict TypeScript, each alone', () => {
+  const placeOf = (block: Block): string => block.place.replaceAll(/\W/g, '-');
+  const modules = runnable.map((block) => [`${placeOf(block)}.mts`, block.code] as const);
+  const commonJS = runnable
+    .filter((block) => !waits(block) && !isModuleOnly(block))
+    .map((block) => [`${placeOf(block)}.cts`, block.code] as const);
+  expect(commonJS.map(([name]) => name)).toContain(`${placeOf(first)}.cts`);
+  const compilerOptions = {
+    target: 'es2022',
+    module: 'nodenext',
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    noEmit: true,
+    typeRoots: [join(ROOT, 'node_modules', '@types')],
+    types: ['node'],
+  };
+  const folder = projectWith({
+    ...Object.fromEntries([...modules, ...commonJS]),
+    'tsconfig.json': JSON.stringify({ compilerOptions }),
+  });
+  const { status, stdout } = runNode([require.resolve('typescript/bin/tsc'), '-p', folder]);
+  expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+});
+
+test.each(pending.map((block) => [block.place, block] as const))(
+  '%s, which waits for what it shows, parses',
+  (_, block) => {
+    const folder = projectWith({ 'example.mjs': block.code });
+    expect(runNode(['--check', 'example.mjs'], { cwd: folder })).toMatchObject({ status: 0, stderr: '' });
+  },
+);
 
 test('the first example trains its bias towards 0, 1 and 2', () => {
-  const { stdout } = runNode(['--input-type=module', '-e', examples[0]]);
-  const [, bias, step, device] = /\[([^\]]*)\] (\d+) (cpu|gpu)/.exec(stdout) ?? [];
+  const [, bias, step, device] = /\[([^\]]*)\] (\d+) (cpu|gpu)/.exec(run('example.mjs', first.code)) ?? [];
   expect({ step, device }).toEqual({ step: '100', device: expect.stringMatching(/^[cg]pu$/) as string });
   bias.split(',').forEach((value, i) => {
     expect(Number(value)).toBeCloseTo(i, 1);
   });
 });
 
-test('every script that it names exists', () => {
+test('README names the line for CommonJS that its first example needs', () => {
+  const [imports] = asCommonJS(first).split('\n');
+  expect(readme).toContain(imports);
+});
+
+test('every script that README names exists', () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
   const named = [...readme.matchAll(/npm (?:run ([\w:-]+)|(start|test)\b)/g)].map(
     (found) => found.slice(1).find(Boolean) ?? '',
   );
-  expect(named).toContain('test');
+  expect(named).toEqual(expect.arrayContaining(['start', 'test']));
   expect(named.filter((name) => !(name in scripts))).toEqual([]);
-});
-
-test('every file that it links to exists', () => {
-  const links = [...readme.matchAll(/\]\(([^)#]+)\)/g)].map(([, link]) => link).filter((link) => !link.includes('://'));
-  expect(links.filter((link) => !existsSync(join(ROOT, link)))).toEqual([]);
 });

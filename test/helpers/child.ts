@@ -72,6 +72,8 @@ export interface Outcome<R> {
 export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly timeout?: number;
+  /** Its folder; by default the package's. */
+  readonly cwd?: string;
 }
 
 /** Milliseconds until a child counts as hung. A sanitizer slows children down. */
@@ -95,10 +97,13 @@ const METALS_OWN_LINES = /^.*(Metal \w+ Validation Enabled|flock failed to lock 
 /** Standard error without the lines that Metal writes by itself: its layers announce themselves, its cache finds a lock. */
 export const withoutMetalsLines = (stderr: string): string => stderr.replace(METALS_OWN_LINES, '');
 
-/** Runs `node` with these arguments in the package's folder. `stderr` comes without Metal's own lines. */
-export function runNode<R>(args: readonly string[], { env = {}, timeout = PATIENCE }: ChildOptions = {}): Outcome<R> {
+/** Runs `node` with these arguments. `stderr` comes without Metal's own lines. */
+export function runNode<R>(
+  args: readonly string[],
+  { env = {}, timeout = PATIENCE, cwd = ROOT }: ChildOptions = {},
+): Outcome<R> {
   const { status, signal, output, error } = spawnSync(process.execPath, args, {
-    cwd: ROOT,
+    cwd,
     encoding: 'utf8',
     env: { ...process.env, ...env },
     maxBuffer: 1 << 26,

@@ -1,0 +1,78 @@
+// The tables of docs/api.md and docs/errors.md name all that there is, and nothing else.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { METAL_CODES } from '../../lib/errors';
+import { SGD } from '../../lib/index';
+import { ROOT } from '../helpers/child';
+
+const read = (...path: string[]): string => readFileSync(join(ROOT, ...path), 'utf8');
+
+interface Row {
+  readonly name: string;
+  /** Marked as not built yet. */
+  readonly isPending: boolean;
+}
+
+/** The first cells of the tables below a heading, of its own level and deeper; of the whole text without one. */
+function rowsOf(text: string, heading?: string): Row[] {
+  const start = heading === undefined ? 0 : text.indexOf(`\n## ${heading}\n`);
+  if (start < 0) throw new Error(`there is no heading ${String(heading)}`);
+  const end = heading === undefined ? -1 : text.indexOf('\n## ', start + 1);
+  const part = text.slice(start, end < 0 ? undefined : end);
+  return [...part.matchAll(/^\| `([\w-]+)(?:\([^`]*\))?`(?<mark> <!-- pending -->)? \| \S.* \|$/gm)].map(
+    ({ 1: name, groups }) => ({ name, isPending: groups?.['mark'] !== undefined }),
+  );
+}
+
+const namesOf = (rows: readonly Row[], isPending: boolean): string[] =>
+  rows.filter((row) => row.isPending === isPending).map(({ name }) => name);
+
+/** All that lib/index.ts exports, types included. */
+function exportsOf(): string[] {
+  const file = ts.createSourceFile('index.ts', read('lib', 'index.ts'), ts.ScriptTarget.ES2022);
+  return file.statements.flatMap((statement) => {
+    const clause = ts.isExportDeclaration(statement) ? statement.exportClause : undefined;
+    if (!clause || !ts.isNamedExports(clause)) throw new Error('lib/index.ts holds something else than named exports');
+    return clause.elements.map(({ name }) => name.text);
+  });
+}
+
+/** The members of the union `ErrorCode`. */
+function errorCodes(): string[] {
+  const union = /export type ErrorCode =([^;]+);/.exec(read('lib', 'errors.ts'))?.[1] ?? '';
+  return [...union.matchAll(/'([\w-]+)'/g)].map(([, code]) => code);
+}
+
+describe('docs/api.md', () => {
+  const text = read('docs', 'api.md');
+  const members = rowsOf(text, 'Members of SGD');
+  const exported = rowsOf(text.slice(0, text.indexOf('## Members of SGD')));
+
+  test('has a line for each export', () => {
+    expect(namesOf(exported, false).sort()).toEqual(exportsOf().sort());
+  });
+
+  test('has a line for each member of SGD', () => {
+    const actual = Object.getOwnPropertyNames(SGD.prototype).filter((name) => name !== 'constructor');
+    expect(namesOf(members, false).sort()).toEqual(actual.sort());
+  });
+
+  test('marks as pending only what is not there yet', () => {
+    expect(namesOf(exported, true).filter((name) => exportsOf().includes(name))).toEqual([]);
+    expect(namesOf(members, true).filter((name) => name in SGD.prototype)).toEqual([]);
+  });
+});
+
+describe('docs/errors.md', () => {
+  const text = read('docs', 'errors.md');
+
+  test('has a line for each code', () => {
+    expect(errorCodes()).toContain('busy');
+    expect(namesOf(rowsOf(text, 'Codes'), false)).toEqual(errorCodes());
+  });
+
+  test('has a line for each code of a MetalError', () => {
+    expect(namesOf(rowsOf(text, 'Codes of a `MetalError`'), false)).toEqual([...METAL_CODES]);
+  });
+});

@@ -1,9 +1,10 @@
 // What the tarball holds, what it weighs, and what publint and arethetypeswrong say of it.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ROOT } from '../helpers/child';
+import { anchorsOf, linksOf } from '../helpers/markdown';
 import { emptyFolder, filesBelow, newProject, output, packageIn, TARBALL, tool } from './project';
 
 const MEBIBYTE = 2 ** 20;
@@ -16,6 +17,9 @@ const inGit = (...paths: string[]): string[] =>
 
 /** What scripts/build/bundle.mjs makes. */
 const JAVASCRIPT = ['dist/library.cjs', 'dist/metal-sgd.cjs', 'dist/metal-sgd.mjs'];
+
+/** Documents for those who work on the package. */
+const INTERNAL = ['docs/metal-sgd.api.md', 'docs/on-a-mac.md', 'docs/performance.md', 'docs/releasing.md'];
 
 /** The declarations that tsc makes of a file of lib. */
 const declarationsOf = (file: string): string => `dist/${file.slice('lib/'.length).replace(/(m?ts)$/, 'd.$1')}`;
@@ -35,12 +39,27 @@ describe('the tarball', () => {
   test('holds the library in one file, its types, the sources of the addon, papers, binaries, and nothing else', () => {
     const library = [...JAVASCRIPT, ...inGit('lib').map(declarationsOf)];
     const sources = inGit('binding', 'native', 'CMakeLists.txt', 'cmake');
-    const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', 'package.json'];
+    const papers = [
+      ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'THIRD-PARTY-NOTICES.md', 'package.json'],
+      ...inGit('docs').filter((file) => !INTERNAL.includes(file)),
+    ];
     // A file too many in dist is one that lib no longer makes: remove dist, and build.
     expect(files.filter((file) => !file.startsWith('prebuilds/'))).toEqual([...library, ...sources, ...papers].sort());
     const binaries = files.filter((file) => file.startsWith('prebuilds/'));
     expect(binaries.filter((file) => !BINARY.test(file))).toEqual([]);
     expect(binaries.filter((file) => file.includes(`/${process.platform}-${process.arch}/`))).not.toEqual([]);
+  });
+
+  const documents = files.filter((file) => file.endsWith('.md'));
+
+  test.each(documents)('%s links to files and headings that the package holds', (document) => {
+    const dead = linksOf(readFileSync(join(folder, document), 'utf8')).filter((link) => {
+      const [path, anchor] = link.split('#') as [string, string | undefined];
+      const target = path === '' ? document : join(dirname(document), path).replaceAll('\\', '/');
+      if (!files.includes(target)) return true;
+      return anchor !== undefined && !anchorsOf(readFileSync(join(folder, target), 'utf8')).includes(anchor);
+    });
+    expect(dead).toEqual([]);
   });
 
   test('is under 3 MB with all seven binaries', () => {

@@ -99,6 +99,17 @@ test('README names the line for CommonJS that its first example needs', () => {
   expect(readme).toContain(imports);
 });
 
+test('README gives the figures of its chart', () => {
+  const [, text, file] = /!\[([^\]]*)\]\((docs\/[^)]*\.svg)\)/.exec(readme) ?? [];
+  const svg = readFileSync(join(ROOT, file), 'utf8');
+  const bars = [...text.matchAll(/([\w.-]+) (\d[\d.]*\d)(?=,|$)/g)].map(([, name, figure]) => ({ name, figure }));
+  expect(bars.map(({ name }) => name)).toEqual(['metal-sgd', 'PyTorch', 'MLX', 'TensorFlow.js', 'jax-js']);
+  for (const { name, figure } of bars) {
+    expect(svg).toContain(`>${name}`);
+    expect(svg).toContain(`>${figure} ms<`);
+  }
+});
+
 test('every script that README names exists', () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;

@@ -27,7 +27,8 @@ export type ErrorCode =
   | 'no-thread'
   | 'not-shared'
   | 'shape-mismatch'
-  | 'state-mismatch';
+  | 'state-mismatch'
+  | 'swapped-arguments';
 
 /** Codes of GPU failures. */
 export const METAL_CODES = [

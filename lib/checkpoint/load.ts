@@ -21,6 +21,14 @@ import { matchSlots, newSlots } from './slots';
 /** What a load into an optimizer without a tree expects. */
 const ANY_STATE = 'expected the state of an optimizer, received differences from one (`strict: false` loads what fits)';
 
+const NO_STATE =
+  'expected the state of an optimizer, received a file without one; for parameters alone use loadTensors';
+
+/** True for any part of a state. */
+function hasState({ step, learningRate, velocities }: StateEntries): boolean {
+  return step !== undefined || learningRate !== undefined || velocities.length > 0;
+}
+
 /** Options of `load`. */
 export interface LoadOptions<P = unknown> {
   /** Parameters to fill from the same file, in place. */
@@ -155,7 +163,7 @@ function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
 
   yield numbers.reads;
   numbers.check();
-  if (isStrict) refuseDifferences(file, differences, isNew ? ANY_STATE : SAME_TREE);
+  if (isStrict) refuseDifferences(file, differences, hasState(entries) ? (isNew ? ANY_STATE : SAME_TREE) : NO_STATE);
   const { reads, commit } = velocities.place();
   yield [...reads, ...(filling?.reads ?? [])];
 

@@ -3,7 +3,7 @@ import { calledFrom } from '../caller';
 import { allocate, type LeafSpec } from './arena';
 import { checkLeavesFree } from './inUse';
 import { type Dtype, DTYPES, type LeafData, viewOf } from '../tree/dtype';
-import { rangeError, typeError } from '../errors';
+import { rangeError, show, typeError, Verbatim } from '../errors';
 import {
   byteLengthOf,
   bytesOf,
@@ -27,9 +27,21 @@ const isShape = (value: unknown): boolean =>
 
 const SHAPES = 'a shape (a whole number or an array of them), or an object or array of shapes';
 
+/** The name of what `zeros` is given. */
+const ROOT = 'shape';
+
+/** Below an object it could be a scalar's shape, or a list of layers that happens to be empty. */
+function emptyArray(name: string): Error {
+  const received = 'an empty array; leave an empty list out, and make a scalar by [1], or by zerosLike from zeros([])';
+  return rangeError('invalid-shape', name, 'a shape with an axis, or a tree of shapes', new Verbatim(received));
+}
+
 const shapeReader: Reader<Shape> = {
   isLeaf: isShape,
-  read: (value, name) => checkShape(typeof value === 'number' ? [value] : value, name),
+  read: (value, name) => {
+    if (Array.isArray(value) && value.length === 0 && name !== ROOT) throw emptyArray(name);
+    return checkShape(typeof value === 'number' ? [value] : value, name);
+  },
   refuse: (value, name) => typeError('invalid-shape', name, SHAPES, value),
 };
 
@@ -37,7 +49,8 @@ const shapeReader: Reader<Shape> = {
  * Makes a tensor of zeros, or a tree of them, in one new piece of shared memory (an arena). A GPU can use an arena without
  * a copy and step it in one dispatch.
  *
- * @param shapeOrTree A shape (`10`, `[784, 128]`; `[]` is a scalar), or an object or array of shapes to any depth.
+ * @param shapeOrTree A shape (`10`, `[784, 128]`; `[]` is a scalar), or an object or array of shapes to any depth, in which
+ *   `[]` is refused.
  * @param dtype Of all leaves; default `'float32'`. 16-bit dtypes are stored as words in a `Uint16Array`.
  * @returns `Tensor`s in the structure of `shapeOrTree`.
  * @throws TypeError or RangeError (code `invalid-shape`, `invalid-option`, `invalid-tree`) that names the path.
@@ -45,9 +58,18 @@ const shapeReader: Reader<Shape> = {
 export function zeros<const S, D extends Dtype = 'float32'>(shapeOrTree: S, dtype?: D): Zeros<S, D>;
 export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32', ...more: readonly unknown[]): unknown {
   return calledFrom(zeros, () => {
+    if (typeof dtype === 'number') {
+      const axes = [shapeOrTree, dtype, ...more].map(show).join(', ');
+      throw typeError(
+        'invalid-option',
+        'dtype',
+        DTYPES.join(', '),
+        new Verbatim(`${show(dtype)}; for a shape of several axes write zeros([${axes}])`),
+      );
+    }
     const known = checkDtype(dtype);
     refuseMore('zeros', 'a shape or a tree of shapes, and a dtype', more);
-    const tree = readTree(shapeOrTree, 'shape', shapeReader);
+    const tree = readTree(shapeOrTree, ROOT, shapeReader);
     const data = allocate(leavesOf(tree).map((shape): LeafSpec => ({ dtype: known, shape })));
     return treeWith(
       tree,
@@ -105,9 +127,16 @@ export function refuseMore(what: string, expected: string, more: readonly unknow
   if (more.length > 0) throw rangeError('invalid-option', what, `${expected} alone`, more[0]);
 }
 
+/** The numbers of an optimizer's state. */
+const STATE_NUMBER = /\.(step|learningRate)$/;
+
 const cloneReader: Reader<CheckedLeaf | number> = {
   isLeaf: (value) => typeof value === 'number' || looksLikeLeaf(value),
-  read: (value, name) => (typeof value === 'number' ? value : checkLeaf(value as object, name)),
+  read: (value, name) => {
+    if (typeof value !== 'number') return checkLeaf(value as object, name);
+    if (!STATE_NUMBER.test(name)) throw notALeaf(value, name);
+    return value;
+  },
   refuse: notALeaf,
 };
 

@@ -86,7 +86,7 @@ export function policyFor(choice: DeviceChoice): DevicePolicy {
   throw coded(
     Error,
     'no-gpu',
-    `device: expected a GPU, since ${asked}, received none (${whyNoGpu}); devices() saw ${seen.join(', ')}`,
+    `device: expected a GPU, since ${asked}, received none: ${whyNoGpu}; devices() saw ${seen.join(', ')}`,
   );
 }
 

@@ -9,7 +9,7 @@ import { checkPath } from '../safetensors/options';
 import { readContents } from '../safetensors/read';
 import type { SaveOptions } from '../checkpoint/save';
 import { removeStale } from '../safetensors/leftovers';
-import { checkKeys, rangeError } from '../errors';
+import { checkKeys, rangeError, typeError } from '../errors';
 import type { SGD } from './sgd';
 import { systemError } from '../safetensors/errors';
 import type { FileUrl } from '../tree/types';
@@ -53,6 +53,7 @@ export class CheckpointDirectory {
   }
 
   async #save<P>(optimizer: SGD, options: SaveOptions<P>): Promise<string> {
+    checkOptimizer(optimizer);
     // Its name holds the step, which is known only once pending steps are done.
     const path = await optimizer.save((step) => {
       mkdirSync(this.path, { recursive: true });
@@ -85,6 +86,7 @@ export class CheckpointDirectory {
    */
   async load<P>(optimizer: SGD, options: LoadOptions<P> = {}): Promise<LoadedState | undefined> {
     return calledFromAsync(entryOf('load'), () => {
+      checkOptimizer(optimizer);
       // Like a path, so that the optimizer is held while the folder is read. Another process may remove what was found.
       const search = new Search(async () => {
         await removeStale(this.path);
@@ -116,6 +118,12 @@ export class CheckpointDirectory {
     if (!entry?.isFile()) return undefined;
     return { path, saved: entry.mtimeNs, step: Number(NAME.exec(name)?.[1]) };
   }
+}
+
+function checkOptimizer(optimizer: unknown): void {
+  const { save, load } = (optimizer ?? {}) as { save?: unknown; load?: unknown };
+  if (typeof save === 'function' && typeof load === 'function') return;
+  throw typeError('invalid-option', 'optimizer', 'an SGD, then { parameters }', optimizer);
 }
 
 const entryOf = publicFunctionsOf(CheckpointDirectory.prototype);

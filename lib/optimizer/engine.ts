@@ -105,6 +105,11 @@ export class Engine {
     });
   }
 
+  /** Leaves that have been stepped or have a velocity. */
+  get leaves(): number {
+    return this.#state.slots.all.length;
+  }
+
   /** Steps that are pending. */
   get pending(): number {
     return this.#queue.steps;

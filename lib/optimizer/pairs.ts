@@ -1,8 +1,8 @@
 // Gradients and the parameters they belong to, found by structure.
-import { coded } from '../errors';
+import { coded, typeError, Verbatim } from '../errors';
 import { checkAlike, compareTrees, type Difference } from '../tree/compare';
 import type { CheckedLeaf } from '../tree/leaf';
-import { type Node, nodeWith } from '../tree/tree';
+import { isLeafNode, type Node, nodeWith } from '../tree/tree';
 
 /** A gradient beside its parameter. */
 export interface Pair {
@@ -21,11 +21,23 @@ export function pairUp(parameters: Node<CheckedLeaf>, gradients: Node<CheckedLea
       checkAlike(gradient, parameter);
       pairs.push({ parameter, gradient });
     },
-    differ: (difference) => {
-      if (difference.kind !== 'missing') throw missingParameter(difference);
+    differ: (difference, parameter, gradient) => {
+      if (difference.kind === 'missing') return;
+      if (parameter && gradient && isLeafNode(parameter) && isTensorInPart(gradient)) throw incomplete(difference.path);
+      throw missingParameter(difference);
     },
   });
   return nodeWith(gradients, pairs);
+}
+
+/** True for `{ data }`: a branch by its form, a tensor by what stands beside it. */
+function isTensorInPart(node: Node<CheckedLeaf>): boolean {
+  return !isLeafNode(node) && node.keys?.length === 1 && node.keys[0] === 'data' && isLeafNode(node.children[0]);
+}
+
+function incomplete(path: string): Error {
+  const received = new Verbatim('an object with data alone');
+  return typeError('invalid-leaf', path, 'a Tensor { data, shape, dtype }', received);
 }
 
 function missingParameter({ path, kind, expected, received }: Difference): Error {

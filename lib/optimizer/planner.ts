@@ -9,6 +9,7 @@ import { checkLeaf, type CheckedLeaf, checkStillThere, isShared, leafReader } fr
 import { leavesOf, mapTree, type Node, readTree, treeWith } from '../tree/tree';
 import { type Pair, pairUp } from './pairs';
 import { footprintOfCopies, Plan, prepare, type Stepped, withVelocities } from './plan';
+import { Roles } from './roles';
 import type { Runner } from './runner';
 import type { ReadTree } from './snapshot';
 
@@ -28,6 +29,7 @@ interface Matched {
 export class Planner {
   readonly #state: State;
   readonly #runner: Runner;
+  readonly #roles = new Roles();
   #last: Plan | undefined;
 
   constructor(state: State, runner: Runner) {
@@ -89,9 +91,14 @@ export class Planner {
     const stepping = mapTree(pairs, ({ parameter }) => parameter);
     const { slots, commit } = this.#state.slots.slotsFor(stepping, 'parameters');
     const stepped = leavesOf(pairs).map((pair, i) => ({ ...pair, slot: slots[i] }));
+    this.#roles.check(stepped);
     const velocities = slots.flatMap(({ v }) => v ?? []);
     checkSeparate([...leavesOf(parameters.node), ...velocities], leavesOf(gradients.node));
-    return { pairs, stepped, commit };
+    const keep = (): void => {
+      commit();
+      this.#roles.add(stepped, this.#state.usesVelocity);
+    };
+    return { pairs, stepped, commit: keep };
   }
 }
 

@@ -1,11 +1,12 @@
 // The optimizer: MLX's SGD as a class. The arithmetic is the addon's.
+import type { inspect, InspectOptions } from 'node:util';
 import { calledFrom, calledFromAsync, publicFunctionsOf } from '../caller';
 import type { LoadedState, LoadOptions } from '../checkpoint/load';
 import type { SaveOptions, SavePath } from '../checkpoint/save';
 import type { Bytes } from '../safetensors/options';
 import { HYPERPARAMETER_NAMES, type SGDHyperparameters } from '../state/hyperparameters';
 import type { OptimizerState, Schedule } from '../state/types';
-import type { DeepPartial, FileUrl, Gradients, Leaf, LeafLike, PartialTree, Tree } from '../tree/types';
+import type { DeepPartial, FileUrl, Gradients, GradientsFor, Leaf, LeafLike, PartialTree, Tree } from '../tree/types';
 import type { DeviceChoice, LastRun } from './device';
 import { Engine } from './engine';
 import type { SGDOptions } from './options';
@@ -34,6 +35,8 @@ export class SGD {
    */
   constructor(learningRate: number | Schedule, options: SGDOptions = {}) {
     this.#engine = calledFrom(SGD, () => new Engine(learningRate, options, entryOf));
+    // A misspelt property throws in strict mode. Classes that extend this one may have fields of their own.
+    if (new.target === SGD) Object.preventExtensions(this);
   }
 
   /**
@@ -83,7 +86,7 @@ export class SGD {
    * @throws TypeError or RangeError that names the path, what was expected and what was received; code `busy` while
    *   asynchronous steps are pending. Then nothing has changed.
    */
-  update<P>(parameters: P & Tree<P>, gradients: DeepPartial<P>): void {
+  update<P>(parameters: P & Tree<P>, gradients: GradientsFor<P>): void {
     this.#engine.update(parameters, gradients);
   }
 
@@ -96,7 +99,7 @@ export class SGD {
    * @returns Resolves when everything is written. Rejects at once with what `update` would throw, and with code
    *   `not-shared` for ordinary arrays; with code `aborted` if an earlier step failed. Then nothing was written.
    */
-  async updateAsync<P>(parameters: P & Tree<P>, gradients: DeepPartial<P>): Promise<void> {
+  async updateAsync<P>(parameters: P & Tree<P>, gradients: GradientsFor<P>): Promise<void> {
     return this.#engine.updateAsync(parameters, gradients);
   }
 
@@ -188,6 +191,18 @@ export class SGD {
   /** Loads the same from bytes in memory, at once. */
   fromBytes<P>(bytes: Uint8Array, options: LoadOptions<P> = {}): LoadedState {
     return this.#engine.fromBytes(bytes, options);
+  }
+
+  /** What the optimizer is, as `JSON.stringify` and `console.log` tell it. Its files are made by `save` and `toBytes`. */
+  toJSON(): object {
+    const { hyperparameters, progress, runner, leaves, pending } = this.#engine;
+    const { step, learningRate } = progress;
+    return { step, learningRate, ...hyperparameters, device: runner.device, leaves, pending };
+  }
+
+  /** @internal */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions, show: typeof inspect): string {
+    return `${this.constructor.name} ${show(this.toJSON(), options)}`;
   }
 
   static {

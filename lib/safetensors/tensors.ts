@@ -33,12 +33,16 @@ export type TensorTree = Leaf | TensorTree[] | { [key: string]: TensorTree };
 
 /** Options of `loadTensors`. */
 export interface LoadTensorsOptions<P = TensorTree> {
-  /** A tree whose arrays are filled in place. Default: new arrays, in one arena. */
+  /** A tree whose arrays are filled in place; `tree` has its type, or that of `loadTensors<Net>(path)`. Default: new arrays. */
   into?: (P & Tree<P>) | undefined;
   /** Default true: throws if the file differs from `into` in any way. False: loads what fits. */
   strict?: boolean | undefined;
   /** Loads only the tensors below this path: `'parameters'` for those of a checkpoint. */
   prefix?: string | undefined;
+}
+
+interface Into<P> {
+  into: P & Tree<P>;
 }
 
 /** The result of `loadTensors`. */
@@ -84,7 +88,15 @@ export function toBytes<P>(tree: P & Tree<P>, metadata?: Metadata): Bytes {
  *   dtypes that no leaf can have, or has nothing below `prefix` (its `differences` lists every difference); Node's own
  *   error if it can't be read.
  */
+export async function loadTensors<P>(
+  path: string | FileUrl,
+  options: LoadTensorsOptions<P> & Into<P>,
+): Promise<LoadedTensors<P>>;
 export async function loadTensors<P = TensorTree>(
+  path: string | FileUrl,
+  options?: Omit<LoadTensorsOptions, 'into'>,
+): Promise<LoadedTensors<P>>;
+export async function loadTensors<P>(
   path: string | FileUrl,
   options: LoadTensorsOptions<P> = {},
 ): Promise<LoadedTensors<P>> {
@@ -98,7 +110,12 @@ export async function loadTensors<P = TensorTree>(
 }
 
 /** Loads a tree from the bytes of a safetensors file. */
-export function fromBytes<P = TensorTree>(bytes: Uint8Array, options: LoadTensorsOptions<P> = {}): LoadedTensors<P> {
+export function fromBytes<P>(bytes: Uint8Array, options: LoadTensorsOptions<P> & Into<P>): LoadedTensors<P>;
+export function fromBytes<P = TensorTree>(
+  bytes: Uint8Array,
+  options?: Omit<LoadTensorsOptions, 'into'>,
+): LoadedTensors<P>;
+export function fromBytes<P>(bytes: Uint8Array, options: LoadTensorsOptions<P> = {}): LoadedTensors<P> {
   return calledFrom(fromBytes, () => {
     const given = checkBytes(bytes);
     const request = checkRequest(options);
@@ -155,7 +172,11 @@ function loadTree<P>(file: string, request: Request): (contents: Contents) => Lo
     const isUnmatched = prefix !== undefined && found.length === 0 && note === undefined;
     const differences = isUnmatched ? [missing(prefix), ...placement.differences] : placement.differences;
     if (isStrict)
-      refuseDifferences(file, differences, isUnmatched ? noSuchPrefix(prefix, contents) : placement.verdict);
+      refuseDifferences(
+        file,
+        differences,
+        isUnmatched ? noSuchPrefix(prefix, contents) : verdictOn(placement, contents, prefix),
+      );
     const { reads, tree } = place();
     yield reads;
     return { tree: tree as P, differences, metadata: usersMetadata(contents) };
@@ -174,6 +195,14 @@ const missing = (path: string): Difference => ({ path, kind: 'missing' });
 
 /** Names that a message shows. */
 const SHOWN_NAMES = 5;
+
+/** Tells of a checkpoint, whose parameters lie below a prefix. */
+function verdictOn({ verdict }: Placement, { entries }: Contents, prefix: Path): string {
+  const has = (name: (one: string) => boolean): boolean => entries.some((entry) => name(entry.name));
+  const isCheckpoint = has((name) => name === 'step') && has((name) => name.startsWith('parameters.'));
+  if (!isCheckpoint || prefix !== undefined) return verdict;
+  return "expected a tree of tensors, received a checkpoint; load its parameters with `prefix: 'parameters'`";
+}
 
 /** The verdict on a prefix below which no tensor lies. */
 function noSuchPrefix(prefix: string, { entries }: Contents): string {

@@ -144,12 +144,19 @@ export function makeVelocities(slots: readonly Slot[]): void {
   });
 }
 
-/** The places with a slot for every leaf of `node`; the same object where nothing is missing. */
+/**
+ * The places with a slot for every leaf of `node`; the same object where nothing is missing. Only velocities can contradict
+ * a tree: without them, another model takes the places.
+ */
 function grow(place: Node<Place>, node: Node<CheckedLeaf>, name: string, path: Path, slots: Slot[]): Node<Place> {
-  if (place !== BLANK && kindOf(place) !== kindOf(node)) throw changedTree(name, place, node);
+  if (place !== BLANK && kindOf(place) !== kindOf(node)) {
+    if (leavesOf(place).some((slot) => slot?.hasVelocity)) throw changedTree(name, place, node);
+    return grow(BLANK, node, name, path, slots);
+  }
   if (isLeafNode(node)) {
-    const there = isLeafNode(place) ? place.leaf : undefined;
-    if (there) checkAlike(node.leaf, there);
+    const former = isLeafNode(place) ? place.leaf : undefined;
+    if (former?.hasVelocity) checkAlike(node.leaf, former);
+    const there = former && !leafDifference(node.leaf, former, name) ? former : undefined;
     const slot = there ?? new Slot(path, node.leaf);
     slots.push(slot);
     return there ? place : leafNode(slot);

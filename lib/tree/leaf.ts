@@ -96,20 +96,26 @@ export function looksLikeLeaf(value: unknown): value is object {
 
 const LEAF = new Verbatim('a Float32Array, a Float64Array, a Float16Array or a Tensor { data, shape, dtype }');
 
+const BARE_WORDS = new Verbatim("a bare Uint16Array; 16-bit data needs { data, shape, dtype: 'bfloat16' | 'float16' }");
+
 /** The error for a value that is neither a leaf nor a branch. */
 export function notALeaf(value: unknown, name: string): Error {
   if (typeof value === 'object' && value !== null && !types.isProxy(value) && 'data' in value && 'dtype' in value) {
     const text = `${show(value)} whose data or dtype is no property of its own; pass { data, shape, dtype }`;
     return typeError('invalid-leaf', name, LEAF.text, new Verbatim(text));
   }
-  return typeError('invalid-leaf', name, `${LEAF.text}, or an object or array of them`, value);
+  const received =
+    typeof value === 'number'
+      ? new Verbatim(`the number ${String(value)}; make arrays of numbers leaves by Float32Array.from`)
+      : value;
+  return typeError('invalid-leaf', name, `${LEAF.text}, or a plain object or array of them`, received);
 }
 
 /** Reads and checks one leaf; `name` is its path for messages. */
 export function checkLeaf(leaf: object, name: string): CheckedLeaf {
   if (ArrayBuffer.isView(leaf)) {
     const dtype = bareDtype(leaf);
-    if (!dtype) throw typeError('invalid-leaf', name, LEAF.text, leaf);
+    if (!dtype) throw typeError('invalid-leaf', name, LEAF.text, types.isUint16Array(leaf) ? BARE_WORDS : leaf);
     return finish(leaf, leaf as LeafData, dtype, undefined, name, false);
   }
   const { data, shape, dtype } = leaf as { data: unknown; shape: unknown; dtype: unknown };

@@ -43,19 +43,24 @@ export interface Tensor<D extends Dtype = Dtype> {
 /** One parameter, gradient or velocity. A bare typed array has a length and a dtype but no shape. */
 export type Leaf = Float32Array | Float64Array | Float16ArrayLike | Tensor;
 
+/** Stands in the place of what is no leaf, so that the compiler's message says so. */
+export interface NotALeaf {
+  readonly 'metal-sgd: not a leaf': never;
+}
+
 /**
- * `P` where every leaf is a `Leaf`; `never` for anything that is not a leaf. Accepts interfaces, `readonly`, literals. A
- * member may be `undefined`, as if it were not there; an item of an array may not.
+ * `P` where every leaf is a `Leaf`; `NotALeaf` for anything else. Accepts interfaces, `readonly`, literals. A member may be
+ * `undefined`, as if it were not there; an item of an array may not.
  */
 export type Tree<P> = P extends Leaf
   ? P
   : P extends (...args: never) => unknown
-    ? never
+    ? NotALeaf
     : P extends readonly unknown[]
       ? { readonly [K in keyof P]: Tree<P[K]> }
       : P extends object
         ? { readonly [K in keyof P]: Tree<P[K]> | Extract<P[K], undefined> }
-        : never;
+        : NotALeaf;
 
 /** A leaf that can stand beside `L`: the same dtype, with or without a shape. */
 export type LeafLike<L> = L extends Float32Array | Tensor<'float32'>
@@ -96,6 +101,9 @@ export type WithDtype<P, D extends Dtype> = P extends Leaf
 
 /** The whole structure of `P`: a gradient for every parameter. */
 export type Gradients<P> = P extends Leaf ? LeafLike<P> : { readonly [K in keyof P]: Gradients<P[K]> };
+
+/** What `update` takes for `P`: gradients for all of it, or for any part. In a generic function `P` itself will do. */
+export type GradientsFor<P> = NoInfer<P> | Gradients<P> | DeepPartial<P>;
 
 /** The part of `P` that has gradients. */
 export type PartialTree<P> = P extends Leaf

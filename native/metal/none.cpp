@@ -9,6 +9,6 @@ const std::vector<GpuDevice>& gpu_devices() {
   static const auto* none = new std::vector<GpuDevice>;  // leaked: steps may outlive destructors
   return *none;
 }
-std::string why_no_gpu() { return "this build of metal-sgd has no Metal backend"; }
+std::string why_no_gpu() { return "Metal is on macOS alone, and this is another system"; }
 
 }  // namespace metal_sgd

@@ -1,6 +1,6 @@
 // Arenas: where `zeros` puts leaves, and what a step may write around them.
 import { arenaOf, leafIndex } from '../../lib/memory/arena';
-import { clone, SGD, type Tensor, zeros } from '../../lib/index';
+import { clone, SGD, type Tensor, zeros, zerosLike } from '../../lib/index';
 import { constants, native } from '../../lib/addon/native';
 import { resultOf } from '../helpers/child';
 import { numbers } from '../helpers/memory';
@@ -14,7 +14,7 @@ describe('layout', () => {
   test('the first leaf begins at a page, the others at multiples of 256 bytes, close together', () => {
     const alive: unknown[] = [];
     for (let i = 0; i < 40; i++) {
-      const tree = zeros({ a: 10, b: [64], c: [3, 5, 7], d: [], e: 1000 });
+      const tree = zerosLike({ ...zeros({ a: 10, b: [64], c: [3, 5, 7] }), d: zeros([]), e: zeros(1000) });
       alive.push(tree);
       const starts = Object.values(tree).map(({ data }) => addressOf(data));
       expect(starts[0] % PAGE).toBe(0);

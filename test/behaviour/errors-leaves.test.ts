@@ -6,7 +6,10 @@ import { bytesOf, memoryOf } from '../helpers/memory';
 import { trained } from '../helpers/trained';
 
 const LEAF = 'a Float32Array, a Float64Array, a Float16Array or a Tensor { data, shape, dtype }';
-const TREE = `${LEAF}, or an object or array of them`;
+const TREE = `${LEAF}, or a plain object or array of them`;
+
+const WORDS = "a bare Uint16Array; 16-bit data needs { data, shape, dtype: 'bfloat16' | 'float16' }";
+const NUMBER = 'the number 1; make arrays of numbers leaves by Float32Array.from';
 
 describe('leaves', () => {
   const detached = new Float32Array(2);
@@ -25,7 +28,7 @@ describe('leaves', () => {
       new BigInt64Array(2),
       typeFailure('invalid-leaf', `@: expected ${LEAF}, received BigInt64Array of length 2`),
     ],
-    ['words', new Uint16Array(2), typeFailure('invalid-leaf', `@: expected ${LEAF}, received Uint16Array of length 2`)],
+    ['words', new Uint16Array(2), typeFailure('invalid-leaf', `@: expected ${LEAF}, received ${WORDS}`)],
     ['a string', 'weights', typeFailure('invalid-leaf', `@: expected ${TREE}, received "weights"`)],
     [
       'a long string',
@@ -69,7 +72,7 @@ describe('leaves', () => {
     ],
     ['null', null, typeFailure('invalid-leaf', `@: expected ${TREE}, received null`)],
     ['undefined', undefined, typeFailure('invalid-leaf', `@: expected ${TREE}, received undefined`)],
-    ['a number', 1, typeFailure('invalid-leaf', `@: expected ${TREE}, received 1`)],
+    ['a number', 1, typeFailure('invalid-leaf', `@: expected ${TREE}, received ${NUMBER}`)],
     ['a function', () => 1, typeFailure('invalid-leaf', `@: expected ${TREE}, received a function`)],
     ['a Map', new Map(), typeFailure('invalid-leaf', `@: expected ${TREE}, received Map`)],
     ['an instance', new SGD(1), typeFailure('invalid-leaf', `@: expected ${TREE}, received an instance of SGD`)],

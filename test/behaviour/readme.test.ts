@@ -1,13 +1,12 @@
 // What README and docs show runs as it is written, compiles in TypeScript and prints what it says; what they name exists.
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { asCommonJS, type Block, blocksThatAre, isModuleOnly, printedBy, waits } from '../helpers/blocks';
+import { asCommonJS, type Block, isModuleOnly, printedBy, runnableBlocks, waits } from '../helpers/blocks';
 import { ROOT, runNode } from '../helpers/child';
 import { temporaryFolders } from '../helpers/folders';
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-const runnable = blocksThatAre('runnable');
-const pending = blocksThatAre('pending');
+const runnable = runnableBlocks();
 const [first] = runnable;
 const newFolder = temporaryFolders();
 
@@ -78,13 +77,6 @@ test('all examples compile in strict TypeScript, each alone', () => {
   const { status, stdout } = runNode([require.resolve('typescript/bin/tsc'), '-p', folder]);
   expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
 });
-
-for (const { place, code } of pending) {
-  test(`${place}, which shows what is not there yet, parses`, () => {
-    const folder = projectWith({ 'example.mjs': code });
-    expect(runNode(['--check', 'example.mjs'], { cwd: folder })).toMatchObject({ status: 0, stderr: '' });
-  });
-}
 
 test('the first example trains its bias towards 0, 1 and 2', () => {
   const [, bias, step, device] = /\[([^\]]*)\] (\d+) (cpu|gpu)/.exec(run('example.mjs', first.code)) ?? [];

@@ -8,25 +8,14 @@ import { ROOT } from '../helpers/child';
 
 const read = (...path: string[]): string => readFileSync(join(ROOT, ...path), 'utf8');
 
-interface Row {
-  readonly name: string;
-  /** Marked as not built yet. */
-  readonly isPending: boolean;
-}
-
 /** The first cells of the tables below a heading, of its own level and deeper; of the whole text without one. */
-function rowsOf(text: string, heading?: string): Row[] {
+function rowsOf(text: string, heading?: string): string[] {
   const start = heading === undefined ? 0 : text.indexOf(`\n## ${heading}\n`);
   if (start < 0) throw new Error(`there is no heading ${String(heading)}`);
   const end = heading === undefined ? -1 : text.indexOf('\n## ', start + 1);
   const part = text.slice(start, end < 0 ? undefined : end);
-  return [...part.matchAll(/^\| `([\w-]+)(?:\([^`]*\))?`(?<mark> <!-- pending -->)? \| \S.* \|$/gm)].map(
-    ({ 1: name, groups }) => ({ name, isPending: groups?.['mark'] !== undefined }),
-  );
+  return [...part.matchAll(/^\| `([\w-]+)(?:\([^`]*\))?` \| \S.* \|$/gm)].map(([, name]) => name);
 }
-
-const namesOf = (rows: readonly Row[], isPending: boolean): string[] =>
-  rows.filter((row) => row.isPending === isPending).map(({ name }) => name);
 
 /** All that lib/index.ts exports, types included. */
 function exportsOf(): string[] {
@@ -50,17 +39,12 @@ describe('docs/api.md', () => {
   const exported = rowsOf(text.slice(0, text.indexOf('## Members of SGD')));
 
   test('has a line for each export', () => {
-    expect(namesOf(exported, false).sort()).toEqual(exportsOf().sort());
+    expect(exported.sort()).toEqual(exportsOf().sort());
   });
 
   test('has a line for each member of SGD', () => {
     const actual = Object.getOwnPropertyNames(SGD.prototype).filter((name) => name !== 'constructor');
-    expect(namesOf(members, false).sort()).toEqual(actual.sort());
-  });
-
-  test('marks as pending only what is not there yet', () => {
-    expect(namesOf(exported, true).filter((name) => exportsOf().includes(name))).toEqual([]);
-    expect(namesOf(members, true).filter((name) => name in SGD.prototype)).toEqual([]);
+    expect(members.sort()).toEqual(actual.sort());
   });
 });
 
@@ -69,10 +53,10 @@ describe('docs/errors.md', () => {
 
   test('has a line for each code', () => {
     expect(errorCodes()).toContain('busy');
-    expect(namesOf(rowsOf(text, 'Codes'), false)).toEqual(errorCodes());
+    expect(rowsOf(text, 'Codes')).toEqual(errorCodes());
   });
 
   test('has a line for each code of a MetalError', () => {
-    expect(namesOf(rowsOf(text, 'Codes of a `MetalError`'), false)).toEqual([...METAL_CODES]);
+    expect(rowsOf(text, 'Codes of a `MetalError`')).toEqual([...METAL_CODES]);
   });
 });

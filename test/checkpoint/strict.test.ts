@@ -191,9 +191,9 @@ test('a strict load of a file of another model lists the first differences and c
 });
 
 test('a load without a tree says that `strict: false` loads the rest', () => {
-  const file = toBytes({ w: zeros([1]) });
+  const file = toBytes({ w: { v: zeros([1]) }, x: zeros([1]) });
   expect(failureOf(() => new SGD(1).fromBytes(file)).message).toBe(
     'bytes: expected the state of an optimizer, received differences from one (`strict: false` loads what fits):\n' +
-      'state.step: missing\nstate.learningRate: missing\nw: extra',
+      'state.step: missing\nstate.learningRate: missing\nx: extra',
   );
 });

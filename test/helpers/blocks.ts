@@ -23,16 +23,14 @@ const DOCUMENTS = [
     .sort(),
 ];
 
-/** Blocks whose fence says `js` and this word. */
-export function blocksThatAre(word: 'runnable' | 'pending'): Block[] {
+/** All examples. */
+export function runnableBlocks(): Block[] {
   return DOCUMENTS.flatMap((file) => {
     const text = readFileSync(join(ROOT, file), 'utf8');
-    return [...text.matchAll(new RegExp(`^\`\`\`js ${word}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(
-      ({ index, 1: code }) => ({
-        place: `${file}:${String(text.slice(0, index).split('\n').length)}`,
-        code,
-      }),
-    );
+    return [...text.matchAll(/^```js runnable\n([\s\S]*?)^```$/gm)].map(({ index, 1: code }) => ({
+      place: `${file}:${String(text.slice(0, index).split('\n').length)}`,
+      code,
+    }));
   });
 }
 

@@ -1,7 +1,7 @@
 // Files of ours in real MLX and the reference safetensors, and theirs here.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadTensors, saveTensors, SGD, type Tensor, toBytes, zeros } from '../../lib';
+import { loadTensors, saveTensors, SGD, type Tensor, toBytes, zeros, zerosLike } from '../../lib';
 import { DTYPES } from '../../lib/tree/dtype';
 import { bytesOf } from '../helpers/bits';
 import { fixture } from '../helpers/fixtures';
@@ -69,7 +69,7 @@ describe('MLX', () => {
 
   test.each(['float32', 'float16', 'bfloat16'] as const)('reads our %s bit for bit', async (dtype) => {
     const path = join(newFolder(), 'tensors.safetensors');
-    const tensors = zeros({ a: [3, 5], none: [0, 2], one: [] }, dtype);
+    const tensors = zerosLike({ ...zeros({ a: [3, 5], none: [0, 2] }), one: zeros([]) }, dtype);
     fillRandom(dtype, tensors.a.data, 7, true);
     await saveTensors(path, tensors);
     const { a, none, one } = tensors;

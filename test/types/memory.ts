@@ -1,6 +1,17 @@
 // Types of `zeros`, `zerosLike` and `clone`.
 import { expectTypeOf } from 'expect-type';
-import { clone, type Dtype, type OptimizerState, SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
+import {
+  assign,
+  clone,
+  fromBytes,
+  type Dtype,
+  type OptimizerState,
+  SGD,
+  type Tensor,
+  type TensorTree,
+  zeros,
+  zerosLike,
+} from 'metal-sgd';
 import { block, frozen, halves, network, vector, type Block, type Frozen, type Network } from './models';
 
 type F32 = Tensor<'float32'>;
@@ -18,11 +29,38 @@ expectTypeOf(zeros(fixed)).toEqualTypeOf<F32>();
 const tree = zeros({ hidden: { weight: [784, 128], bias: [128] }, output: { weight: [128, 10], bias: 10 } });
 expectTypeOf(tree).toEqualTypeOf<{ hidden: { weight: F32; bias: F32 }; output: { weight: F32; bias: F32 } }>();
 expectTypeOf(zeros({ layers: [[3, 2], 4] })).toEqualTypeOf<{ layers: [F32, F32] }>();
-expectTypeOf(zeros({ layers: [{ w: [3, 2] }, { b: [] }] })).toEqualTypeOf<{ layers: [{ w: F32 }, { b: F32 }] }>();
+expectTypeOf(zeros({ layers: [{ w: [3, 2] }, { b: [1] }] })).toEqualTypeOf<{ layers: [{ w: F32 }, { b: F32 }] }>();
 declare const byName: Record<string, number[]>;
 expectTypeOf(zeros(byName)).toEqualTypeOf<Record<string, F32>>();
 declare const list: { w: number[] }[];
 expectTypeOf(zeros(list)).toEqualTypeOf<{ w: F32 }[]>();
+
+// A copy as the place to load into.
+declare const file: Uint8Array;
+expectTypeOf(fromBytes(file, { into: zerosLike(network) }).tree).toEqualTypeOf<Network>();
+expectTypeOf(fromBytes(file, { into: clone(network) }).tree).toEqualTypeOf<Network>();
+expectTypeOf(fromBytes<Network>(file).tree).toEqualTypeOf<Network>();
+expectTypeOf(fromBytes(file, { prefix: 'parameters' }).tree).toEqualTypeOf<TensorTree>();
+
+// assign, and zerosLike of another dtype.
+expectTypeOf(assign(network, clone(network))).toEqualTypeOf<Network>();
+expectTypeOf(zerosLike(vector, 'bfloat16')).toEqualTypeOf<Tensor<'bfloat16'>>();
+expectTypeOf(zerosLike({ a: [vector] }, 'float64')).toEqualTypeOf<{ a: [Tensor<'float64'>] }>();
+assign(
+  { w: vector, b: zeros([2, 2]) },
+  {
+    w: [1, 2, 3],
+    b: [
+      [1, 2],
+      [3, 4],
+    ],
+  },
+);
+assign({ w: vector }, { w: new Float64Array(3) });
+// @ts-expect-error -- text among numbers
+assign({ w: vector }, { w: [1, '2'] });
+// @ts-expect-error -- no such leaf
+assign({ w: vector }, { v: [1] });
 
 // Dtypes.
 expectTypeOf(zeros([2], 'bfloat16')).toEqualTypeOf<Tensor<'bfloat16'>>();

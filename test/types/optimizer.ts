@@ -1,6 +1,20 @@
 // Types of the class `SGD`: which trees its methods take, and what they give.
 import { expectTypeOf } from 'expect-type';
-import { cosineDecay, type LastRun, type OptimizerState, type Schedule, SGD, type Tensor, zeros } from 'metal-sgd';
+import {
+  assign,
+  cosineDecay,
+  type DeepPartial,
+  type Gradients,
+  type LastRun,
+  type NotALeaf,
+  type OptimizerState,
+  type Schedule,
+  SGD,
+  type Tensor,
+  type Tree,
+  zeros,
+  zerosLike,
+} from 'metal-sgd';
 import { block, doubles, float16, frozen, halves, network, shaped, vector, type Network } from './models';
 
 const optimizer = new SGD(0.1);
@@ -23,7 +37,20 @@ expectTypeOf(optimizer.updateAsync(network, { output: {} })).toEqualTypeOf<Promi
 const made = zeros({ layers: [{ w: [2, 3] }, { w: 4 }] });
 optimizer.update(made, { layers: [{}, { w: vector }] });
 
+// In generic functions.
+export function generic<P>(parameters: P & Tree<P>, gradients: Gradients<P>, some: DeepPartial<P>): void {
+  optimizer.update(parameters, zerosLike(parameters));
+  optimizer.update(parameters, gradients);
+  optimizer.update(parameters, some);
+  void optimizer.updateAsync(parameters, zerosLike(parameters));
+  void optimizer.updateAsync(parameters, gradients);
+  assign(parameters, zerosLike(parameters));
+}
+// A gradient may be undefined: as one that is not there.
+optimizer.update(network, { output: { bias: undefined } });
+
 // What is no leaf, in parameters.
+expectTypeOf<Tree<{ a: string; b: [Map<string, number>] }>['a']>().toEqualTypeOf<NotALeaf>();
 const words = new Uint16Array(1);
 // @ts-expect-error -- a string is no leaf
 optimizer.update({ w: 'weights' }, {});

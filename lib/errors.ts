@@ -45,7 +45,11 @@ export const METAL_CODES = [
   'timeout',
 ] as const;
 
-/** Codes of GPU failures. */
+/**
+ * Codes of GPU failures.
+ *
+ * @useDeclaredType
+ */
 export type MetalErrorCode = (typeof METAL_CODES)[number];
 
 /** A failure of the GPU or its driver. `message` says what may be partly written. */

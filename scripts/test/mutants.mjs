@@ -75,6 +75,7 @@ function copyRepository() {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(root, file), join(copy, file));
   }
+  execFileSync('git', ['init', '--quiet', copy]); // some tests ask git for its files
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
 }
 

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metric } from '../../bench/metrics';
+import { INTRODUCTIONS, METHOD, REPEAT } from '../../bench/report/text';
 import type { Results } from '../../bench/results';
 import { buildBench, report } from '../helpers/bench';
 import { resultOf, resultsWith, seriesOf } from '../helpers/benchResults';
@@ -49,6 +50,11 @@ test('a chart says of a bar that it ends before its figure, and shows the fastes
   expect(chartOf('speeds')).toContain('>perceptron<');
   expect(chartOf('peers')).toContain('>MLX compiled<');
   expect(chartOf('peers')).not.toContain('MLX default');
+});
+
+test('docs/benchmarks.md has the words that a new report would have', () => {
+  const text = readFileSync(join(ROOT, 'docs', 'benchmarks.md'), 'utf8');
+  for (const words of [METHOD, REPEAT, ...Object.values(INTRODUCTIONS)]) expect(text).toContain(words);
 });
 
 describe('a report of several runs', () => {

@@ -13,7 +13,8 @@
 
 /** Where the stand-ins leave what they make. */
 export const FOLDER = 'build-commands';
-const PYTHON = 'node_modules/.cache/metal-sgd-interop/bin/python';
+/** Made by npm run test:interop, with MLX. */
+const PYTHON = '$PWD/node_modules/.cache/metal-sgd-interop/bin/python';
 
 /** @type {Row[]} */
 export const TABLE = [
@@ -26,6 +27,7 @@ export const TABLE = [
   { names: 'npm run format', run: 'ci' },
   { names: 'npm run build:darwin', run: 'ci', makes: 'build-darwin/darwin-arm64/metal-sgd.node' },
 
+  { names: 'sh scripts/lib/install.sh', run: 'ci' },
   { names: 'npm run sim -- COMMAND', run: 'ci', as: 'npm run sim -- node -p "1 + 1"', prints: '2' },
   { names: 'METAL_SGD_DEVICE=gpu npm run sim -- npm start', run: 'ci', prints: 'test accuracy: ' },
   {
@@ -78,8 +80,9 @@ export const TABLE = [
   {
     names: 'npm run bench -- --peers',
     run: 'long',
-    as: `METAL_SGD_BENCH_PYTHON=${PYTHON} npm run bench -- --smoke --models mlp --peers --json ${FOLDER}/peers.json`,
+    as: `npm run test:interop && METAL_SGD_BENCH_PYTHON="${PYTHON}" npm run bench -- --smoke --models mlp --peers --json ${FOLDER}/peers.json`,
     makes: `${FOLDER}/peers.json`,
+    prints: 'MLX compiled ',
   },
 
   { names: `node -p "require('metal-sgd').devices()"`, run: 'ci', prints: "type: 'cpu'" },

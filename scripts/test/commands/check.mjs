@@ -59,7 +59,7 @@ function problemsOfRow(row, { named, runs, alone }) {
   if (!named.has(names)) problems.push('no document names it');
   if (alone.has(names)) problems.push('CI or the long tests have a line for it: it needs no row');
   if (/^test\/.*\.test\.ts$/.test(doneBy)) {
-    const word = /(?:npm run |scripts\/\S+\/)([\w-]+)/.exec(names)?.[1];
+    const word = /(?:npm run |(?:scripts|examples)\/(?:\S+\/)?)([\w-]+)/.exec(names)?.[1];
     if (!existsSync(join(root, doneBy))) problems.push(`there is no ${doneBy}`);
     else if (!word || !read(doneBy).includes(word)) problems.push(`${doneBy} does not speak of it`);
   } else if (doneBy && !runs.has(doneBy)) {

@@ -44,8 +44,8 @@ export async function killSavers(
     const closed = once(saver, 'close');
     const started = once(saver.stdout, 'data').then(() => 'started');
     if ((await Promise.race([started, closed])) !== 'started') throw new Error('the saver ended by itself');
-    // Longer and longer: on a busy machine a save may take more than 30 ms.
-    await new Promise((resolve) => setTimeout(resolve, ((word() % 300) / 10) * (1 + i / 5)));
+    // At first longer and longer: on a busy machine a save may take more than 30 ms.
+    await new Promise((resolve) => setTimeout(resolve, ((word() % 300) / 10) * Math.min(1 + i / 5, 10)));
     saver.kill('SIGKILL');
     await closed;
     const names = readdirSync(folder);

@@ -10,11 +10,20 @@ namespace metal_sgd {
 StepSettings BoundTree::read(Napi::Env env) const {
   if (pending.load(std::memory_order_acquire))
     throw Napi::Error::New(env, "a step of this tree is pending");
-  if (settings[kMomentum] > 0 && !tree.has_velocity())
-    throw Napi::Error::New(env, "momentum without velocity");
-  return {{settings[kLearningRate], settings[kMomentum], settings[kWeightDecay],
-           settings[kDampening], settings[kNesterov] != 0},
-          settings[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep};
+  StepSettings read{row(0),
+                    settings[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep};
+  for (size_t group = 1; group <= groups; group++) read.groups.push_back(row(group));
+  for (size_t group = 0; group <= groups; group++) {
+    if (read.of(group).momentum > 0 && !tree.has_velocity(group))
+      throw Napi::Error::New(env, "momentum without velocity");
+  }
+  return read;
+}
+
+Hyperparameters BoundTree::row(size_t group) const {
+  const double* columns = settings + group * kSettings;
+  return {columns[kLearningRate], columns[kMomentum], columns[kWeightDecay], columns[kDampening],
+          columns[kNesterov] != 0};
 }
 
 void BoundTree::report(const StepReport& report) const {
@@ -49,12 +58,14 @@ struct Leaves {
   Napi::Array parameters, gradients, velocities;
   Napi::Uint8Array dtypes;
   Napi::Int32Array places;
+  Napi::Uint8Array groups;
   const std::vector<Arena>& arenas;
 
   bool are_complete() const {
     uint32_t count = parameters.Length();
     return gradients.Length() == count && velocities.Length() == count &&
-           dtypes.ElementLength() == count && places.ElementLength() == count * kPlaceNumbers;
+           dtypes.ElementLength() == count && groups.ElementLength() == count &&
+           places.ElementLength() == count * kPlaceNumbers;
   }
 
   PlacedLeaf at(uint32_t index) const {
@@ -74,6 +85,7 @@ struct Leaves {
     leaf.span.gradients = {stream(g, dtype, leaf.gradient)};
     leaf.span.streams[kVelocity] = stream(v, dtype, leaf.roles[kVelocity]);
     leaf.span.count = w.length;
+    leaf.span.group = groups[index];
     return leaf;
   }
 
@@ -102,7 +114,8 @@ struct Leaves {
 }  // namespace
 
 /// prepareStep({ parameters, gradients: TypedArray[], velocities: (TypedArray | null)[],
-///               dtypes: Uint8Array, places: Int32Array, settings: Float64Array, target: number,
+///               dtypes, groups: Uint8Array, places: Int32Array, settings: Float64Array,
+///               target: number,
 ///               arenas: { id: bigint, pages: Float64Array }[] }): External
 /// places holds two numbers for each leaf's parameter, gradient and velocity: the index of its
 /// arena and which leaf of the arena it is, whole; -1 for none. An arena beyond the list joins
@@ -112,19 +125,27 @@ Napi::Value prepare_step(const Napi::CallbackInfo& info) {
   auto given = info[0].As<Napi::Object>();
   View settings = view_of(given.Get("settings"));
   std::vector<Arena> arenas = arenas_of(given.Get("arenas").As<Napi::Array>());
-  Leaves leaves{
-      given.Get("parameters").As<Napi::Array>(),  given.Get("gradients").As<Napi::Array>(),
-      given.Get("velocities").As<Napi::Array>(),  given.Get("dtypes").As<Napi::Uint8Array>(),
-      given.Get("places").As<Napi::Int32Array>(), arenas};
-  if (!leaves.are_complete() || settings.length < kSettings) {
+  Leaves leaves{given.Get("parameters").As<Napi::Array>(),
+                given.Get("gradients").As<Napi::Array>(),
+                given.Get("velocities").As<Napi::Array>(),
+                given.Get("dtypes").As<Napi::Uint8Array>(),
+                given.Get("places").As<Napi::Int32Array>(),
+                given.Get("groups").As<Napi::Uint8Array>(),
+                arenas};
+  size_t rows = settings.length / kSettings;
+  bool have_rows = leaves.are_complete();
+  for (uint32_t i = 0; have_rows && i < leaves.groups.ElementLength(); i++)
+    have_rows = leaves.groups[i] < rows;
+  if (!have_rows || rows == 0) {
     throw Napi::Error::New(env, "prepareStep: lists of unequal length");
   }
   std::vector<PlacedLeaf> placed;
   placed.reserve(leaves.parameters.Length());
   for (uint32_t i = 0; i < leaves.parameters.Length(); i++) placed.push_back(leaves.at(i));
   auto target = static_cast<Target>(given.Get("target").As<Napi::Number>().Uint32Value());
-  auto tree = std::make_unique<SharedTree>(new BoundTree{
-      TreeStep(join_leaves(std::move(placed)), target), reinterpret_cast<double*>(settings.data)});
+  auto tree = std::make_unique<SharedTree>(
+      new BoundTree{TreeStep(join_leaves(std::move(placed)), target),
+                    reinterpret_cast<double*>(settings.data), rows - 1});
   auto external = Napi::External<SharedTree>::New(env, tree.get(),
                                                   [](Napi::Env, SharedTree* data) { delete data; });
   tree.release();

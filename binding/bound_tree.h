@@ -10,7 +10,8 @@
 
 namespace metal_sgd {
 
-/// The columns of a settings row. Steps read the first ones and write the last three.
+/// The columns of a settings row: one row for the optimizer, then one for each parameter group.
+/// Steps read the first columns, and write the last three of the first row.
 #define METAL_SGD_SETTINGS(row)                                                                  \
   row(kLearningRate, "learningRate") row(kMomentum, "momentum") row(kWeightDecay, "weightDecay") \
       row(kDampening, "dampening") row(kNesterov, "nesterov")                                    \
@@ -24,6 +25,7 @@ constexpr const char* kSettingNames[] = {METAL_SGD_SETTINGS(METAL_SGD_NAME)};
 struct BoundTree {
   TreeStep tree;
   double* settings;
+  size_t groups;  ///< rows after the first
   /// True while an asynchronous step is queued or runs. Only the JavaScript thread sets it.
   std::atomic<bool> pending{false};
 
@@ -31,6 +33,8 @@ struct BoundTree {
   /// of the tree is pending: it runs one at a time.
   StepSettings read(Napi::Env env) const;
   void report(const StepReport& report) const;
+  /// The hyperparameters in a row.
+  Hyperparameters row(size_t group) const;
 };
 
 using SharedTree = std::shared_ptr<BoundTree>;

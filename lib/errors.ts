@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'no-memory'
   | 'no-thread'
   | 'not-shared'
+  | 'not-single'
   | 'shape-mismatch'
   | 'state-mismatch'
   | 'swapped-arguments';
@@ -58,7 +59,7 @@ export class MetalError extends Error {
   /** The failure; stable across versions. */
   readonly code: MetalErrorCode;
 
-  constructor(code: MetalErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: MetalErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
   }
@@ -74,7 +75,7 @@ export function asMetalError(error: unknown): unknown {
 /** The errors that carry a code of ours. */
 const ours = new WeakSet<object>();
 
-type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
+type ErrorClass = new (message: string, options?: { cause?: unknown }) => Error;
 
 /** An error of class `kind` that carries `code`. */
 export function coded(kind: ErrorClass, code: ErrorCode, message: string, cause?: unknown): Error {

@@ -24,12 +24,14 @@ export {
 } from './optimizer/device';
 export type { Dtype } from './tree/dtype';
 export { type ErrorCode, MetalError, type MetalErrorCode } from './errors';
-export type { SGDOptions } from './optimizer/options';
+export type { SGDGroup } from './optimizer/group';
+export type { SGDGroupOptions, SGDOptions } from './optimizer/options';
 export type { Difference } from './tree/compare';
 export { assign } from './memory/assign';
 export { clone, zeros, zerosLike } from './memory/zeros';
 export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './state/schedules';
 export { SGD } from './optimizer/sgd';
+export type { LeafFilter } from './state/groups';
 export type { SGDHyperparameters } from './state/hyperparameters';
 export type { OptimizerState, Schedule, StateTree } from './state/types';
 export type {
@@ -45,6 +47,7 @@ export type {
   NotALeaf,
   Numbers,
   PartialTree,
+  Synchronous,
   Tensor,
   Tree,
   WithDtype,

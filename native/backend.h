@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -92,6 +93,7 @@ struct Span {
   Stream streams[kRoles];         ///< read and written
   std::vector<Stream> gradients;  ///< read
   size_t count = 0;               ///< elements
+  uint8_t group = 0;              ///< whose hyperparameters it takes; 0: the optimizer's own
 
   Dtype dtype() const { return streams[kParameter].dtype; }
 };
@@ -117,6 +119,12 @@ struct Hyperparameters {
   bool nesterov;
 };
 
+/// Compares bits, since a learning rate of -0 gives other results than one of 0.
+inline bool is_same(const Hyperparameters& one, const Hyperparameters& other) {
+  constexpr size_t kNumbers = offsetof(Hyperparameters, nesterov);
+  return std::memcmp(&one, &other, kNumbers) == 0 && one.nesterov == other.nesterov;
+}
+
 /// The rounding of every hyperparameter, in one place.
 template <typename Real>
 SgdParams<Real> sgd_params(const Hyperparameters& given) {
@@ -136,10 +144,15 @@ enum class Subnormals : uint8_t { kKeep, kFlush };
 /// What can change from one step to the next.
 struct StepSettings {
   Hyperparameters hyperparameters;
-  Subnormals subnormals;  ///< on the CPU; a GPU always flushes
+  Subnormals subnormals;                  ///< on the CPU; a GPU always flushes
+  std::vector<Hyperparameters> groups{};  ///< of the parameter groups, from group 1 on
   /// A long step yields its processors in between: beside threads that never do, some systems keep
   /// an event loop waiting for milliseconds.
   bool yields = false;
+
+  const Hyperparameters& of(size_t group) const {
+    return group == 0 ? hyperparameters : groups[group - 1];
+  }
 };
 
 /// What a backend did in one step.

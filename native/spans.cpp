@@ -26,6 +26,7 @@ ptrdiff_t distance(const Stream& from, const Stream& to) {
 
 /// Grows `span` by `leaf` if it begins the same number of elements further on in every stream.
 bool join(Span& span, const Span& leaf) {
+  if (span.group != leaf.group) return false;
   ptrdiff_t gap = distance(span.streams[kParameter], leaf.streams[kParameter]);
   if (gap < static_cast<ptrdiff_t>(span.count)) return false;
   for (int role = 0; role < kRoles; role++) {

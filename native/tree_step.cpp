@@ -52,13 +52,13 @@ bool exceed_working_set(const std::vector<Span>& spans) {
   return bytes > gpu_backend()->working_set();
 }
 
-bool has_velocity(const Span& span) { return static_cast<bool>(span.streams[kVelocity]); }
-
 }  // namespace
 
-TreeStep::TreeStep(const std::vector<Span>& spans, Target target)
-    : target_(target),
-      has_velocity_(std::all_of(spans.begin(), spans.end(), metal_sgd::has_velocity)) {
+TreeStep::TreeStep(const std::vector<Span>& spans, Target target) : target_(target) {
+  for (const Span& span : spans) {
+    if (!span.streams[kVelocity] && has_velocity(span.group))
+      without_velocity_.push_back(span.group);
+  }
   if (target != Target::kGpu) all_ = cpu_backend().prepare(spans);
   if (target == Target::kCpu) return;
   if (!gpu_backend()) throw GpuFailure(GpuError::kDeviceLost, "there is no GPU");

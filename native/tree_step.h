@@ -2,6 +2,7 @@
 #ifndef METAL_SGD_TREE_STEP_H_
 #define METAL_SGD_TREE_STEP_H_
 
+#include <algorithm>
 #include <map>
 
 #include "backend.h"
@@ -40,8 +41,10 @@ class TreeStep {
 
   /// Steps every span in place. Any thread, one at a time. Throws GpuFailure.
   StepReport run(const StepSettings& settings);
-  /// False if a span has no velocity.
-  bool has_velocity() const { return has_velocity_; }
+  /// False if a span of the group has no velocity.
+  bool has_velocity(size_t group) const {
+    return std::count(without_velocity_.begin(), without_velocity_.end(), group) == 0;
+  }
 
  private:
   StepReport run_auto(const StepSettings& settings);
@@ -51,7 +54,7 @@ class TreeStep {
   void prepare_unprepared();
 
   Target target_;
-  bool has_velocity_;
+  std::vector<uint8_t> without_velocity_;  // groups that have a span without one
   std::vector<Span> unprepared_;      // under 'auto': spans for the GPU, which failed to take them
   std::map<uint64_t, Arena> arenas_;  // of `unprepared_`, by id
   bool too_large_ = false;            // under 'auto': the arenas exceed the GPU's working set

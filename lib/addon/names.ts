@@ -1,7 +1,7 @@
 // What this code and the addon share. `constants.ts` compares it when it loads the addon.
 
 /** The number of the addon's verbs and their arguments: it grows whenever one of them changes. */
-export const INTERFACE = 3;
+export const INTERFACE = 4;
 
 /** Where the steps of a tree may run. */
 export const TARGETS = ['cpu', 'gpu', 'auto'] as const;
@@ -22,7 +22,7 @@ export const OUTCOMES = [
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** Columns of a settings row. Steps read the first ones and write the last three. */
+/** Columns of a settings row. Steps read the first ones, and write the last three of the first row. */
 export const COLUMNS = [
   'learningRate',
   'momentum',

@@ -51,6 +51,8 @@ export interface Leaves {
    * arena it is, whole; -1 for none.
    */
   places: Int32Array;
+  /** The row of `settings` that each leaf takes its hyperparameters from. */
+  groups: Uint8Array;
   settings: Float64Array;
   target: number;
   arenas: readonly ArenaPages[];

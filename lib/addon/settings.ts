@@ -1,29 +1,29 @@
-// A settings row: the numbers that a step reads and writes, by the names of the addon's columns.
+// Settings rows: the numbers that a step reads and writes, by the names of the addon's columns.
 import { constants } from './native';
 import type { Column } from './names';
 
-/** One settings row. */
+/** One row for an optimizer, and one for each of its groups. */
 export class Settings {
-  /** As the addon takes it. */
-  readonly row: Float64Array;
-  readonly #learningRate: number;
+  /** As the addon takes them. */
+  readonly rows: Float64Array;
+  readonly #width = constants().settings.length;
+  readonly #learningRate = indexOf('learningRate');
 
-  constructor() {
-    this.row = new Float64Array(constants().settings.length);
-    this.#learningRate = indexOf('learningRate');
+  constructor(groups: number) {
+    this.rows = new Float64Array(this.#width * (1 + groups));
   }
 
   get(column: Column): number {
-    return this.row[indexOf(column)];
+    return this.rows[indexOf(column)];
   }
 
-  set(column: Column, value: number | boolean): void {
-    this.row[indexOf(column)] = Number(value);
+  set(column: Column, value: number | boolean, row = 0): void {
+    this.rows[row * this.#width + indexOf(column)] = Number(value);
   }
 
   /** Sets the column that every step sets. */
-  set learningRate(value: number) {
-    this.row[this.#learningRate] = value;
+  setLearningRate(value: number, row = 0): void {
+    this.rows[row * this.#width + this.#learningRate] = value;
   }
 }
 

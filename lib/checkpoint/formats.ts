@@ -57,11 +57,16 @@ export function nodeMlxState(): StateFormat {
 export interface StateEntries {
   readonly step: Entry | undefined;
   readonly learningRate: Entry | undefined;
+  /** Of MLX's `MultiOptimizer`: those of its optimizers, but for the last, which is the one for all other leaves. */
+  readonly groupRates: readonly Entry[] | undefined;
   readonly velocities: readonly Found[];
   readonly parameters: readonly Found[];
   /** Names of all other tensors. */
   readonly others: readonly string[];
 }
+
+/** A name in the state of MLX's `MultiOptimizer`: the number of an optimizer, and the name in that one's state. */
+const OF_MANY = /^states\.(\d{1,3})\.(.+)$/;
 
 /** Sorts an optimizer's tensors. `hasParameters`: names below `parameters` are parameters. */
 export function sortEntries(
@@ -73,8 +78,12 @@ export function sortEntries(
   const found = { velocities: [] as Found[], parameters: [] as Found[], others: [] as string[] };
   const numbers = new Map<string, Entry>();
   const numberNames = from?.format === 'torch' ? [] : ['step', rateName(from)];
+  const isMulti = !isOurs && from === undefined && contents.entries.some(({ name }) => name === 'states.0.step');
+  const rates: Entry[] = [];
   for (const entry of contents.entries) {
-    const { name } = entry;
+    const ofMany = isMulti ? OF_MANY.exec(entry.name) : null;
+    const name = ofMany?.[2] ?? entry.name;
+    if (ofMany && name === rateName(from)) rates[Number(ofMany[1])] = entry;
     const parameter = hasParameters && withoutPrefix('parameters', name);
     const velocity = velocityPath(name, from);
     if (numberNames.includes(name)) numbers.set(name, entry);
@@ -83,7 +92,9 @@ export function sortEntries(
     else if (velocity === 'none') found.others.push(name);
     else found.velocities.push({ path: isOurs && velocity.path ? unescapeKey(velocity.path) : velocity.path, entry });
   }
-  return { ...found, step: numbers.get('step'), learningRate: numbers.get(rateName(from)) };
+  // Each optimizer of MLX's has a step, all the same; the last one has the leaves that no filter picks.
+  const groupRates = isMulti ? rates.slice(0, -1) : undefined;
+  return { ...found, step: numbers.get('step'), learningRate: rates.at(-1) ?? numbers.get(rateName(from)), groupRates };
 }
 
 const rateName = (from: StateFormat | undefined): string =>
@@ -98,6 +109,9 @@ function velocityPath(name: string, from: StateFormat | undefined): { path: Path
   if (!inside || !inside.endsWith(`.${last}`)) return 'none';
   return { path: inside.slice(0, -last.length - 1) };
 }
+
+/** Our entry for the learning rates of groups: a list in JSON. */
+export const GROUP_RATES = 'group_learning_rates';
 
 /** Our entry for the number of velocities. It tells of tensors that a file has lost. */
 export const VELOCITIES = 'velocities';

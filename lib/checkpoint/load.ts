@@ -137,7 +137,7 @@ function savedVelocities(contents: Contents): number {
 
 /** True if another program's file has no velocity at all, though an optimizer such as this one makes some. */
 function isBare({ velocities }: StateEntries, { known, state }: LoadRequest): boolean {
-  return velocities.length === 0 && known.length > 0 && state.usesVelocity;
+  return velocities.length === 0 && known.length > 0 && state.usesVelocity.includes(true);
 }
 
 /** Loads a state. Nothing changes until all but the elements is checked; slots get no new arrays until all is read. */
@@ -146,6 +146,7 @@ function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
   const ours = isOurs(file, contents);
   const entries = sortEntries(contents, ours, ours || parameters !== undefined, from);
   const numbers = new StateNumbers(file, contents, entries, from);
+  numbers.compareGroups(state.groups.count);
   const isNew = state.slots.isEmpty && !parameters;
   const isShort = ours ? entries.velocities.length < savedVelocities(contents) : isBare(entries, request);
   const velocities = isNew
@@ -170,6 +171,7 @@ function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
   commit();
   request.commit();
   state.progress.restore(numbers.step, numbers.learningRate);
+  if (numbers.groupRates?.length === state.groups.count) state.groups.restoreRates(numbers.groupRates);
   const hyperparameters = ours ? savedHyperparameters(contents) : undefined;
   return { differences, metadata: usersMetadata(contents), hyperparameters };
 }

@@ -1,8 +1,8 @@
 // Step and learning rate in a file: small tensors, read first, since they decide whether the rest is loaded.
-import type { StateEntries, StateFormat } from './formats';
+import { GROUP_RATES, type StateEntries, type StateFormat } from './formats';
 import { noteIn } from '../safetensors/metadata';
 import type { Read } from '../safetensors/read';
-import { type Contents, type Entry, fileError } from '../safetensors/header';
+import { type Contents, type Entry, fileError, METADATA } from '../safetensors/header';
 import type { Difference } from '../tree/compare';
 import { showShape, sizeOf } from '../tree/leaf';
 
@@ -20,6 +20,27 @@ const RATES: Readonly<Record<string, Decode>> = {
   F64: (bytes) => bytes.readDoubleLE(),
 };
 
+const rateOf = (i: number): string => `state.groups.${String(i)}.learningRate`;
+
+/** The learning rates of groups in our entry. */
+function ratesIn(file: string, contents: Contents): readonly number[] | undefined {
+  const text = noteIn(contents, GROUP_RATES);
+  if (text === undefined) return undefined;
+  const rates = parse(text);
+  const areNumbers = Array.isArray(rates) && rates.every((rate) => typeof rate === 'number' && Number.isFinite(rate));
+  if (!areNumbers)
+    throw fileError(file, METADATA, 'a list of learning rates of groups', JSON.stringify(text.slice(0, 60)));
+  return rates as number[];
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A tensor of one number, and the bytes it is read into. */
 interface NumberRead {
   readonly entry: Entry;
@@ -35,6 +56,9 @@ export class StateNumbers {
   readonly #file: string;
   /** The learning rate before it was rounded to float32. */
   readonly #exactRate: number;
+  /** The learning rates of groups; `undefined` if the file has none. */
+  groupRates: readonly number[] | undefined;
+  readonly #groupRates: readonly (NumberRead | undefined)[];
   readonly #step: NumberRead | undefined;
   readonly #rate: NumberRead | undefined;
 
@@ -43,6 +67,8 @@ export class StateNumbers {
     this.#exactRate = Number(noteIn(contents, 'learning_rate') ?? NaN);
     this.step = from?.step;
     this.learningRate = from?.learningRate;
+    this.groupRates = ratesIn(file, contents);
+    this.#groupRates = Array.from(entries.groupRates ?? [], (entry, i) => this.#read(rateOf(i), entry, RATES));
     if (from?.format === 'torch') return;
     this.#step = this.#read('state.step', entries.step, STEPS);
     this.#rate = this.#read('state.learningRate', entries.learningRate, RATES);
@@ -61,7 +87,7 @@ export class StateNumbers {
   }
 
   get reads(): readonly Read[] {
-    return [this.#step, this.#rate].flatMap((number) =>
+    return [this.#step, this.#rate, ...this.#groupRates].flatMap((number) =>
       number ? [{ start: number.entry.start, end: number.entry.end, bytes: number.bytes }] : [],
     );
   }
@@ -72,12 +98,25 @@ export class StateNumbers {
       this.step = Number(this.#step.decode(this.#step.bytes));
       if (!Number.isSafeInteger(this.step) || this.step < 0) this.#refuse(this.#step, 'a step from 0 to 2^53 - 1');
     }
+    if (this.#groupRates.length > 0) {
+      this.groupRates = this.#groupRates.flatMap((rate) => (rate ? [Number(rate.decode(rate.bytes))] : []));
+      const wrong = this.groupRates.findIndex((rate) => !Number.isFinite(rate));
+      if (wrong >= 0) this.#refuse(this.#groupRates[wrong] as NumberRead, 'a finite number');
+    }
     if (this.#rate) {
       const rate = Number(this.#rate.decode(this.#rate.bytes));
       if (!Number.isFinite(Math.fround(rate))) this.#refuse(this.#rate, 'a finite number');
       // Another program may have changed the tensor and kept the metadata.
       this.learningRate = Object.is(Math.fround(this.#exactRate), rate) ? this.#exactRate : rate;
     }
+  }
+
+  /** The difference of a file with other groups than the optimizer's `count`; one without any is none. */
+  compareGroups(count: number): void {
+    const found = this.groupRates?.length ?? this.#groupRates.length;
+    if (found === 0 || found === count) return;
+    const path = 'state.groups';
+    this.differences.push({ path, kind: 'shape', expected: `${String(count)} groups`, received: String(found) });
   }
 
   #refuse({ entry, decode, bytes }: NumberRead, expected: string): never {

@@ -8,7 +8,7 @@ import { checkMetadata, type Metadata, metadataOf } from '../safetensors/metadat
 import { escapeKey, noteName } from '../safetensors/names';
 import { type Bytes, checkPath } from '../safetensors/options';
 import { itemOf, noteFor } from '../safetensors/trees';
-import { VELOCITIES } from './formats';
+import { GROUP_RATES, VELOCITIES } from './formats';
 import { joinPieces, writeWhole } from '../safetensors/write';
 import { HYPERPARAMETER_NAMES, HYPERPARAMETERS } from '../state/hyperparameters';
 import type { Progress } from '../state/progress';
@@ -105,7 +105,13 @@ export class Save {
     const written = this.isSnapshot ? copiesOf(leaves).map((copy) => checkLeaf(copy, 'copy')) : leaves;
     const items = written.map((leaf, i) => itemOf(this.#named[i].name, leaf));
     const saved = HYPERPARAMETER_NAMES.map((name) => [HYPERPARAMETERS[name].saved, hyperparameters[name]] as const);
-    const notes = { learning_rate: progress.learningRate, ...Object.fromEntries(saved), ...this.#notes };
+    const rates = this.#state.groups.currentRates(progress.learningRate);
+    const notes = {
+      learning_rate: progress.learningRate,
+      ...(rates.length > 0 && { [GROUP_RATES]: JSON.stringify(rates) }),
+      ...Object.fromEntries(saved),
+      ...this.#notes,
+    };
     return layOut([...numberItems(progress), ...items], metadataOf(notes, leaves, this.#metadata));
   }
 }

@@ -32,7 +32,7 @@ const ROOT = 'shape';
 
 /** Below an object it could be a scalar's shape, or a list of layers that happens to be empty. */
 function emptyArray(name: string): Error {
-  const received = 'an empty array; leave an empty list out, and make a scalar by [1], or by zerosLike from zeros([])';
+  const received = 'an empty array; leave an empty list out, and write [1] for one number';
   return rangeError('invalid-shape', name, 'a shape with an axis, or a tree of shapes', new Verbatim(received));
 }
 

@@ -34,7 +34,7 @@ export class CheckpointDirectory {
 
   /** The first save makes the folder. */
   constructor(path: string | FileUrl, options: CheckpointDirectoryOptions = {}) {
-    [this.path, this.#keep] = calledFrom(CheckpointDirectory, () => {
+    [this.path, this.#keep] = calledFrom(new.target, () => {
       const { keep = 3 } = checkKeys('options', options, ['keep']);
       if (typeof keep !== 'number' || !Number.isSafeInteger(keep) || keep < 1) {
         throw rangeError('invalid-option', 'keep', 'a whole number from 1', keep);

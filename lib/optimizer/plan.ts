@@ -9,11 +9,12 @@ import { makeVelocities, Slot } from '../state/slots';
 import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from '../tree/leaf';
 import { type ReadTree, Snapshot } from './snapshot';
 
-/** A parameter, its gradient, and the slot of its velocity. */
+/** A parameter, its gradient, the slot of its velocity, and its group: 0 for the optimizer's own. */
 export interface Stepped {
   readonly parameter: CheckedLeaf;
   readonly gradient: CheckedLeaf;
   readonly slot: Slot;
+  readonly group: number;
 }
 
 /** Where a step runs, and the row of numbers that it reads and writes. */
@@ -85,11 +86,13 @@ function arraysOf(stepped: readonly Stepped[]): Arrays {
   };
 }
 
-/** The same leaves with the velocities that a step needs: made where they are missing, hidden where they are unused. */
-export function withVelocities(stepped: readonly Stepped[], usesVelocity: boolean): readonly Stepped[] {
-  if (!usesVelocity) return stepped.map((one) => ({ ...one, slot: new Slot(one.slot.path, one.parameter) }));
-  makeVelocities(stepped.map(({ slot }) => slot));
-  return stepped;
+/**
+ * The same leaves with the velocities that a step needs: made where they are missing, hidden where they are unused.
+ * `uses` says by group whether steps use velocities.
+ */
+export function withVelocities(stepped: readonly Stepped[], uses: readonly boolean[]): readonly Stepped[] {
+  makeVelocities(stepped.flatMap(({ slot, group }) => (uses[group] ? [slot] : [])));
+  return stepped.map((one) => (uses[one.group] ? one : { ...one, slot: new Slot(one.slot.path, one.parameter) }));
 }
 
 /** Hands leaves to the addon, each with its place in an arena. */
@@ -106,7 +109,8 @@ export function prepare(stepped: readonly Stepped[], { target, settings }: HowTo
       velocities: stepped.map(({ slot }) => slot.v?.data ?? null),
       dtypes: Uint8Array.from(stepped, ({ parameter }) => dtypes.indexOf(parameter.dtype)),
       places: places.numbers,
-      settings: settings.row,
+      groups: Uint8Array.from(stepped, ({ group }) => group),
+      settings: settings.rows,
       target: targets.indexOf(target),
       // Without a GPU nobody wraps arenas: their numbers alone join leaves.
       arenas: target === 'cpu' ? [] : places.arenas,

@@ -1,6 +1,6 @@
 // From two trees to a plan: reads them, pairs them, finds their slots, and checks that no memory overlaps.
 import type { PreparedTree } from '../addon/native';
-import { typeError } from '../errors';
+import { typeError, Verbatim } from '../errors';
 import { checkFree, isMemoryInUse } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import { copiesLike } from '../memory/zeros';
@@ -68,8 +68,13 @@ export class Planner {
   planCopies(parameters: unknown, gradients: unknown): { prepared: PreparedTree; result: unknown } {
     const { pairs, stepped, commit } = this.#match(readTrees(parameters, gradients));
     checkFree('parameters', footprintOfCopies(stepped));
-    const copies = copiesLike(stepped.map(({ parameter }) => parameter));
-    const onCopies = stepped.map((one, i) => ({ ...one, parameter: checkLeaf(copies[i], one.parameter.name) }));
+    const parametersOf = leavesOf(pairs).map(({ parameter }) => parameter);
+    const copies = copiesLike(parametersOf);
+    const copyOf = new Map(parametersOf.map((parameter, i) => [parameter, copies[i]]));
+    const onCopies = stepped.map((one) => {
+      const { parameter } = one;
+      return { ...one, parameter: checkLeaf(copyOf.get(parameter) as object, parameter.name) };
+    });
     const prepared = prepare(withVelocities(onCopies, this.#state.usesVelocity), this.#runner);
     commit();
     return { prepared, result: treeWith(pairs, copies) };
@@ -89,20 +94,29 @@ export class Planner {
   #match({ parameters, gradients }: Trees): Matched {
     const pairs = pairUp(parameters.node, gradients.node);
     const stepping = mapTree(pairs, ({ parameter }) => parameter);
-    const { slots, commit } = this.#state.slots.slotsFor(stepping, 'parameters');
-    const stepped = leavesOf(pairs).map((pair, i) => ({ ...pair, slot: slots[i] }));
+    const sorted = this.#state.groups.sort(leavesOf(parameters.node));
+    const { slots, commit } = this.#state.slots.slotsFor(stepping, 'parameters', sorted.isTrainable);
+    const training = leavesOf(pairs).filter(({ parameter }) => sorted.isTrainable(parameter));
+    const stepped = training.map((pair, i) => ({ ...pair, slot: slots[i], group: sorted.groupOf(pair.parameter) }));
     this.#roles.check(stepped);
     const velocities = slots.flatMap(({ v }) => v ?? []);
     checkSeparate([...leavesOf(parameters.node), ...velocities], leavesOf(gradients.node));
     const keep = (): void => {
       commit();
-      this.#roles.add(stepped, this.#state.usesVelocity);
+      sorted.commit();
+      this.#roles.add(stepped);
     };
     return { pairs, stepped, commit: keep };
   }
 }
 
 function readTrees(parameters: unknown, gradients: unknown): Trees {
+  if (gradients === undefined) {
+    const received = new Verbatim(
+      'undefined; update takes (parameters, gradients), applyGradients (gradients, parameters)',
+    );
+    throw typeError('invalid-leaf', 'gradients', 'a tree of gradients', received);
+  }
   const trees = {
     parameters: { given: parameters, node: readTree(parameters, 'parameters', leafReader) },
     gradients: { given: gradients, node: readTree(gradients, 'gradients', leafReader) },

@@ -34,6 +34,8 @@ export class Queue {
   #isLoading = false;
   /** The public method that runs now. */
   #running: string | undefined;
+  /** `between`, while its function calls the method that runs. */
+  #outer: string | undefined;
   /** Files are written one after another, so that the last one called for stays. */
   #lastWrite: Promise<unknown> = Promise.resolve();
   readonly #entryOf: (what: string) => PublicFunction;
@@ -45,7 +47,12 @@ export class Queue {
 
   /** Throws with code `busy` while anything is pending; `what` is the caller's name. */
   assertIdle(what: string): void {
-    if (this.#isLoading || this.#first) throw this.#busy(what);
+    if (this.#isLoading || this.#isAnythingElsePending()) throw this.#busy(what);
+  }
+
+  /** A function that runs between two steps may do all that it likes, if none is waiting behind it. */
+  #isAnythingElsePending(): boolean {
+    return this.#first !== undefined && !(this.#running === 'between' && !this.#first.next);
   }
 
   /** The same, but lets pass what is called between two steps. */
@@ -55,7 +62,17 @@ export class Queue {
 
   /** Throws as `assertIdle`. Until `end`, other calls throw too: getters and schedules may not call the optimizer. */
   begin(what: string): void {
-    if (this.#isLoading || this.#first || this.#running !== undefined) throw this.#busy(what);
+    if (this.#isLoading || this.#isAnythingElsePending() || this.#isNested) throw this.atCaller(this.#busy(what), what);
+    this.#enter(what);
+  }
+
+  /** True in a getter or a schedule that a public method calls. */
+  get #isNested(): boolean {
+    return this.#running !== undefined && this.#running !== 'between';
+  }
+
+  #enter(what: string): void {
+    this.#outer = this.#running;
     this.#running = what;
   }
 
@@ -65,7 +82,8 @@ export class Queue {
   }
 
   end(): void {
-    this.#running = undefined;
+    this.#running = this.#outer;
+    this.#outer = undefined;
   }
 
   /** Runs `work` between `begin` and `end`. */
@@ -82,8 +100,8 @@ export class Queue {
 
   /** The same beside pending work. */
   callAsync<T>(what: string, work: () => T): T {
-    if (this.#isLoading || this.#running !== undefined) throw this.#busy(what);
-    this.#running = what;
+    if (this.#isLoading || this.#isNested) throw this.atCaller(this.#busy(what), what);
+    this.#enter(what);
     try {
       return work();
     } catch (error) {
@@ -95,14 +113,12 @@ export class Queue {
 
   /** Why a call can't be taken now, and what to do. */
   #busy(what: string): Error {
-    const error = coded(Error, 'busy', `${what}: ${this.#reason()}`);
-    this.atCaller(error, what);
-    return error;
+    return coded(Error, 'busy', `${what}: ${this.#reason()}`);
   }
 
   #reason(): string {
     if (this.#isLoading) return 'a load is still running; await it first';
-    if (this.#running === 'between') return 'between is still running; call it after that';
+    if (this.#running === 'between') return 'steps are waiting behind between; call it where pending is 0';
     if (this.#running !== undefined) {
       return `${this.#running} is still reading its arguments; a getter or a schedule may not call the optimizer`;
     }
@@ -165,7 +181,7 @@ export class Queue {
   between<T>(work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const start = (): void => {
-        this.#running = 'between';
+        this.#enter('between');
         try {
           resolve(work());
         } catch (error) {

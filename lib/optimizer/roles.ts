@@ -27,17 +27,17 @@ export class Roles {
         : null;
     if (!wrong) return;
     const [expected, former] = wrong === gradient ? ['a gradient', 'parameter'] : ['a parameter', 'gradient'];
-    const received = new Verbatim(`an array that was a ${former} in an earlier step; ${ORDERS}`);
+    const received = new Verbatim(`an array that was a ${former} in an earlier step of this optimizer; ${ORDERS}`);
     throw typeError('swapped-arguments', wrong.name, expected, received);
   }
 
   /** A step of these leaves follows. Warns once if two arrays take turns with one velocity. */
-  add(stepped: readonly Stepped[], usesVelocity: boolean): void {
+  add(stepped: readonly Stepped[]): void {
     const first = stepped.at(0);
     if (!first) return;
     const { parameter, gradient, slot } = first;
     const [seen = Infinity, other = 0] = [this.#parameters.get(parameter.data), this.#slots.get(slot)];
-    if (usesVelocity && seen < other && !this.#hasWarned) this.#warn(parameter.name);
+    if (slot.hasVelocity && seen < other && !this.#hasWarned) this.#warn(parameter.name);
     this.#plans++;
     this.#parameters.set(parameter.data, this.#plans);
     this.#slots.set(slot, this.#plans);

@@ -11,16 +11,18 @@ import type { Plan } from './plan';
 export class Runner {
   /** As asked for. */
   readonly device: DeviceChoice;
-  readonly settings = new Settings();
+  readonly settings: Settings;
   readonly #policy: DevicePolicy;
   readonly #addon = native();
   #hasRun = false;
 
-  constructor(device: DeviceChoice, hyperparameters: Hyperparameters) {
+  /** @param all The hyperparameters of the optimizer, then those of its groups. */
+  constructor(device: DeviceChoice, all: readonly Hyperparameters[]) {
     this.device = device;
     this.#policy = policyFor(device);
+    this.settings = new Settings(all.length - 1);
     this.settings.set('flushSubnormals', this.#policy.flushSubnormals);
-    this.configure(hyperparameters);
+    this.configure(all);
   }
 
   get target(): Target {
@@ -28,15 +30,22 @@ export class Runner {
   }
 
   /** Hands the hyperparameters to the addon. */
-  configure(hyperparameters: Hyperparameters): void {
-    for (const [name, value] of Object.entries(hyperparameters) as [keyof Hyperparameters, number | boolean][]) {
-      this.settings.set(name, value);
-    }
+  configure(all: readonly Hyperparameters[]): void {
+    all.forEach((hyperparameters, row) => {
+      for (const [name, value] of Object.entries(hyperparameters) as [keyof Hyperparameters, number | boolean][]) {
+        this.settings.set(name, value, row);
+      }
+    });
+  }
+
+  #setRates(learningRate: number, groupRates: readonly number[]): void {
+    this.settings.setLearningRate(learningRate);
+    for (let i = 0; i < groupRates.length; i++) this.settings.setLearningRate(groupRates[i], i + 1);
   }
 
   /** Takes one step in place. */
-  step({ prepared }: Plan, learningRate: number): void {
-    this.settings.learningRate = learningRate;
+  step({ prepared }: Plan, learningRate: number, groupRates: readonly number[]): void {
+    this.#setRates(learningRate, groupRates);
     try {
       this.#addon.step(prepared);
     } catch (error) {
@@ -46,8 +55,8 @@ export class Runner {
   }
 
   /** Takes one step in place, off this thread. */
-  async stepAsync(plan: Plan, learningRate: number): Promise<void> {
-    this.settings.learningRate = learningRate;
+  async stepAsync(plan: Plan, learningRate: number, groupRates: readonly number[]): Promise<void> {
+    this.#setRates(learningRate, groupRates);
     try {
       await this.#addon.stepAsync(plan.prepared, plan);
     } catch (error) {
@@ -57,14 +66,19 @@ export class Runner {
   }
 
   /** Takes one step in place of leaves that won't come back as they are. */
-  stepOnce(prepared: PreparedTree, learningRate: number): void {
-    this.stepSingle(prepared, learningRate);
+  stepOnce(prepared: PreparedTree, learningRate: number, groupRates: readonly number[]): void {
+    this.#setRates(learningRate, groupRates);
+    this.#stepAndRelease(prepared);
     this.#hasRun = true;
   }
 
   /** The same for one leaf, which is no step of the optimizer. */
   stepSingle(prepared: PreparedTree, learningRate: number): void {
-    this.settings.learningRate = learningRate;
+    this.settings.setLearningRate(learningRate);
+    this.#stepAndRelease(prepared);
+  }
+
+  #stepAndRelease(prepared: PreparedTree): void {
     try {
       this.#addon.step(prepared);
     } catch (error) {

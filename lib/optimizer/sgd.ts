@@ -4,12 +4,25 @@ import { calledFrom, calledFromAsync, publicFunctionsOf } from '../caller';
 import type { LoadedState, LoadOptions } from '../checkpoint/load';
 import type { SaveOptions, SavePath } from '../checkpoint/save';
 import type { Bytes } from '../safetensors/options';
+import type { LeafFilter } from '../state/groups';
 import { HYPERPARAMETER_NAMES, type SGDHyperparameters } from '../state/hyperparameters';
 import type { OptimizerState, Schedule } from '../state/types';
-import type { DeepPartial, FileUrl, Gradients, GradientsFor, Leaf, LeafLike, PartialTree, Tree } from '../tree/types';
+import type {
+  DeepPartial,
+  FileUrl,
+  Gradients,
+  GradientsFor,
+  Leaf,
+  LeafLike,
+  PartialTree,
+  Synchronous,
+  Tree,
+} from '../tree/types';
 import type { DeviceChoice, LastRun } from './device';
 import { Engine } from './engine';
+import type { SGDGroup } from './group';
 import type { SGDOptions } from './options';
+import { refuseOtherProperties } from './strict';
 
 /**
  * Stochastic gradient descent with momentum, weight decay, dampening and Nesterov momentum. In float32 it matches
@@ -34,9 +47,7 @@ export class SGD {
    *   `no-gpu` if `device` is `'gpu'` and there is none; code `addon` if the native addon can't be loaded.
    */
   constructor(learningRate: number | Schedule, options: SGDOptions = {}) {
-    this.#engine = calledFrom(SGD, () => new Engine(learningRate, options, entryOf));
-    // A misspelt property throws in strict mode. Classes that extend this one may have fields of their own.
-    if (new.target === SGD) Object.preventExtensions(this);
+    this.#engine = calledFrom(new.target, () => new Engine(learningRate, options, entryOf));
   }
 
   /**
@@ -105,11 +116,12 @@ export class SGD {
 
   /**
    * Runs a synchronous function once the steps called before are done, and before later ones begin. There, nothing writes
-   * the parameters: `state` and `clone` can be read, and `assign` can write. Everything that steps throws with code `busy`.
+   * the parameters: `state` and `clone` can be read, and `assign` can write. If no step waits behind it, all of the
+   * optimizer can be changed too; else that throws with code `busy`.
    *
    * @returns Resolves with what `work` returns. Rejects with what it throws; with code `aborted` if an earlier step failed.
    */
-  async between<T>(work: () => T): Promise<T> {
+  async between<T>(work: () => Synchronous<T>): Promise<T> {
     return this.#engine.between(work);
   }
 
@@ -135,6 +147,19 @@ export class SGD {
   }
   set learningRate(value: number | Schedule) {
     this.#engine.setLearningRate(value);
+  }
+
+  /** The groups, in the order of the option, with the values that hold. Their options can be assigned. */
+  get groups(): readonly SGDGroup[] {
+    return this.#engine.groups;
+  }
+
+  /** The leaves that train; `undefined`: all. Once assigned, all leaves are asked again at the next step. */
+  get trainable(): LeafFilter | undefined {
+    return this.#engine.trainable;
+  }
+  set trainable(value: LeafFilter | undefined) {
+    this.#engine.setTrainable(value);
   }
 
   /** The device that was asked for. */
@@ -207,7 +232,7 @@ export class SGD {
 
   static {
     for (const name of HYPERPARAMETER_NAMES) {
-      Object.defineProperty(SGD.prototype, name, {
+      Object.defineProperty(this.prototype, name, {
         configurable: true,
         get(this: SGD) {
           return this.#engine.hyperparameters[name];
@@ -217,6 +242,7 @@ export class SGD {
         },
       });
     }
+    refuseOtherProperties(this.prototype);
   }
 }
 

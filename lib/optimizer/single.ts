@@ -18,7 +18,7 @@ export type SingleState = { v?: Leaf };
 export function initSingle(parameter: unknown, state: SingleState, { usesVelocity }: State): SingleState {
   const slot = new Slot(undefined, checkSingle(parameter, 'parameter'));
   checkState(state);
-  if (!usesVelocity) return state;
+  if (!usesVelocity[0]) return state;
   makeVelocities([slot]);
   state.v = slot.v?.leaf as Leaf;
   return state;
@@ -38,7 +38,7 @@ export function applySingle(
   checkState(state);
   const { v } = state;
   const slot = new Slot(undefined, given);
-  if (usesVelocity && v !== undefined) {
+  if (usesVelocity[0] && v !== undefined) {
     const velocity = checkSingle(v, 'state.v');
     checkAlike(velocity, given);
     checkSeparate([velocity], [read, given]);
@@ -46,9 +46,9 @@ export function applySingle(
   }
   checkLeavesFree([given, read], 'read');
   if (slot.v) checkLeavesFree([slot.v], 'written');
-  const stepped = withVelocities([{ parameter: given, gradient: read, slot }], usesVelocity);
+  const stepped = withVelocities([{ parameter: given, gradient: read, slot, group: 0 }], usesVelocity);
   // Before the step: if the state refuses it, nothing has changed. A setter may run code, so memory is checked after it.
-  if (usesVelocity && v === undefined) state.v = slot.v?.leaf as Leaf;
+  if (usesVelocity[0] && v === undefined) state.v = slot.v?.leaf as Leaf;
   for (const leaf of [given, read, ...(slot.v ? [slot.v] : [])]) checkStillThere(leaf);
   const result = copyOf(given);
   const prepared = prepare(

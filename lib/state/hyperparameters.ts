@@ -1,5 +1,5 @@
 // The hyperparameters of a step: one table, from which their types, checks and names in files derive.
-import { coded, rangeError, typeError } from '../errors';
+import { coded, rangeError, show, typeError, Verbatim } from '../errors';
 import type { Schedule } from './types';
 
 interface Row<T> {
@@ -72,11 +72,11 @@ export function withHyperparameter(all: Hyperparameters, name: HyperparameterNam
   return next;
 }
 
-/** MLX's one check of hyperparameters against each other, in its words. */
-function checkTogether({ momentum, dampening, nesterov }: Hyperparameters): void {
-  if (nesterov && (momentum <= 0 || dampening !== 0)) {
-    throw coded(RangeError, 'invalid-hyperparameter', 'Nesterov momentum requires a momentum and zero dampening.');
-  }
+/** MLX's one check of hyperparameters against each other, in its words; `group` names a group. */
+export function checkTogether({ momentum, dampening, nesterov }: Hyperparameters, group?: string): void {
+  if (!nesterov || (momentum > 0 && dampening === 0)) return;
+  const message = 'Nesterov momentum requires a momentum and zero dampening.';
+  throw coded(RangeError, 'invalid-hyperparameter', group === undefined ? message : `${group}: ${message}`);
 }
 
 /** Throws unless `value` is a number that stays finite when it is rounded to float32. */
@@ -96,15 +96,12 @@ function checkBoolean(name: string, value: unknown): boolean {
 }
 
 /** Throws unless `value` is a number or a function. */
-export function checkLearningRate(value: unknown): number | Schedule {
+export function checkLearningRate(name: string, value: unknown): number | Schedule {
   if (typeof value === 'function') return value as Schedule;
   if (typeof value !== 'number') {
-    throw typeError('invalid-hyperparameter', 'learningRate', 'a finite number or a function of the step', value);
+    const isTree = typeof value === 'object' && value !== null;
+    const received = isTree ? new Verbatim(`${show(value)}; parameters go to update`) : value;
+    throw typeError('invalid-hyperparameter', name, 'a finite number or a function of the step', received);
   }
-  return checkNumber('learningRate', value);
-}
-
-/** The learning rate of a step. Throws with the step's number if a schedule gives a wrong one. */
-export function learningRateAt(rate: number | Schedule, step: number): number {
-  return typeof rate === 'number' ? rate : checkNumber(`learningRate at step ${String(step)}`, rate(step));
+  return checkNumber(name, value);
 }

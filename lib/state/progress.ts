@@ -1,7 +1,6 @@
 // How far an optimizer is: its completed steps, and the learning rate.
 import { rangeError } from '../errors';
-import type { Schedule } from './types';
-import { checkLearningRate, learningRateAt } from './hyperparameters';
+import { Rate } from './rate';
 
 /** Throws unless `value` can be a number of completed steps. */
 export function checkStep(name: string, value: unknown): number {
@@ -13,14 +12,11 @@ export function checkStep(name: string, value: unknown): number {
 
 /** Counts steps and asks the schedule. */
 export class Progress {
-  /** As assigned. */
-  #rate: number | Schedule;
-  #learningRate: number;
+  #rate: Rate;
   #step = 0;
 
   constructor(rate: unknown) {
-    this.#rate = checkLearningRate(rate);
-    this.#learningRate = learningRateAt(this.#rate, 0);
+    this.#rate = new Rate('learningRate', rate, 0);
   }
 
   /** Completed steps. */
@@ -30,32 +26,27 @@ export class Progress {
 
   /** Of the last step; of the first before that. */
   get learningRate(): number {
-    return this.#learningRate;
+    return this.#rate.current;
   }
 
   /** The learning rate of the next step, or of the one `ahead` steps later. */
   rate(ahead = 0): number {
-    return learningRateAt(this.#rate, this.#step + ahead);
+    return this.#rate.at(this.#step + ahead);
   }
 
   /** Takes a number, which ends a schedule, or a schedule. */
-  assignRate(value: unknown): this {
-    const rate = checkLearningRate(value);
-    this.#learningRate = learningRateAt(rate, this.#step);
-    this.#rate = rate;
-    return this;
+  assignRate(value: unknown): void {
+    this.#rate = new Rate('learningRate', value, this.#step);
   }
 
   /** Goes on from a saved state: a schedule stays. Both numbers have been checked. */
-  restore(step = this.#step, learningRate = this.#learningRate): this {
+  restore(step = this.#step, learningRate = this.#rate.current): void {
     this.#step = step;
-    this.#learningRate = learningRate;
-    if (typeof this.#rate === 'number') this.#rate = learningRate;
-    return this;
+    this.#rate.restore(learningRate);
   }
 
   completed(learningRate: number): void {
-    this.#learningRate = learningRate;
+    this.#rate.completed(learningRate);
     this.#step++;
   }
 }

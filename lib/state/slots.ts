@@ -22,6 +22,9 @@ import {
 } from '../tree/tree';
 import type { StateTree } from './types';
 
+const IN_EARLIER_STEPS = 'in earlier steps (another model needs another optimizer)';
+const AS_BEFORE = `as ${IN_EARLIER_STEPS}`;
+
 /** The state of one parameter. Small: an optimizer may have 100,000. */
 export class Slot implements Layout {
   readonly path: Path;
@@ -59,7 +62,7 @@ export class Slot implements Layout {
 
   /** Whose layout it is, in messages: 'expected 2 elements as ...'. */
   get name(): string {
-    return this.#isAdopted ? this.velocityName : 'in earlier steps (another model needs another optimizer)';
+    return this.#isAdopted ? this.velocityName : IN_EARLIER_STEPS;
   }
 
   /** The velocity in messages. */
@@ -83,12 +86,12 @@ export class Slots {
   #root: Node<Place> = BLANK;
 
   /**
-   * The slot of each leaf of `tree`, in order. Missing slots are made, and kept once `commit` is called. Throws if `tree`
-   * contradicts the slots that there are. `name` is the root's name in the leaves' names.
+   * The slot of each leaf of `tree` that is `wanted`, in order. Missing slots are made, and kept once `commit` is called.
+   * Throws if `tree` contradicts the slots that there are. `name` is the root's name in the leaves' names.
    */
-  slotsFor(tree: Node<CheckedLeaf>, name: string): { slots: Slot[]; commit: () => void } {
+  slotsFor(tree: Node<CheckedLeaf>, name: string, wanted: Wanted = () => true): { slots: Slot[]; commit: () => void } {
     const slots: Slot[] = [];
-    const root = grow(this.#root, tree, name, undefined, slots);
+    const root = grow(this.#root, tree, name, undefined, { slots, wanted });
     return {
       slots,
       commit: () => {
@@ -144,21 +147,30 @@ export function makeVelocities(slots: readonly Slot[]): void {
   });
 }
 
+/** Says whether a leaf needs a slot. */
+type Wanted = (leaf: CheckedLeaf) => boolean;
+
+interface Growth {
+  readonly slots: Slot[];
+  readonly wanted: Wanted;
+}
+
 /**
  * The places with a slot for every leaf of `node`; the same object where nothing is missing. Only velocities can contradict
  * a tree: without them, another model takes the places.
  */
-function grow(place: Node<Place>, node: Node<CheckedLeaf>, name: string, path: Path, slots: Slot[]): Node<Place> {
+function grow(place: Node<Place>, node: Node<CheckedLeaf>, name: string, path: Path, found: Growth): Node<Place> {
   if (place !== BLANK && kindOf(place) !== kindOf(node)) {
     if (leavesOf(place).some((slot) => slot?.hasVelocity)) throw changedTree(name, place, node);
-    return grow(BLANK, node, name, path, slots);
+    return grow(BLANK, node, name, path, found);
   }
   if (isLeafNode(node)) {
+    if (!found.wanted(node.leaf)) return place;
     const former = isLeafNode(place) ? place.leaf : undefined;
     if (former?.hasVelocity) checkAlike(node.leaf, former);
     const there = former && !leafDifference(node.leaf, former, name) ? former : undefined;
     const slot = there ?? new Slot(path, node.leaf);
-    slots.push(slot);
+    found.slots.push(slot);
     return there ? place : leafNode(slot);
   }
   const former = isLeafNode(place) ? undefined : place;
@@ -168,7 +180,7 @@ function grow(place: Node<Place>, node: Node<CheckedLeaf>, name: string, path: P
   node.children.forEach((child, i) => {
     const key = keyAt(node, i);
     const there = children.get(key) ?? BLANK;
-    const grown = grow(there, child, `${name}.${key}`, prefix + key, slots);
+    const grown = grow(there, child, `${name}.${key}`, prefix + key, found);
     isSame &&= grown === there;
     children.set(key, grown);
   });
@@ -177,7 +189,7 @@ function grow(place: Node<Place>, node: Node<CheckedLeaf>, name: string, path: P
 }
 
 function changedTree(name: string, place: Node<Place>, received: Node<CheckedLeaf>): Error {
-  const text = `${name}: expected ${kindOf(place)} as in earlier steps, received ${kindOf(received)}`;
+  const text = `${name}: expected ${kindOf(place)} ${AS_BEFORE}, received ${kindOf(received)}`;
   return coded(TypeError, 'state-mismatch', text);
 }
 

@@ -15,4 +15,6 @@ export interface OptimizerState {
   learningRate: number;
   /** Velocities, in the structure of the parameters. */
   parameters: StateTree;
+  /** Of the optimizer's groups: the learning rate of the last step. Missing without groups. */
+  groups?: { learningRate: number }[];
 }

@@ -105,6 +105,9 @@ export type Gradients<P> = P extends Leaf ? LeafLike<P> : { readonly [K in keyof
 /** What `update` takes for `P`: gradients for all of it, or for any part. In a generic function `P` itself will do. */
 export type GradientsFor<P> = NoInfer<P> | Gradients<P> | DeepPartial<P>;
 
+/** `T`, unless it is a promise. */
+export type Synchronous<T> = T extends PromiseLike<unknown> ? never : T;
+
 /** The part of `P` that has gradients. */
 export type PartialTree<P> = P extends Leaf
   ? P

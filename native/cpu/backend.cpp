@@ -41,8 +41,12 @@ constexpr size_t kCut = 64;
 /// `count` elements of the span from `first` on.
 Piece piece_of(const Span& span, size_t first, size_t count) {
   const Stream& velocity = span.streams[kVelocity];
-  return {span.streams[kParameter].from(first).data, span.gradients[0].from(first).data,
-          velocity ? velocity.from(first).data : nullptr, count, span.dtype()};
+  return {span.streams[kParameter].from(first).data,
+          span.gradients[0].from(first).data,
+          velocity ? velocity.from(first).data : nullptr,
+          count,
+          span.dtype(),
+          span.group};
 }
 
 class CpuStep final : public Prepared {
@@ -73,8 +77,11 @@ class CpuStep final : public Prepared {
     if (!is_last(settings, chosen)) {
       last_ = settings;
       kernels_ = chosen;
-      const Hyperparameters& given = settings.hyperparameters;
-      params_ = {sgd_params<float>(given), sgd_params<double>(given)};
+      params_.resize(1 + settings.groups.size());
+      for (size_t group = 0; group < params_.size(); group++) {
+        const Hyperparameters& given = settings.of(group);
+        params_[group] = {sgd_params<float>(given), sgd_params<double>(given)};
+      }
     }
     ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunks,
                                this, is_large());
@@ -82,13 +89,12 @@ class CpuStep final : public Prepared {
   }
 
  private:
-  /// Compares bits, since a learning rate of -0 gives other results than one of 0.
   bool is_last(const StepSettings& settings, const CpuKernels* chosen) const {
-    const Hyperparameters &given = settings.hyperparameters, &last = last_.hyperparameters;
-    constexpr size_t kNumbers = offsetof(Hyperparameters, nesterov);
-    return std::memcmp(&given, &last, kNumbers) == 0 && given.nesterov == last.nesterov &&
+    return is_same(settings.hyperparameters, last_.hyperparameters) &&
            settings.subnormals == last_.subnormals && settings.yields == last_.yields &&
-           chosen == kernels_;
+           chosen == kernels_ &&
+           std::equal(settings.groups.begin(), settings.groups.end(), last_.groups.begin(),
+                      last_.groups.end(), is_same);
   }
 
   bool is_large() const { return bytes_ >= kLargeBytes; }
@@ -111,7 +117,8 @@ class CpuStep final : public Prepared {
       const Piece& piece = step.pieces_[i];
       // float64 is never flushed: no GPU ever computes it.
       mode.set(piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.last_.subnormals);
-      step.kernels_->step[static_cast<int>(piece.dtype)](piece, step.params_, prefetches);
+      step.kernels_->step[static_cast<int>(piece.dtype)](piece, step.params_[piece.group],
+                                                         prefetches);
     }
   }
 
@@ -121,7 +128,7 @@ class CpuStep final : public Prepared {
   // Of the last step, and what the loops make of it.
   StepSettings last_{};
   const CpuKernels* kernels_ = nullptr;
-  StepParams params_{};
+  std::vector<StepParams> params_ = std::vector<StepParams>(1);  // by group
 };
 
 class CpuBackend final : public Backend {

@@ -14,6 +14,7 @@ struct Piece {
   void* velocity;        ///< read and written with momentum, else unused and maybe null
   size_t count;          ///< elements
   Dtype dtype;
+  uint8_t group;
 };
 
 /// The hyperparameters, rounded for every dtype once per step.

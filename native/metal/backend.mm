@@ -37,7 +37,7 @@ class MetalStep final : public Prepared {
   Report run(const StepSettings& settings) override {
     report_ = {};
     try {
-      in_pool([&] { step_in_pool(settings.hyperparameters); });
+      in_pool([&] { step_in_pool(settings); });
     } catch (const GpuFailure&) {
       in_flight_.clear();
       MetalDevice::instance().drop_queue();
@@ -47,7 +47,7 @@ class MetalStep final : public Prepared {
   }
 
  private:
-  void step_in_pool(const Hyperparameters& given);
+  void step_in_pool(const StepSettings& settings);
   void encode(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
               SgdParams<float> params);
   void finish();
@@ -78,17 +78,19 @@ void MetalStep::encode(id<MTLComputeCommandEncoder> encoder, const Segment& segm
       threadsPerThreadgroup:MTLSizeMake(group, 1, 1)];
 }
 
-void MetalStep::step_in_pool(const Hyperparameters& given) {
+void MetalStep::step_in_pool(const StepSettings& settings) {
   MetalDevice& device = MetalDevice::instance();
-  SgdParams<float> params = sgd_params<float>(given);
-  bool momentum = params.flags & kSgdMomentum;
+  auto params_of = [&](const Segment& segment) {
+    return sgd_params<float>(settings.of(segment.group));
+  };
+  auto uses_momentum = [&](uint8_t group) { return settings.of(group).momentum > 0; };
   written_ = false;
   // Everything that can fail for want of a pipeline fails before anything is written.
   const std::vector<Segment>& segments = segments_.all();
   for (const Segment& segment : segments)
-    device.pipeline({segment.dtype, segment.vector, momentum});
+    device.pipeline({segment.dtype, segment.vector, uses_momentum(segment.group)});
   Owned<id<MTLCommandQueue>> queue = device.queue();
-  report_.copied_bytes += segments_.copy_in(momentum);
+  report_.copied_bytes += segments_.copy_in(uses_momentum);
   for (size_t i = 0; i < segments.size();) {
     if (in_flight_.size() == kMaxInFlight) finish();
     id<MTLCommandBuffer> commands = [queue.get() commandBuffer];
@@ -101,7 +103,7 @@ void MetalStep::step_in_pool(const Hyperparameters& given) {
     [commands setLabel:@"metal-sgd step"];
     size_t traffic = 0;
     do {
-      encode(encoder, segments[i], params);
+      encode(encoder, segments[i], params_of(segments[i]));
       traffic += segments[i].traffic;
       i++;
     } while (i < segments.size() && traffic + segments[i].traffic <= kMaxTraffic);
@@ -111,7 +113,7 @@ void MetalStep::step_in_pool(const Hyperparameters& given) {
     written_ = true;
   }
   finish();
-  report_.copied_bytes += segments_.copy_out(momentum);
+  report_.copied_bytes += segments_.copy_out(uses_momentum);
 }
 
 /// Waits for every command buffer in flight, then throws if one failed.

@@ -2,6 +2,8 @@
 #ifndef METAL_SGD_METAL_SEGMENTS_H_
 #define METAL_SGD_METAL_SEGMENTS_H_
 
+#include <functional>
+
 #include "arena.h"
 
 namespace metal_sgd {
@@ -19,6 +21,7 @@ struct Segment {
   size_t traffic;
   Dtype dtype;
   bool vector;
+  uint8_t group;
 };
 
 /// True if a step reads the stream of this buffer index: velocities rest without momentum.
@@ -34,8 +37,10 @@ class Segments {
   const std::vector<Segment>& all() const { return segments_; }
 
   /// Copies staged streams to the GPU, or the written ones back; returns the bytes.
-  size_t copy_in(bool momentum);
-  size_t copy_out(bool momentum);
+  /// `momentum` says whether a group has one.
+  using HasMomentum = std::function<bool(uint8_t group)>;
+  size_t copy_in(const HasMomentum& momentum);
+  size_t copy_out(const HasMomentum& momentum);
 
  private:
   /// A span's streams by the kernels' buffer indices.
@@ -49,6 +54,7 @@ class Segments {
     Bound bound;
     size_t count;
     Owned<id<MTLBuffer>> buffers[kStreamBuffers];
+    uint8_t group;
   };
   void add_wrapped(const Span& span);
   void add_staged(const Span& span);

@@ -53,7 +53,8 @@ void Segments::add_wrapped(const Span& span) {
     if (arenas_.empty() || arenas_.back() != wrappers[i]) arenas_.push_back(wrappers[i]);
   }
   for (size_t first = 0; first < span.count;) {
-    Segment segment{{}, std::min(span.count - first, max_elements(span)), 0, span.dtype(), true};
+    size_t most = std::min(span.count - first, max_elements(span));
+    Segment segment{{}, most, 0, span.dtype(), true, span.group};
     for (int i = 0; i < kStreamBuffers; i++) {
       if (!bound.streams[i]) continue;
       ArenaBuffers::Place place = wrappers[i]->place(bound.streams[i].from(first).data);
@@ -75,8 +76,8 @@ void Segments::add_staged(const Span& span) {
   size_t limit = std::min<size_t>(longest / item_size(span.dtype()), max_elements(span));
   for (size_t first = 0; first < span.count; first += limit) {
     size_t count = std::min(limit, span.count - first);
-    Staged staged{Bound(span), count, {}};
-    Segment segment{{}, count, count * element_traffic(span), span.dtype(), true};
+    Staged staged{Bound(span), count, {}, span.group};
+    Segment segment{{}, count, count * element_traffic(span), span.dtype(), true, span.group};
     for (int i = 0; i < kStreamBuffers; i++) {
       Stream& stream = staged.bound.streams[i];
       if (!stream) continue;
@@ -89,12 +90,12 @@ void Segments::add_staged(const Span& span) {
   }
 }
 
-size_t Segments::copy_in(bool momentum) {
+size_t Segments::copy_in(const HasMomentum& momentum) {
   size_t copied = 0;
   for (const Staged& staged : staged_) {
     for (int i = 0; i < kStreamBuffers; i++) {
       const Stream& stream = staged.bound.streams[i];
-      if (!stream || !is_used(i, momentum)) continue;
+      if (!stream || !is_used(i, momentum(staged.group))) continue;
       size_t bytes = staged.count * item_size(stream.dtype);
       std::memcpy([staged.buffers[i].get() contents], stream.data, bytes);
       copied += bytes;
@@ -103,12 +104,12 @@ size_t Segments::copy_in(bool momentum) {
   return copied;
 }
 
-size_t Segments::copy_out(bool momentum) {
+size_t Segments::copy_out(const HasMomentum& momentum) {
   size_t copied = 0;
   for (const Staged& staged : staged_) {
     for (int i = 0; i < kStreamBuffers; i++) {
       const Stream& stream = staged.bound.streams[i];
-      if (!stream || !is_used(i, momentum) || !is_written(i)) continue;
+      if (!stream || !is_used(i, momentum(staged.group)) || !is_written(i)) continue;
       size_t bytes = staged.count * item_size(stream.dtype);
       std::memcpy(stream.data, [staged.buffers[i].get() contents], bytes);
       copied += bytes;

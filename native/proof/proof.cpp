@@ -32,7 +32,7 @@ double seconds_of(const std::function<void()>& work) {
 
 constexpr int kRepeats = 3;
 constexpr int kSubmitRepeats = 20;  // each is short, and a busy machine delays most of them
-constexpr StepSettings kOrdinary{{0.1, 0.9, 0, 0, false}, Subnormals::kFlush};
+StepSettings ordinary() { return {{0.1, 0.9, 0, 0, false}, Subnormals::kFlush}; }
 
 /// Arrays in ordinary memory for a step of `count` float32 elements.
 struct Scratch {
@@ -54,7 +54,7 @@ double submit_seconds() {
   auto step = gpu_backend()->prepare({scratch.span()});
   double best = std::numeric_limits<double>::infinity();
   for (int i = 0; i < kSubmitRepeats; i++)
-    best = std::min(best, seconds_of([&] { step->run(kOrdinary); }));
+    best = std::min(best, seconds_of([&] { step->run(ordinary()); }));
   return best;
 }
 
@@ -65,8 +65,8 @@ double measure_crossover() {
   auto cpu = cpu_backend().prepare({scratch.span()});
   double gpu_best = std::numeric_limits<double>::infinity(), cpu_best = gpu_best;
   for (int i = 0; i < kRepeats; i++) {
-    gpu_best = std::min(gpu_best, gpu->run(kOrdinary).gpu_seconds);
-    cpu_best = std::min(cpu_best, seconds_of([&] { cpu->run(kOrdinary); }));
+    gpu_best = std::min(gpu_best, gpu->run(ordinary()).gpu_seconds);
+    cpu_best = std::min(cpu_best, seconds_of([&] { cpu->run(ordinary()); }));
   }
   double gain_per_byte = (cpu_best - gpu_best) / bytes;
   return gain_per_byte > 0 ? submit_seconds() / gain_per_byte

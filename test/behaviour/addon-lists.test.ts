@@ -70,7 +70,7 @@ describe('an addon of another version is refused with code addon', () => {
 });
 
 test('the addon refuses a second step of a prepared tree while one is pending', async () => {
-  const settings = new Settings();
+  const settings = new Settings(0);
   const { dtypes, targets } = constants();
   const [w, g] = [zeros(1 << 25), zeros(1 << 25)]; // far longer than the way to the second call, also on a busy machine
   const tree = native().prepareStep({
@@ -79,7 +79,8 @@ test('the addon refuses a second step of a prepared tree while one is pending', 
     velocities: [null],
     dtypes: Uint8Array.of(dtypes.indexOf('float32')),
     places: new Int32Array(6).fill(-1),
-    settings: settings.row,
+    groups: new Uint8Array(1),
+    settings: settings.rows,
     target: targets.indexOf('cpu'),
     arenas: [],
   });

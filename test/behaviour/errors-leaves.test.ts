@@ -286,17 +286,26 @@ describe('a parameter that is not as in earlier steps', () => {
     [
       'a branch',
       { a: [new Float32Array(2)] },
-      typeFailure('state-mismatch', 'parameters.a: expected a leaf as in earlier steps, received an array'),
+      typeFailure(
+        'state-mismatch',
+        'parameters.a: expected a leaf as in earlier steps (another model needs another optimizer), received an array',
+      ),
     ],
     [
       'a leaf',
       { list: new Float32Array(2) },
-      typeFailure('state-mismatch', 'parameters.list: expected an array as in earlier steps, received a leaf'),
+      typeFailure(
+        'state-mismatch',
+        'parameters.list: expected an array as in earlier steps (another model needs another optimizer), received a leaf',
+      ),
     ],
     [
       'an object',
       { list: {} },
-      typeFailure('state-mismatch', 'parameters.list: expected an array as in earlier steps, received an object'),
+      typeFailure(
+        'state-mismatch',
+        'parameters.list: expected an array as in earlier steps (another model needs another optimizer), received an object',
+      ),
     ],
   ];
 

@@ -36,7 +36,8 @@ describe('numbers', () => {
 
   test.each(wrong)('learning rate %p', (value, name, expected, received) => {
     const wanted = name === 'TypeError' ? 'a finite number or a function of the step' : expected;
-    const message = `learningRate: expected ${wanted}, received ${received}`;
+    const hint = received === 'an object' ? '; parameters go to update' : '';
+    const message = `learningRate: expected ${wanted}, received ${received}${hint}`;
     const failure = { name, code: 'invalid-hyperparameter', message };
     expect(failureOf(() => new SGD(value as number))).toEqual(failure);
     const { optimizer } = trained();
@@ -115,7 +116,7 @@ describe('Nesterov', () => {
 });
 
 describe('options', () => {
-  const known = 'momentum, weightDecay, dampening, nesterov, device';
+  const known = 'momentum, weightDecay, dampening, nesterov, groups, trainable, device';
   test.each<[string, unknown, Failure]>([
     [
       'an unknown key',

@@ -256,7 +256,41 @@ describe('between', () => {
     expect(await optimizer.between(() => 'idle')).toBe('idle');
   });
 
-  test('what changes the optimizer is busy within it', async () => {
+  test('with no step behind it, the optimizer can be changed within it', async () => {
+    const { parameters, gradients } = model(2);
+    const optimizer = new SGD(1, { momentum: 0.5 });
+    const step = optimizer.updateAsync(parameters, gradients);
+    const saved = await optimizer.between(() => {
+      optimizer.learningRate = 2;
+      optimizer.momentum = 0.25;
+      const { state } = optimizer;
+      optimizer.state = state;
+      optimizer.update(parameters, gradients);
+      const bytes = optimizer.toBytes();
+      void optimizer.updateAsync(parameters, gradients);
+      return bytes;
+    });
+    await step;
+    await optimizer.between(() => undefined);
+    expect(saved.length).toBeGreaterThan(16);
+    // -1, then v = 1.25 and -3.5, then v = 1.3125 and -6.125.
+    expect([optimizer.step, ...ends(parameters)]).toEqual([3, -6.125, -6.125]);
+  });
+
+  test('a loop of steps leaves room to change the learning rate', async () => {
+    const { parameters, gradients } = model(100_000);
+    const optimizer = new SGD(1);
+    const training = { isOver: false };
+    const loop = (async () => {
+      while (!training.isOver) await optimizer.updateAsync(parameters, gradients);
+    })();
+    for (let i = 1; i <= 20; i++) await optimizer.between(() => (optimizer.learningRate = i));
+    training.isOver = true;
+    await loop;
+    expect(optimizer.learningRate).toBe(20);
+  });
+
+  test('with steps behind it, what changes the optimizer is busy within it', async () => {
     const { parameters, gradients } = model(2);
     const optimizer = new SGD(1, { momentum: 0.5 });
     const calls: (() => unknown)[] = [
@@ -266,16 +300,24 @@ describe('between', () => {
       () => (optimizer.momentum = 0),
       () => (optimizer.state = { step: 0, learningRate: 1, parameters: {} }),
     ];
-    const failures = optimizer.between(() => calls.map((call) => failureOf(call).code));
-    expect(await failures).toEqual(['busy', 'busy', 'busy']);
-    const inner: Promise<unknown>[] = [];
-    await optimizer.between(() => inner.push(rejectionOf(optimizer.updateAsync(parameters, gradients))));
-    expect(await inner[0]).toMatchObject({
-      code: 'busy',
-      message: 'updateAsync: between is still running; call it after that',
-    });
-    optimizer.update(parameters, gradients);
-    expect(optimizer.step).toBe(1);
+    const failures = optimizer.updateAsync(parameters, gradients).then(() => undefined);
+    const busy = optimizer.between(() => calls.map((call) => failureOf(call)));
+    const later = optimizer.updateAsync(parameters, gradients);
+    const message = 'update: steps are waiting behind between; call it where pending is 0';
+    expect((await busy)[0]).toEqual({ name: 'Error', code: 'busy', message });
+    expect((await busy).map(({ code }) => code)).toEqual(['busy', 'busy', 'busy']);
+    await Promise.all([failures, later]);
+    expect(optimizer.step).toBe(2);
+  });
+
+  test('an async function is refused before it runs', async () => {
+    let ran = false;
+    const work = (async () => {
+      ran = true;
+      await Promise.resolve();
+    }) as () => never;
+    expect(await rejectionOf(new SGD(1).between(work))).toMatchObject({ code: 'invalid-option' });
+    expect(ran).toBe(false);
   });
 
   test('an error of the function rejects, and later steps go on', async () => {
@@ -297,10 +339,10 @@ describe('between', () => {
       code: 'invalid-option',
       message: 'between: expected a function, received 3',
     });
-    expect(await rejectionOf(optimizer.between(() => Promise.reject(new Error('lost'))))).toMatchObject({
+    expect(await rejectionOf(optimizer.between(() => Promise.reject(new Error('lost')) as never))).toMatchObject({
       code: 'invalid-option',
       message:
-        'between: expected a function that returns no promise, since later steps would not wait for it, received Promise',
+        'between: expected a function that returns no promise, since later steps would not wait for it; await outside, received Promise',
     });
   });
 

@@ -6,6 +6,7 @@ import {
   cosineDecay,
   fromBytes,
   SGD,
+  type SGDGroup,
   type Tensor,
   toBytes,
   zeros,
@@ -103,7 +104,7 @@ const MISTAKES: [string, () => unknown, string, string][] = [
     'an empty list of layers',
     () => zeros({ layers: [] }),
     'invalid-shape',
-    'shape.layers: expected a shape with an axis, or a tree of shapes, received an empty array; leave an empty list out, and make a scalar by [1], or by zerosLike from zeros([])',
+    'shape.layers: expected a shape with an axis, or a tree of shapes, received an empty array; leave an empty list out, and write [1] for one number',
   ],
   [
     'swapped arguments of cosineDecay',
@@ -122,6 +123,20 @@ const MISTAKES: [string, () => unknown, string, string][] = [
     () => fromBytes(stepped().optimizer.toBytes({ parameters }), { into: clone(parameters) }),
     'file-mismatch',
     "bytes: expected a tree of tensors, received a checkpoint; load its parameters with `prefix: 'parameters'`:",
+  ],
+  [
+    'gradients that are missing',
+    () => {
+      new SGD(1).update(parameters, loose(undefined));
+    },
+    'invalid-leaf',
+    'gradients: expected a tree of gradients, received undefined; update takes (parameters, gradients), applyGradients (gradients, parameters)',
+  ],
+  [
+    "PyTorch's arguments",
+    () => new SGD(loose(parameters) as never, { lr: 0.1 } as never),
+    'invalid-hyperparameter',
+    'learningRate: expected a finite number or a function of the step, received an object; parameters go to update',
   ],
   [
     'another model, with momentum',
@@ -152,7 +167,7 @@ describe('swapped arguments', () => {
   const swapped = (message: string): object => ({
     name: 'TypeError',
     code: 'swapped-arguments',
-    message: `${message} in an earlier step; ${ORDERS}`,
+    message: `${message} in an earlier step of this optimizer; ${ORDERS}`,
   });
 
   test('are found by what an earlier step took', () => {
@@ -219,9 +234,18 @@ describe('two models with one optimizer', () => {
 });
 
 describe('an optimizer', () => {
-  test('refuses a property that it does not have, unless a class extends it', () => {
+  test('refuses a property that it does not have, unless a class extends it or a spy defines it', () => {
     const optimizer = new SGD(1) as SGD & { lr?: number };
-    expect(() => (optimizer.lr = 0.5)).toThrow(TypeError);
+    const message =
+      'lr: there is no such property; step, learningRate, trainable, state, momentum, weightDecay, dampening, nesterov can be assigned';
+    expect(failureOf(() => (optimizer.lr = 0.5))).toEqual({ name: 'TypeError', code: 'invalid-option', message });
+    const [group] = new SGD(1, { groups: [{ parameters: /w/ }] }).groups as (SGDGroup & { lr?: number })[];
+    expect(failureOf(() => (group.lr = 0.5)).code).toBe('invalid-option');
+    const spy = jest.spyOn(optimizer, 'update').mockReturnValue();
+    optimizer.update(parameters, gradients);
+    expect(spy).toHaveBeenCalledTimes(1);
+    const defined: unknown = Object.defineProperty(new SGD(1), 'init', { value: 3 });
+    expect(defined).toHaveProperty('init', 3);
     class Named extends SGD {
       label = 'mine';
     }

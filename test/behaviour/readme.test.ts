@@ -86,6 +86,12 @@ test('the first example trains its bias towards 0, 1 and 2', () => {
   });
 });
 
+test('the bundle keeps the names of classes', () => {
+  const text =
+    "import { CheckpointDirectory, SGD } from 'metal-sgd';\nconsole.log(SGD.name, CheckpointDirectory.name);";
+  expect(run('names.mjs', text)).toBe('SGD CheckpointDirectory\n');
+});
+
 test('README names the line for CommonJS that its first example needs', () => {
   const [imports] = asCommonJS(first).split('\n');
   expect(readme).toContain(imports);

@@ -18,7 +18,7 @@ const KEYS = ['learningRate', 'momentum', 'weightDecay', 'dampening', 'nesterov'
 export function nativeStepper(
   leaves: readonly NativeLeaf[],
 ): (given: Hyperparameters, subnormals?: Subnormals) => void {
-  const settings = new Settings();
+  const settings = new Settings(0);
   const { dtypes, targets } = constants();
   const addon = native();
   const tree = addon.prepareStep({
@@ -27,7 +27,8 @@ export function nativeStepper(
     velocities: leaves.map(({ v }) => v),
     dtypes: Uint8Array.from(leaves, ({ dtype }) => dtypes.indexOf(dtype)),
     places: new Int32Array(6 * leaves.length).fill(-1),
-    settings: settings.row,
+    groups: new Uint8Array(leaves.length),
+    settings: settings.rows,
     target: targets.indexOf('cpu'),
     arenas: [],
   });

@@ -97,7 +97,7 @@ describe('without a GPU', () => {
     name: 'Error',
     code: 'no-gpu',
     message:
-      `device: expected a GPU, since ${asked}, received none (Metal has no device); ` +
+      `device: expected a GPU, since ${asked}, received none: Metal has no device; ` +
       `devices() saw cpu ${process.arch}`,
   });
 

@@ -399,8 +399,8 @@ export default [
     name: 'checkpoint-bare-file',
     why: "Another program's file without any velocity loads into an optimizer that needs some.",
     file: 'lib/checkpoint/load.ts',
-    find: 'return velocities.length === 0 && known.length > 0 && state.usesVelocity;',
-    replace: 'return velocities.length < 0 && known.length > 0 && state.usesVelocity;',
+    find: 'return velocities.length === 0 && known.length > 0 && state.usesVelocity.includes(true);',
+    replace: 'return velocities.length < 0 && known.length > 0 && state.usesVelocity.includes(true);',
     caughtBy: 'test/checkpoint/partial.test.ts',
   },
   {

@@ -61,9 +61,9 @@ export default [
   {
     name: 'cpu-takes-minus-zero-for-zero',
     why: 'A learning rate of -0 after one of 0 is not noticed.',
-    file: 'native/cpu/backend.cpp',
-    find: 'return std::memcmp(&given, &last, kNumbers) == 0 && given.nesterov == last.nesterov &&',
-    replace: 'return given.learning_rate == last.learning_rate && given.nesterov == last.nesterov &&',
+    file: 'native/backend.h',
+    find: 'return std::memcmp(&one, &other, kNumbers) == 0 &&',
+    replace: 'return kNumbers > 0 && one.learning_rate == other.learning_rate &&',
     caughtBy: 'test/values/hyperparameters.test.ts',
   },
   {

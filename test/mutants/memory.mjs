@@ -241,8 +241,8 @@ export default [
     name: 'slots-other-model-unclear',
     why: 'Another model is told that its parameter differs from itself.',
     file: 'lib/state/slots.ts',
-    find: "? this.velocityName : 'in earlier",
-    replace: "? this.velocityName : 'parameters or in earlier",
+    find: '? this.velocityName : IN_EARLIER_STEPS;',
+    replace: '? this.velocityName : `parameters or ${IN_EARLIER_STEPS}`;',
     caughtBy: 'test/behaviour/errors-leaves.test.ts',
   },
 ];

@@ -125,18 +125,18 @@ export default [
     name: 'metal-dampening-below-zero',
     why: 'A dampening below 0 scales the gradient on the GPU.',
     file: 'native/metal/backend.mm',
-    find: 'SgdParams<float> params = sgd_params<float>(given);',
+    find: 'return sgd_params<float>(settings.of(segment.group));',
     replace:
-      'SgdParams<float> params = sgd_params<float>(given);\n  params.undampened = static_cast<float>(1 - given.dampening);',
+      'SgdParams<float> params = sgd_params<float>(settings.of(segment.group));\n    params.undampened = static_cast<float>(1 - settings.of(segment.group).dampening);\n    return params;',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {
     name: 'metal-dampening-in-float',
     why: '1 - dampening is formed in float32 on the GPU.',
     file: 'native/metal/backend.mm',
-    find: 'SgdParams<float> params = sgd_params<float>(given);',
+    find: 'return sgd_params<float>(settings.of(segment.group));',
     replace:
-      'SgdParams<float> params = sgd_params<float>(given);\n  params.undampened = 1.0f - static_cast<float>(given.dampening);',
+      'SgdParams<float> params = sgd_params<float>(settings.of(segment.group));\n    params.undampened = 1.0f - static_cast<float>(settings.of(segment.group).dampening);\n    return params;',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {
@@ -280,8 +280,8 @@ export default [
     name: 'metal-staged-gradient-stale',
     why: 'A staged step never sees the gradient.',
     file: 'native/metal/segments.mm',
-    find: '!is_used(i, momentum)) continue;',
-    replace: '!is_used(i, momentum) || i == SGD_GRADIENT_BUFFER) continue;',
+    find: '!is_used(i, momentum(staged.group))) continue;',
+    replace: '!is_used(i, momentum(staged.group)) || i == SGD_GRADIENT_BUFFER) continue;',
     caughtBy: 'test/metal/staging.test.ts',
   },
   {
@@ -320,8 +320,8 @@ export default [
     name: 'metal-step-advanced-on-failure',
     why: 'step counts an update that failed.',
     file: 'lib/optimizer/engine.ts',
-    find: '      this.runner.step(plan, rate);\n      this.#state.progress.completed(rate);',
-    replace: '      this.#state.progress.completed(rate);\n      this.runner.step(plan, rate);',
+    find: '      this.runner.step(plan, rate, groupRates);\n      this.#completed(rate, groupRates);',
+    replace: '      this.#completed(rate, groupRates);\n      this.runner.step(plan, rate, groupRates);',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {

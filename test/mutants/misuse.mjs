@@ -23,8 +23,8 @@ export default [
     name: 'misuse-two-models-silent',
     why: 'Two models take turns with one velocity, and nobody hears of it.',
     file: 'lib/optimizer/roles.ts',
-    find: 'usesVelocity && seen < other',
-    replace: 'usesVelocity && seen > other',
+    find: 'slot.hasVelocity && seen < other',
+    replace: 'slot.hasVelocity && seen > other',
     caughtBy,
   },
   {
@@ -38,9 +38,9 @@ export default [
   {
     name: 'misuse-misspelt-property',
     why: 'A misspelt property is assigned to an optimizer.',
-    file: 'lib/optimizer/sgd.ts',
-    find: 'if (new.target === SGD) Object.preventExtensions(this);',
-    replace: 'if (new.target !== SGD) Object.freeze({});',
+    file: 'lib/optimizer/strict.ts',
+    find: 'if (Object.getPrototypeOf(instance) !== prototype) return',
+    replace: 'if (Object.getPrototypeOf(instance) === prototype) return',
     caughtBy,
   },
   {

@@ -53,8 +53,8 @@ export default [
     name: 'sgd-apply-gradients-not-counted',
     why: 'applyGradients does not count as a step.',
     file: 'lib/optimizer/engine.ts',
-    find: '      this.runner.stepOnce(prepared, rate);\n      this.#state.progress.completed(rate);\n',
-    replace: '      this.runner.stepOnce(prepared, rate);\n',
+    find: '      this.runner.stepOnce(prepared, rate, groupRates);\n      this.#completed(rate, groupRates);\n',
+    replace: '      this.runner.stepOnce(prepared, rate, groupRates);\n',
     caughtBy: 'test/values/tree.test.ts',
   },
   {
@@ -85,8 +85,8 @@ export default [
     name: 'sgd-busy-not-thrown',
     why: 'A step may be taken while asynchronous ones are pending.',
     file: 'lib/optimizer/queue.ts',
-    find: 'if (this.#isLoading || this.#first || this.#running',
-    replace: 'if (this.#isLoading || this.#running',
+    find: 'if (this.#isLoading || this.#isAnythingElsePending() || this.#isNested)',
+    replace: 'if (this.#isLoading || this.#isNested)',
     caughtBy: 'test/behaviour/async.test.ts',
   },
   {
@@ -101,8 +101,8 @@ export default [
     name: 'sgd-plan-outlives-momentum',
     why: 'A plan that was made without velocities is kept when a momentum is assigned.',
     file: 'lib/optimizer/engine.ts',
-    find: 'this.#state.usesVelocity !== usesVelocity',
-    replace: '!this.#state.usesVelocity && usesVelocity',
+    find: 'uses !== before[group]',
+    replace: '!uses && before[group]',
     caughtBy: 'test/behaviour/plan-code.test.ts',
   },
   {
@@ -111,13 +111,13 @@ export default [
     file: 'lib/optimizer/runner.ts',
     edits: [
       {
-        find: '  step({ prepared }: Plan, learningRate: number): void {\n    this.settings.learningRate = learningRate;\n',
-        replace: '  step({ prepared }: Plan, learningRate: number): void {\n',
+        find: '  step({ prepared }: Plan, learningRate: number, groupRates: readonly number[]): void {\n    this.#setRates(learningRate, groupRates);\n',
+        replace: '  step({ prepared }: Plan, learningRate: number, groupRates: readonly number[]): void {\n',
       },
       {
         find: '    this.#hasRun = true;\n  }\n\n  /** Takes one step in place, off',
         replace:
-          '    this.#hasRun = true;\n    this.settings.learningRate = learningRate;\n  }\n\n  /** Takes one step in place, off',
+          '    this.#hasRun = true;\n    this.#setRates(learningRate, groupRates);\n  }\n\n  /** Takes one step in place, off',
       },
     ],
     caughtBy: 'test/values/schedules.test.ts',
@@ -126,17 +126,18 @@ export default [
     name: 'sgd-schedule-after-increment',
     why: 'The schedule is asked with the number of the step from 1 on.',
     file: 'lib/optimizer/engine.ts',
-    find: "    this.#queue.begin('update');\n    try {\n      const rate = this.#state.progress.rate();",
-    replace: "    this.#queue.begin('update');\n    try {\n      const rate = this.#state.progress.rate(1);",
+    find: "    this.#queue.begin('update');\n    try {\n      const { progress, groups } = this.#state;\n      const rate = progress.rate();",
+    replace:
+      "    this.#queue.begin('update');\n    try {\n      const { progress, groups } = this.#state;\n      const rate = progress.rate(1);",
     caughtBy: 'test/values/schedules.test.ts',
   },
   {
     name: 'sgd-schedule-survives',
     why: 'A number assigned to the learning rate leaves the schedule in place.',
     file: 'lib/state/progress.ts',
-    find: 'const rate = checkLearningRate(value);',
+    find: "this.#rate = new Rate('learningRate', value, this.#step);",
     replace:
-      "const rate =\n      typeof this.#rate === 'function' && typeof value === 'number' ? this.#rate : checkLearningRate(value);",
+      "const rate = new Rate('learningRate', value, this.#step);\n    if (typeof value === 'function') this.#rate = rate;",
     caughtBy: 'test/behaviour/hyperparameters.test.ts',
   },
   {
@@ -242,8 +243,11 @@ export default [
     why: 'A getter or a schedule may start a step while another reads its arguments.',
     file: 'lib/optimizer/queue.ts',
     edits: [
-      { find: 'this.#first || this.#running !== undefined) throw', replace: 'this.#first) throw' },
-      { find: 'if (this.#isLoading || this.#running !== undefined) throw', replace: 'if (this.#isLoading) throw' },
+      {
+        find: 'this.#isAnythingElsePending() || this.#isNested) throw',
+        replace: 'this.#isAnythingElsePending()) throw',
+      },
+      { find: 'if (this.#isLoading || this.#isNested) throw', replace: 'if (this.#isLoading) throw' },
     ],
     caughtBy: 'test/behaviour/hostile.test.ts',
   },

@@ -1,0 +1,219 @@
+// Parameter groups, and which leaves train: who belongs where, and with which hyperparameters.
+import { types } from 'node:util';
+import { checkKeys, coded, isOurs, rangeError, typeError, Verbatim } from '../errors';
+import type { CheckedLeaf } from '../tree/leaf';
+import { pathIn } from '../tree/paths';
+import type { Leaf } from '../tree/types';
+import {
+  checkTogether,
+  HYPERPARAMETER_NAMES,
+  HYPERPARAMETERS,
+  type HyperparameterName,
+  type Hyperparameters,
+} from './hyperparameters';
+import { Rate } from './rate';
+
+/**
+ * Picks leaves: a RegExp that is found in the path, 'layers.0.weight', or a function of the path and the leaf. A tree that is
+ * one leaf has the path ''. Asked once for each leaf, when it is first seen.
+ */
+export type LeafFilter = RegExp | ((path: string, leaf: Leaf) => boolean);
+
+/** A group as it was given: what it does not name follows the optimizer. */
+export interface GroupOptions {
+  readonly parameters: LeafFilter;
+  readonly rate: Rate | undefined;
+  readonly own: Partial<Hyperparameters>;
+}
+
+const NO_RATES: readonly number[] = [];
+
+/** The groups of one optimizer. Group 0 is the optimizer itself: the leaves that no other group takes. */
+export class Groups {
+  readonly #groups: readonly { parameters: LeafFilter; rate: Rate | undefined; own: Partial<Hyperparameters> }[];
+  readonly #groupOf = new Map<string, number>();
+  #isTrainable = new Map<string, boolean>();
+  #trainable: LeafFilter | undefined;
+
+  constructor(groups: readonly GroupOptions[], trainable: LeafFilter | undefined) {
+    this.#groups = groups.map((group) => ({ ...group }));
+    this.#trainable = trainable;
+  }
+
+  get count(): number {
+    return this.#groups.length;
+  }
+
+  get trainable(): LeafFilter | undefined {
+    return this.#trainable;
+  }
+  set trainable(filter: LeafFilter | undefined) {
+    this.#trainable = filter;
+    this.#isTrainable = new Map();
+  }
+
+  /** The filter of group `i + 1`. */
+  filter(i: number): LeafFilter {
+    return this.#groups[i].parameters;
+  }
+
+  /** The hyperparameters of every group, the optimizer's first. */
+  all(base: Hyperparameters): readonly Hyperparameters[] {
+    return [base, ...this.#groups.map(({ own }) => ({ ...base, ...own }))];
+  }
+
+  /** Throws if a group contradicts itself once it has inherited from `base`. */
+  check(base: Hyperparameters): void {
+    this.all(base).forEach((one, group) => {
+      checkTogether(one, group === 0 ? undefined : `groups.${String(group - 1)}`);
+    });
+  }
+
+  /** Assigns an option of group `i + 1`; `undefined` gives it back to the optimizer. */
+  set(i: number, name: HyperparameterName, value: unknown, base: Hyperparameters): void {
+    const group = this.#groups[i];
+    const former = group.own;
+    const others = Object.entries(former).filter(([key]) => key !== name);
+    const own = value === undefined ? [] : [[name, HYPERPARAMETERS[name].check(nameIn(i, name), value)] as const];
+    group.own = Object.fromEntries([...others, ...own]);
+    try {
+      this.check(base);
+    } catch (error) {
+      group.own = former;
+      throw error;
+    }
+  }
+
+  /** Assigns the learning rate of group `i + 1`. */
+  setRate(i: number, value: unknown, step: number): void {
+    this.#groups[i].rate = value === undefined ? undefined : new Rate(nameIn(i, 'learningRate'), value, step);
+  }
+
+  /** The learning rates of the groups for a step; `own` is the optimizer's. Without groups it allocates nothing. */
+  rates(step: number, own: number): readonly number[] {
+    if (this.#groups.length === 0) return NO_RATES;
+    return this.#groups.map(({ rate }) => rate?.at(step) ?? own);
+  }
+
+  /** Of the last step. */
+  currentRates(own: number): readonly number[] {
+    return this.#groups.map(({ rate }) => rate?.current ?? own);
+  }
+
+  completed(rates: readonly number[]): void {
+    rates.forEach((rate, i) => {
+      this.#groups[i].rate?.completed(rate);
+    });
+  }
+
+  restoreRates(rates: readonly number[]): void {
+    rates.forEach((rate, i) => {
+      this.#groups[i].rate?.restore(rate);
+    });
+  }
+
+  /** Finds the place of every leaf of the parameters. Nothing is kept until `commit`. */
+  sort(leaves: readonly CheckedLeaf[]): Sorted {
+    if (this.#groups.length === 0 && this.#trainable === undefined) return EVERYTHING;
+    const groupOf = new Map<string, number>();
+    const isTrainable = new Map<string, boolean>();
+    for (const leaf of leaves) {
+      const path = pathIn('parameters', leaf.name) ?? '';
+      const known = this.#groupOf.get(path);
+      groupOf.set(
+        path,
+        known ?? 1 + this.#groups.findIndex((group, i) => picks(group.parameters, groupName(i), path, leaf)),
+      );
+      const trains = this.#isTrainable.get(path);
+      const { trainable } = this;
+      isTrainable.set(path, trains ?? (trainable === undefined || picks(trainable, 'trainable', path, leaf)));
+    }
+    this.#groups.forEach((_, i) => {
+      const has = (all: Map<string, number>): boolean => [...all.values()].includes(i + 1);
+      if (!has(groupOf) && !has(this.#groupOf)) throw emptyGroup(i);
+    });
+    const pathOf = ({ name }: CheckedLeaf): string => pathIn('parameters', name) ?? '';
+    return {
+      groupOf: (leaf) => groupOf.get(pathOf(leaf)) ?? 0,
+      isTrainable: (leaf) => isTrainable.get(pathOf(leaf)) ?? true,
+      commit: () => {
+        for (const [path, group] of groupOf) this.#groupOf.set(path, group);
+        for (const [path, trains] of isTrainable) this.#isTrainable.set(path, trains);
+      },
+    };
+  }
+}
+
+/** Where the leaves of a tree belong. */
+export interface Sorted {
+  readonly groupOf: (leaf: CheckedLeaf) => number;
+  readonly isTrainable: (leaf: CheckedLeaf) => boolean;
+  readonly commit: () => void;
+}
+
+const EVERYTHING: Sorted = { groupOf: () => 0, isTrainable: () => true, commit: () => undefined };
+
+const groupName = (i: number): string => `groups.${String(i)}.parameters`;
+const nameIn = (i: number, name: string): string => `groups.${String(i)}.${name}`;
+
+/** True if the filter picks the leaf. Throws with the filter's name and the leaf's path for one that throws or says neither. */
+function picks(filter: LeafFilter, name: string, path: string, { leaf }: CheckedLeaf): boolean {
+  if (typeof filter !== 'function') return new RegExp(filter).test(path); // a copy, since `g` and `y` remember a place
+  let answer: unknown;
+  try {
+    answer = filter(path, leaf as Leaf);
+  } catch (cause) {
+    if (isOurs(cause)) throw cause;
+    throw coded(
+      TypeError,
+      'invalid-option',
+      `${name}: expected a boolean for ${JSON.stringify(path)}, received an error`,
+      cause,
+    );
+  }
+  if (typeof answer !== 'boolean')
+    throw typeError('invalid-option', name, `a boolean for ${JSON.stringify(path)}`, answer);
+  return answer;
+}
+
+function emptyGroup(i: number): Error {
+  return rangeError(
+    'invalid-option',
+    groupName(i),
+    'a filter that picks a leaf that no group before it takes',
+    new Verbatim('one that picks none'),
+  );
+}
+
+/** Throws unless `value` is a filter. */
+export function checkFilter(name: string, value: unknown): LeafFilter {
+  if (types.isRegExp(value)) return value;
+  if (typeof value === 'function') return value as LeafFilter;
+  throw typeError('invalid-option', name, 'a RegExp or a function of the path and the leaf', value);
+}
+
+/** The groups of an option, each checked by itself. */
+export function checkGroups(value: unknown): readonly GroupOptions[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw typeError('invalid-option', 'groups', 'an array', value);
+  if (value.length > MAX_GROUPS)
+    throw rangeError('invalid-option', 'groups', `at most ${String(MAX_GROUPS)}`, value.length);
+  return value.map(checkGroup);
+}
+
+/** A byte says the group of a leaf. */
+const MAX_GROUPS = 255;
+
+function checkGroup(value: unknown, i: number): GroupOptions {
+  const name = `groups.${String(i)}`;
+  const given = checkKeys(name, value, ['parameters', 'learningRate', ...HYPERPARAMETER_NAMES]);
+  const own = HYPERPARAMETER_NAMES.filter((key) => given[key] !== undefined).map(
+    (key) => [key, HYPERPARAMETERS[key].check(`${name}.${key}`, given[key])] as const,
+  );
+  const { parameters, learningRate } = given;
+  return {
+    parameters: checkFilter(`${name}.parameters`, parameters),
+    rate: learningRate === undefined ? undefined : new Rate(`${name}.learningRate`, learningRate, 0),
+    own: Object.fromEntries(own),
+  };
+}

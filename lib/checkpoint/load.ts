@@ -7,7 +7,7 @@ import { isOurs, type Metadata, noteIn, usersMetadata } from '../safetensors/met
 import { checkBytes, checkPath } from '../safetensors/options';
 import { loadBytes, loadFile, type Loading } from '../safetensors/read';
 import { byPath, fill, refuseDifferences, SAME_TREE } from '../safetensors/trees';
-import type { Slot } from '../state/slots';
+import type { Slot } from '../state/slot';
 import type { SGDHyperparameters } from '../state/hyperparameters';
 import type { State } from '../state/state';
 import type { Difference } from '../tree/compare';

@@ -4,7 +4,8 @@
 import { clearElements, zerosFor } from '../memory/zeros';
 import type { Read } from '../safetensors/read';
 import { byPath, type Found, makeLeaves, matchTensors, placeAll, readInto, splitFloats } from '../safetensors/trees';
-import { type Slot, type Slots, velocityName } from '../state/slots';
+import { type Slot, velocityName } from '../state/slot';
+import type { Slots } from '../state/slots';
 import type { Difference } from '../tree/compare';
 import { type CheckedLeaf, checkLeaf } from '../tree/leaf';
 import { leavesOf, nodeWith } from '../tree/tree';

@@ -10,7 +10,7 @@ import { type HyperparameterName, withHyperparameter } from '../state/hyperparam
 import { checkStep } from '../state/progress';
 import { State } from '../state/state';
 import type { OptimizerState } from '../state/types';
-import { SGDGroup } from './group';
+import { groupOf, type SGDGroup } from './group';
 import { checkOptions } from './options';
 import { Planner } from './planner';
 import { Queue } from './queue';
@@ -40,7 +40,7 @@ export class Engine {
     this.#entryOf = entryOf;
     this.#state = new State(learningRate, hyperparameters, groups);
     this.runner = new Runner(device, groups.all(hyperparameters));
-    this.groups = Object.freeze(Array.from({ length: groups.count }, (_, i) => new SGDGroup(this, i)));
+    this.groups = Object.freeze(Array.from({ length: groups.count }, (_, i) => groupOf(this, i)));
     this.#queue = new Queue(entryOf);
     this.#planner = new Planner(this.#state, this.runner);
   }

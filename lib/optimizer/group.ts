@@ -1,45 +1,74 @@
 // A parameter group as users see it.
-import { publicFunctionsOf } from '../caller';
+import { type PublicFunction, publicFunctionsOf } from '../caller';
 import type { LeafFilter } from '../state/groups';
-import { HYPERPARAMETER_NAMES } from '../state/hyperparameters';
+import { HYPERPARAMETER_NAMES, type HyperparameterName, type Hyperparameters } from '../state/hyperparameters';
 import type { Schedule } from '../state/types';
-import type { Engine } from './engine';
 import { refuseOtherProperties } from './strict';
 
+/** The optimizer of a group, which knows groups by their number. */
+interface Owner {
+  groupFilter(i: number): LeafFilter;
+  groupRate(i: number): number;
+  setGroupRate(i: number, value: unknown, entry: PublicFunction): void;
+  groupHyperparameters(i: number): Hyperparameters;
+  setGroupHyperparameter(i: number, name: HyperparameterName, value: unknown, entry: PublicFunction): void;
+}
+
 /** A group of an optimizer. Reading gives the value that holds; `undefined` assigned follows the optimizer again. */
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the static block defines what it declares
-export class SGDGroup {
-  readonly #engine: Engine;
+export interface SGDGroup {
+  /** Picks the leaves of the group. */
+  readonly parameters: LeafFilter;
+  /** The learning rate of the last step, or of the first before that. */
+  get learningRate(): number;
+  set learningRate(value: number | Schedule | undefined);
+  /** mu. */
+  get momentum(): number;
+  set momentum(value: number | undefined);
+  /** wd. */
+  get weightDecay(): number;
+  set weightDecay(value: number | undefined);
+  /** tau. */
+  get dampening(): number;
+  set dampening(value: number | undefined);
+  /** True if steps look ahead along the velocity. */
+  get nesterov(): boolean;
+  set nesterov(value: boolean | undefined);
+}
+
+/** Group `index` of an optimizer. */
+export function groupOf(owner: Owner, index: number): SGDGroup {
+  return new Group(owner, index) as Group & SGDGroup;
+}
+
+class Group {
+  readonly #owner: Owner;
   readonly #index: number;
 
-  /** @internal */
-  constructor(engine: Engine, index: number) {
-    this.#engine = engine;
+  constructor(owner: Owner, index: number) {
+    this.#owner = owner;
     this.#index = index;
   }
 
-  /** Picks the leaves of the group. */
   get parameters(): LeafFilter {
-    return this.#engine.groupFilter(this.#index);
+    return this.#owner.groupFilter(this.#index);
   }
 
-  /** The learning rate of the last step, or of the first before that. */
   get learningRate(): number {
-    return this.#engine.groupRate(this.#index);
+    return this.#owner.groupRate(this.#index);
   }
   set learningRate(value: number | Schedule | undefined) {
-    this.#engine.setGroupRate(this.#index, value, entryOf('learningRate'));
+    this.#owner.setGroupRate(this.#index, value, entryOf('learningRate'));
   }
 
   static {
     for (const name of HYPERPARAMETER_NAMES) {
       Object.defineProperty(this.prototype, name, {
         configurable: true,
-        get(this: SGDGroup) {
-          return this.#engine.groupHyperparameters(this.#index)[name];
+        get(this: Group) {
+          return this.#owner.groupHyperparameters(this.#index)[name];
         },
-        set(this: SGDGroup, value: unknown) {
-          this.#engine.setGroupHyperparameter(this.#index, name, value, entryOf(name));
+        set(this: Group, value: unknown) {
+          this.#owner.setGroupHyperparameter(this.#index, name, value, entryOf(name));
         },
       });
     }
@@ -47,17 +76,4 @@ export class SGDGroup {
   }
 }
 
-/** What TypeScript sees of the accessors: `undefined` can be assigned, and is never read. */
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- as above
-export interface SGDGroup {
-  get momentum(): number;
-  set momentum(value: number | undefined);
-  get weightDecay(): number;
-  set weightDecay(value: number | undefined);
-  get dampening(): number;
-  set dampening(value: number | undefined);
-  get nesterov(): boolean;
-  set nesterov(value: boolean | undefined);
-}
-
-const entryOf = publicFunctionsOf(SGDGroup.prototype);
+const entryOf = publicFunctionsOf(Group.prototype);

@@ -5,7 +5,8 @@ import type { Settings } from '../addon/settings';
 import { asMetalError, typeError, Verbatim } from '../errors';
 import { type Arena, placeOf } from '../memory/arena';
 import { type Arrays, Footprint } from '../memory/inUse';
-import { makeVelocities, Slot } from '../state/slots';
+import { Slot } from '../state/slot';
+import { makeVelocities } from '../state/slots';
 import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from '../tree/leaf';
 import { type ReadTree, Snapshot } from './snapshot';
 

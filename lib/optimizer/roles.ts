@@ -1,6 +1,6 @@
 // Remembers what arrays were given as, to find mistakes that no shape tells of: swapped arguments, and two models.
 import { typeError, Verbatim } from '../errors';
-import type { Slot } from '../state/slots';
+import type { Slot } from '../state/slot';
 import type { LeafData } from '../tree/dtype';
 import type { Stepped } from './plan';
 

@@ -6,7 +6,8 @@ import type { OptimizerState } from './types';
 import type { Groups } from './groups';
 import { checkNumber, type Hyperparameters } from './hyperparameters';
 import { checkStep, Progress } from './progress';
-import { makeVelocities, type Slot, Slots } from './slots';
+import type { Slot } from './slot';
+import { makeVelocities, Slots } from './slots';
 
 /** The state of one optimizer. */
 export class State {

@@ -240,7 +240,7 @@ export default [
   {
     name: 'slots-other-model-unclear',
     why: 'Another model is told that its parameter differs from itself.',
-    file: 'lib/state/slots.ts',
+    file: 'lib/state/slot.ts',
     find: '? this.velocityName : IN_EARLIER_STEPS;',
     replace: '? this.velocityName : `parameters or ${IN_EARLIER_STEPS}`;',
     caughtBy: 'test/behaviour/errors-leaves.test.ts',

@@ -186,6 +186,11 @@ describe('trainable', () => {
     optimizer.update(parameters, gradients);
     // v of the norm rested at 1.
     expect(firsts(parameters)).toEqual([-4.25, -4.25, -2.5]);
+    optimizer.trainable = /^norm/;
+    optimizer.update(parameters, gradients);
+    optimizer.trainable = /bias/;
+    optimizer.update(parameters, gradients);
+    expect(firsts(parameters)).toEqual([-4.25, -6.125, -4.25]);
   });
 });
 

@@ -17,7 +17,7 @@ export default [
     why: 'toBytes reads parameters that a step is writing.',
     file: 'lib/safetensors/tensors.ts',
     find: "    checkLeavesFree(leaves, 'read');\n",
-    replace: "    checkLeavesFree([], 'read');\n",
+    replace: "    checkLeavesFree(leaves.slice(leaves.length), 'read');\n",
     caughtBy,
   },
   {
@@ -97,8 +97,8 @@ export default [
     name: 'between-ends-the-queue',
     why: 'After an error between two steps, later steps never begin.',
     file: 'lib/optimizer/queue.ts',
-    find: '          this.#leave();\n        }\n        this.#startNext();',
-    replace: '          this.#leave();\n        }\n        if (this.#steps === 0) this.#startNext();',
+    find: '          entry.reject(error);\n',
+    replace: '          entry.reject(error);\n          return;\n',
     caughtBy,
   },
 ];

@@ -62,7 +62,7 @@ export class Groups {
     return [base, ...this.#groups.map(({ own }) => ({ ...base, ...own }))];
   }
 
-  /** Throws if a group contradicts itself once it has inherited from `base`. */
+  /** Throws if the optimizer's own values, `base`, contradict each other, or a group's once they have inherited from them. */
   check(base: Hyperparameters): void {
     this.all(base).forEach((one, group) => {
       checkTogether(one, group === 0 ? undefined : `groups.${String(group - 1)}`);

@@ -54,22 +54,18 @@ function parseNumber(text: string): number | undefined {
   return Number.isFinite(Number(text)) ? Number(text) : undefined;
 }
 
-/** The hyperparameters among `given`, checked one by one and together; `undefined` takes the default. */
+/** The hyperparameters among `given`, checked one by one; `undefined` takes the default. */
 export function checkHyperparameters(given: Readonly<Partial<Record<HyperparameterName, unknown>>>): Hyperparameters {
   const checked = HYPERPARAMETER_NAMES.map((name) => {
     const { byDefault, check } = HYPERPARAMETERS[name];
     return [name, given[name] === undefined ? byDefault : check(name, given[name])];
   });
-  const all = Object.fromEntries(checked) as Hyperparameters;
-  checkTogether(all);
-  return all;
+  return Object.fromEntries(checked) as Hyperparameters;
 }
 
-/** `all` with another value for one of them, checked by itself and with the others. */
+/** `all` with another value for one of them, checked by itself. */
 export function withHyperparameter(all: Hyperparameters, name: HyperparameterName, value: unknown): Hyperparameters {
-  const next = { ...all, [name]: HYPERPARAMETERS[name].check(name, value) };
-  checkTogether(next);
-  return next;
+  return { ...all, [name]: HYPERPARAMETERS[name].check(name, value) };
 }
 
 /** MLX's one check of hyperparameters against each other, in its words; `group` names a group. */

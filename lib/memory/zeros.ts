@@ -81,10 +81,15 @@ export function zeros(shapeOrTree: unknown, dtype: unknown = 'float32', ...more:
 /**
  * Makes a tree of zeros with the structure, kinds of leaves, shapes and dtypes of `tree`, in one new arena.
  *
- * @param dtype Of all leaves, which all are `Tensor`s then; default: each its own.
- * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, `invalid-option`) that names the path.
+ * @throws TypeError or RangeError (code `invalid-leaf`, `invalid-tree`, ...) that names the path.
  */
 export function zerosLike<P>(tree: P & Tree<P>): P;
+/**
+ * The same with one dtype for all leaves, which all are `Tensor`s then.
+ *
+ * @param dtype As for `zeros`.
+ * @throws Also RangeError (code `invalid-option`) for a dtype that is none.
+ */
 export function zerosLike<P, D extends Dtype>(tree: P & Tree<P>, dtype: D): WithDtype<P, D>;
 export function zerosLike(tree: unknown, dtype?: unknown, ...more: readonly unknown[]): unknown {
   return calledFrom(zerosLike, () => {

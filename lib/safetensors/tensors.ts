@@ -41,10 +41,6 @@ export interface LoadTensorsOptions<P = TensorTree> {
   prefix?: string | undefined;
 }
 
-interface Into<P> {
-  into: P & Tree<P>;
-}
-
 /** The result of `loadTensors`. */
 export interface LoadedTensors<P = TensorTree> {
   /** `into`, or the new tree. */
@@ -90,7 +86,7 @@ export function toBytes<P>(tree: P & Tree<P>, metadata?: Metadata): Bytes {
  */
 export async function loadTensors<P>(
   path: string | FileUrl,
-  options: LoadTensorsOptions<P> & Into<P>,
+  options: LoadTensorsOptions<P> & { into: P & Tree<P> },
 ): Promise<LoadedTensors<P>>;
 export async function loadTensors<P = TensorTree>(
   path: string | FileUrl,
@@ -110,7 +106,10 @@ export async function loadTensors<P>(
 }
 
 /** Loads a tree from the bytes of a safetensors file. */
-export function fromBytes<P>(bytes: Uint8Array, options: LoadTensorsOptions<P> & Into<P>): LoadedTensors<P>;
+export function fromBytes<P>(
+  bytes: Uint8Array,
+  options: LoadTensorsOptions<P> & { into: P & Tree<P> },
+): LoadedTensors<P>;
 export function fromBytes<P = TensorTree>(
   bytes: Uint8Array,
   options?: Omit<LoadTensorsOptions, 'into'>,

@@ -1,9 +1,8 @@
 // Memory that asynchronous work of this thread uses: pending steps, and files that are written or read. Whoever would see a
 // step half done, or change what it reads, waits if it returns a promise, and throws if it does not.
-import { native } from '../addon/native';
 import { coded } from '../errors';
 import type { LeafData } from '../tree/dtype';
-import { byteLengthOfData } from '../tree/leaf';
+import { extentsOf } from './overlap';
 
 /** Ascending and disjoint ranges of addresses: a start, its end, the next start, ... */
 type Ranges = readonly number[];
@@ -14,7 +13,7 @@ export interface Arrays {
   readonly read: readonly LeafData[];
 }
 
-/** The memory of some arrays. Compares addresses, since several SharedArrayBuffers can show the same memory. */
+/** The memory of some arrays. */
 export class Footprint {
   readonly #arrays: () => Arrays;
   #written: Ranges | undefined;
@@ -45,13 +44,8 @@ export class Footprint {
 }
 
 function rangesOf(arrays: readonly LeafData[]): Ranges {
-  const addresses = native().addresses(arrays);
-  const extents = arrays
-    .map((array, i) => ({ start: addresses[i], end: addresses[i] + byteLengthOfData(array) }))
-    .filter(({ start, end }) => end > start)
-    .sort((a, b) => a.start - b.start);
   const ranges: number[] = [];
-  for (const { start, end } of extents) {
+  for (const { start, end } of extentsOf(arrays)) {
     const last = ranges.length - 1;
     if (last > 0 && start <= ranges[last]) ranges[last] = Math.max(ranges[last], end);
     else ranges.push(start, end);
@@ -146,7 +140,7 @@ export async function useForFile<T>(what: string, footprint: Footprint, work: ()
 }
 
 /** False: no check is needed. */
-export function isMemoryInUse(): boolean {
+function isMemoryInUse(): boolean {
   return steps.size > 0 || files.size > 0;
 }
 

@@ -1,7 +1,7 @@
 // From two trees to a plan: reads them, pairs them, finds their slots, and checks that no memory overlaps.
 import type { PreparedTree } from '../addon/native';
 import { typeError, Verbatim } from '../errors';
-import { checkFree, isMemoryInUse } from '../memory/inUse';
+import { checkFree } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import { copiesLike } from '../memory/zeros';
 import type { State } from '../state/state';
@@ -45,7 +45,7 @@ export class Planner {
     const last = this.#last;
     // A getter of the trees may have assigned a momentum, which ends the plan.
     if (last?.fits(parameters, gradients) && last === this.#last && (!shared || last.isShared)) {
-      if (!shared && isMemoryInUse()) checkFree('parameters', last.footprint);
+      if (!shared) checkFree('parameters', last.footprint);
       return last;
     }
     return this.#newPlan(parameters, gradients, shared);

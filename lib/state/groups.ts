@@ -5,9 +5,9 @@ import type { CheckedLeaf } from '../tree/leaf';
 import { pathIn } from '../tree/paths';
 import type { Leaf } from '../tree/types';
 import {
+  checkGiven,
   checkTogether,
   HYPERPARAMETER_NAMES,
-  HYPERPARAMETERS,
   type HyperparameterName,
   type Hyperparameters,
 } from './hyperparameters';
@@ -19,24 +19,24 @@ import { Rate } from './rate';
  */
 export type LeafFilter = RegExp | ((path: string, leaf: Leaf) => boolean);
 
-/** A group as it was given: what it does not name follows the optimizer. */
-export interface GroupOptions {
+/** A group: what it does not name follows the optimizer. */
+interface Group {
   readonly parameters: LeafFilter;
-  readonly rate: Rate | undefined;
-  readonly own: Partial<Hyperparameters>;
+  rate: Rate | undefined;
+  own: Partial<Hyperparameters>;
 }
 
 const NO_RATES: readonly number[] = [];
 
 /** The groups of one optimizer. Group 0 is the optimizer itself: the leaves that no other group takes. */
 export class Groups {
-  readonly #groups: readonly { parameters: LeafFilter; rate: Rate | undefined; own: Partial<Hyperparameters> }[];
+  readonly #groups: readonly Group[];
   readonly #groupOf = new Map<string, number>();
   #isTrainable = new Map<string, boolean>();
   #trainable: LeafFilter | undefined;
 
-  constructor(groups: readonly GroupOptions[], trainable: LeafFilter | undefined) {
-    this.#groups = groups.map((group) => ({ ...group }));
+  constructor(groups: readonly Group[], trainable: LeafFilter | undefined) {
+    this.#groups = groups;
     this.#trainable = trainable;
   }
 
@@ -64,29 +64,24 @@ export class Groups {
 
   /** Throws if the optimizer's own values, `base`, contradict each other, or a group's once they have inherited from them. */
   check(base: Hyperparameters): void {
-    this.all(base).forEach((one, group) => {
-      checkTogether(one, group === 0 ? undefined : `groups.${String(group - 1)}`);
+    const [own, ...groups] = this.all(base);
+    checkTogether(own);
+    groups.forEach((one, i) => {
+      checkTogether(one, groupName(i));
     });
   }
 
   /** Assigns an option of group `i + 1`; `undefined` gives it back to the optimizer. */
   set(i: number, name: HyperparameterName, value: unknown, base: Hyperparameters): void {
     const group = this.#groups[i];
-    const former = group.own;
-    const others = Object.entries(former).filter(([key]) => key !== name);
-    const own = value === undefined ? [] : [[name, HYPERPARAMETERS[name].check(nameIn(i, name), value)] as const];
-    group.own = Object.fromEntries([...others, ...own]);
-    try {
-      this.check(base);
-    } catch (error) {
-      group.own = former;
-      throw error;
-    }
+    const own = checkGiven({ ...group.own, [name]: value }, groupName(i));
+    checkTogether({ ...base, ...own }, groupName(i));
+    group.own = own;
   }
 
   /** Assigns the learning rate of group `i + 1`. */
   setRate(i: number, value: unknown, step: number): void {
-    this.#groups[i].rate = value === undefined ? undefined : new Rate(nameIn(i, 'learningRate'), value, step);
+    this.#groups[i].rate = value === undefined ? undefined : new Rate(`${groupName(i)}.learningRate`, value, step);
   }
 
   /** The learning rates of the groups for a step; `own` is the optimizer's. Without groups it allocates nothing. */
@@ -117,21 +112,17 @@ export class Groups {
     const groupOf = new Map<string, number>();
     const isTrainable = new Map<string, boolean>();
     for (const leaf of leaves) {
-      const path = pathIn('parameters', leaf.name) ?? '';
-      const known = this.#groupOf.get(path);
-      groupOf.set(
-        path,
-        known ?? 1 + this.#groups.findIndex((group, i) => picks(group.parameters, groupName(i), path, leaf)),
-      );
-      const trains = this.#isTrainable.get(path);
+      const path = pathOf(leaf);
+      const asked = (): number =>
+        this.#groups.findIndex((group, i) => picks(group.parameters, filterName(i), path, leaf));
+      groupOf.set(path, this.#groupOf.get(path) ?? asked() + 1);
       const { trainable } = this;
-      isTrainable.set(path, trains ?? (trainable === undefined || picks(trainable, 'trainable', path, leaf)));
+      const trains = (): boolean => trainable === undefined || picks(trainable, 'trainable', path, leaf);
+      isTrainable.set(path, this.#isTrainable.get(path) ?? trains());
     }
-    this.#groups.forEach((_, i) => {
-      const has = (all: Map<string, number>): boolean => [...all.values()].includes(i + 1);
-      if (!has(groupOf) && !has(this.#groupOf)) throw emptyGroup(i);
-    });
-    const pathOf = ({ name }: CheckedLeaf): string => pathIn('parameters', name) ?? '';
+    const used = new Set([...groupOf.values(), ...this.#groupOf.values()]);
+    const empty = this.#groups.findIndex((_, i) => !used.has(i + 1));
+    if (empty >= 0) throw emptyGroup(empty);
     return {
       groupOf: (leaf) => groupOf.get(pathOf(leaf)) ?? 0,
       isTrainable: (leaf) => isTrainable.get(pathOf(leaf)) ?? true,
@@ -152,8 +143,9 @@ export interface Sorted {
 
 const EVERYTHING: Sorted = { groupOf: () => 0, isTrainable: () => true, commit: () => undefined };
 
-const groupName = (i: number): string => `groups.${String(i)}.parameters`;
-const nameIn = (i: number, name: string): string => `groups.${String(i)}.${name}`;
+const groupName = (i: number): string => `groups.${String(i)}`;
+const filterName = (i: number): string => `${groupName(i)}.parameters`;
+const pathOf = ({ name }: CheckedLeaf): string => pathIn('parameters', name) ?? '';
 
 /** True if the filter picks the leaf. Throws with the filter's name and the leaf's path for one that throws or says neither. */
 function picks(filter: LeafFilter, name: string, path: string, { leaf }: CheckedLeaf): boolean {
@@ -178,7 +170,7 @@ function picks(filter: LeafFilter, name: string, path: string, { leaf }: Checked
 function emptyGroup(i: number): Error {
   return rangeError(
     'invalid-option',
-    groupName(i),
+    filterName(i),
     'a filter that picks a leaf that no group before it takes',
     new Verbatim('one that picks none'),
   );
@@ -192,7 +184,7 @@ export function checkFilter(name: string, value: unknown): LeafFilter {
 }
 
 /** The groups of an option, each checked by itself. */
-export function checkGroups(value: unknown): readonly GroupOptions[] {
+export function checkGroups(value: unknown): readonly Group[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw typeError('invalid-option', 'groups', 'an array', value);
   if (value.length > MAX_GROUPS)
@@ -203,16 +195,14 @@ export function checkGroups(value: unknown): readonly GroupOptions[] {
 /** A byte says the group of a leaf. */
 const MAX_GROUPS = 255;
 
-function checkGroup(value: unknown, i: number): GroupOptions {
-  const name = `groups.${String(i)}`;
+function checkGroup(value: unknown, i: number): Group {
+  const name = groupName(i);
   const given = checkKeys(name, value, ['parameters', 'learningRate', ...HYPERPARAMETER_NAMES]);
-  const own = HYPERPARAMETER_NAMES.filter((key) => given[key] !== undefined).map(
-    (key) => [key, HYPERPARAMETERS[key].check(`${name}.${key}`, given[key])] as const,
-  );
+  const own = checkGiven(given, name);
   const { parameters, learningRate } = given;
   return {
-    parameters: checkFilter(`${name}.parameters`, parameters),
+    parameters: checkFilter(filterName(i), parameters),
     rate: learningRate === undefined ? undefined : new Rate(`${name}.learningRate`, learningRate, 0),
-    own: Object.fromEntries(own),
+    own,
   };
 }

@@ -1,5 +1,6 @@
 // The hyperparameters of a step: one table, from which their types, checks and names in files derive.
 import { coded, rangeError, show, typeError, Verbatim } from '../errors';
+import { prefixed } from '../tree/paths';
 import type { Schedule } from './types';
 
 interface Row<T> {
@@ -54,13 +55,20 @@ function parseNumber(text: string): number | undefined {
   return Number.isFinite(Number(text)) ? Number(text) : undefined;
 }
 
-/** The hyperparameters among `given`, checked one by one; `undefined` takes the default. */
-export function checkHyperparameters(given: Readonly<Partial<Record<HyperparameterName, unknown>>>): Hyperparameters {
-  const checked = HYPERPARAMETER_NAMES.map((name) => {
-    const { byDefault, check } = HYPERPARAMETERS[name];
-    return [name, given[name] === undefined ? byDefault : check(name, given[name])];
-  });
-  return Object.fromEntries(checked) as Hyperparameters;
+type Given = Readonly<Partial<Record<HyperparameterName, unknown>>>;
+
+/** The hyperparameters among `given` that are not `undefined`, checked one by one; `prefix` begins their names. */
+export function checkGiven(given: Given, prefix?: string): Partial<Hyperparameters> {
+  const names = HYPERPARAMETER_NAMES.filter((name) => given[name] !== undefined);
+  return Object.fromEntries(
+    names.map((name) => [name, HYPERPARAMETERS[name].check(prefixed(prefix, name) as string, given[name])]),
+  );
+}
+
+/** The same with the defaults of the others. */
+export function checkHyperparameters(given: Given): Hyperparameters {
+  const defaults = HYPERPARAMETER_NAMES.map((name) => [name, HYPERPARAMETERS[name].byDefault]);
+  return { ...(Object.fromEntries(defaults) as Hyperparameters), ...checkGiven(given) };
 }
 
 /** `all` with another value for one of them, checked by itself. */

@@ -32,6 +32,21 @@ function onlyValue({ first, last }: Model): number | undefined {
   return [first, last].every(({ data }) => data.every((one) => one === value)) ? value : undefined;
 }
 
+/** Does `work` beside a loop that awaits each step. */
+async function besideTraining(
+  optimizer: SGD,
+  trained: ReturnType<typeof model>,
+  work: () => Promise<void>,
+): Promise<void> {
+  const training = { isOver: false };
+  const loop = (async () => {
+    while (!training.isOver) await optimizer.updateAsync(trained.parameters, trained.gradients);
+  })();
+  await work();
+  training.isOver = true;
+  await loop;
+}
+
 const folder = temporaryFolders();
 
 describe('while a step is pending', () => {
@@ -278,15 +293,10 @@ describe('between', () => {
   });
 
   test('a loop of steps leaves room to change the learning rate', async () => {
-    const { parameters, gradients } = model(100_000);
     const optimizer = new SGD(1);
-    const training = { isOver: false };
-    const loop = (async () => {
-      while (!training.isOver) await optimizer.updateAsync(parameters, gradients);
-    })();
-    for (let i = 1; i <= 20; i++) await optimizer.between(() => (optimizer.learningRate = i));
-    training.isOver = true;
-    await loop;
+    await besideTraining(optimizer, model(100_000), async () => {
+      for (let i = 1; i <= 20; i++) await optimizer.between(() => (optimizer.learningRate = i));
+    });
     expect(optimizer.learningRate).toBe(20);
   });
 
@@ -361,17 +371,13 @@ describe('between', () => {
   });
 
   test('readers beside a training loop never see half a step', async () => {
-    const { parameters, gradients } = model(300_000);
+    const trained = model(300_000);
     const optimizer = new SGD(1);
-    const training = { isOver: false };
-    const loop = (async () => {
-      while (!training.isOver) await optimizer.updateAsync(parameters, gradients);
-    })();
-    for (let i = 0; i < 50; i++) {
-      const [first, last] = await optimizer.between(() => ends(parameters));
-      expect(first).toBe(last);
-    }
-    training.isOver = true;
-    await loop;
+    await besideTraining(optimizer, trained, async () => {
+      for (let i = 0; i < 50; i++) {
+        const [first, last] = await optimizer.between(() => ends(trained.parameters));
+        expect(first).toBe(last);
+      }
+    });
   });
 });

@@ -72,8 +72,8 @@ export default [
     name: 'in-use-warm-update-unchecked',
     why: 'A step whose plan is known writes what a file is written from.',
     file: 'lib/optimizer/planner.ts',
-    find: "if (!shared && isMemoryInUse()) checkFree('parameters', last.footprint);",
-    replace: "if (shared && isMemoryInUse()) checkFree('parameters', last.footprint);",
+    find: "if (!shared) checkFree('parameters', last.footprint);",
+    replace: "if (shared) checkFree('parameters', last.footprint);",
     caughtBy,
   },
   {

@@ -1,31 +1,21 @@
 // Every command that a document names is run by CI or by the long tests, or a table says why not.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../helpers/child';
+import { evaluateAfter } from '../helpers/evaluate';
 import { temporaryFolders } from '../helpers/folders';
 
 const newFolder = temporaryFolders();
 
+const SET_UP = `
+  const { problemsOf, repository } = await import('./scripts/test/commands/check.mjs');
+  const { commandsIn } = await import('./scripts/test/commands/text.mjs');
+  const { problemOf } = await import('./scripts/test/commands/run.mjs');
+  const now = repository();`;
+
 /** The value of an expression over scripts/test/commands; `data` and the repository's `now` are in its sight. */
-function evaluate(expression: string, data: unknown = null): unknown {
-  const code = `
-    const data = JSON.parse((await import('node:fs')).readFileSync(0, 'utf8'));
-    const { problemsOf, repository } = await import('./scripts/test/commands/check.mjs');
-    const { commandsIn } = await import('./scripts/test/commands/text.mjs');
-    const { problemOf } = await import('./scripts/test/commands/run.mjs');
-    const now = repository();
-    console.log(JSON.stringify(${expression}));`;
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
-    cwd: ROOT,
-    encoding: 'utf8',
-    input: JSON.stringify(data),
-    timeout: 30_000,
-    killSignal: 'SIGKILL',
-  });
-  if (stdout === '') throw new Error(stderr);
-  return JSON.parse(stdout);
-}
+const evaluate = (expression: string, data?: unknown): unknown => evaluateAfter(SET_UP, expression, data);
 
 test('nothing that a document names rots', () => {
   const output = execFileSync(process.execPath, ['scripts/test/commands.mjs', '--check'], {

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Outcome, ROOT, runNode } from '../helpers/child';
+import { evaluateAfter } from '../helpers/evaluate';
 import { temporaryFolders } from '../helpers/folders';
 import { standIns } from '../helpers/releaseScript';
 
@@ -27,25 +28,13 @@ function verify(options: readonly string[], env: Environment = {}): Verified {
 
 const QUICK = onMac ? ['--quick'] : ['--quick', '--simulator'];
 
-/** The value of an expression over the modules of scripts/verify; `data` is in its sight. */
-function evaluate(expression: string, data: unknown = null): unknown {
-  const modules = ['processes', 'questions', 'report', 'steps'].map(
-    (name) => `...(await import('./scripts/verify/${name}.mjs'))`,
-  );
-  const code = `const all = { ${modules.join(', ')} };
-    const data = JSON.parse((await import('node:fs')).readFileSync(0, 'utf8'));
-    console.log(JSON.stringify(${expression}));`;
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
-    cwd: ROOT,
-    encoding: 'utf8',
-    input: JSON.stringify(data),
-    timeout: 30_000,
-    killSignal: 'SIGKILL',
-    maxBuffer: 1 << 26,
-  });
-  if (stdout === '') throw new Error(stderr);
-  return JSON.parse(stdout);
-}
+const MODULES = ['processes', 'questions', 'report', 'steps'].map(
+  (name) => `...(await import('./scripts/verify/${name}.mjs'))`,
+);
+
+/** The value of an expression over the modules of scripts/verify, together called `all`; `data` is in its sight. */
+const evaluate = (expression: string, data?: unknown): unknown =>
+  evaluateAfter(`const all = { ${MODULES.join(', ')} };`, expression, data);
 
 /** A run of which everything passed, on a Mac. */
 const FOUND = {

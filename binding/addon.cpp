@@ -22,6 +22,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["setThreads"] = Napi::Function::New(env, verb<set_threads>);
   exports["chooseInstructionSet"] = Napi::Function::New(env, verb<choose_instruction_set>);
   exports["prepareStep"] = Napi::Function::New(env, verb<prepare_step>);
+  exports["prepareSum"] = Napi::Function::New(env, verb<prepare_sum>);
   exports["release"] = Napi::Function::New(env, verb<release>);
   exports["step"] = Napi::Function::New(env, verb<step>);
   exports["stepAsync"] = Napi::Function::New(env, verb<step_async>);

@@ -1,6 +1,7 @@
 // Verbs that prepare trees and step them on the calling thread.
 #include "bound_tree.h"
 
+#include "cpu/cpu.h"
 #include "environment.h"
 #include "spans.h"
 #include "view.h"
@@ -13,6 +14,8 @@ StepSettings BoundTree::read(Napi::Env env) const {
   StepSettings read{row(0),
                     settings[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep};
   for (size_t group = 1; group <= groups; group++) read.groups.push_back(row(group));
+  read.around = {settings[kDivisor], settings[kGradientScale], settings[kClipValue],
+                 settings[kEmaDecay]};
   for (size_t group = 0; group <= groups; group++) {
     if (read.of(group).momentum > 0 && !tree.has_velocity(group))
       throw Napi::Error::New(env, "momentum without velocity");
@@ -22,8 +25,8 @@ StepSettings BoundTree::read(Napi::Env env) const {
 
 Hyperparameters BoundTree::row(size_t group) const {
   const double* columns = settings + group * kSettings;
-  return {columns[kLearningRate], columns[kMomentum], columns[kWeightDecay], columns[kDampening],
-          columns[kNesterov] != 0};
+  return {columns[kLearningRate], columns[kMomentum],      columns[kWeightDecay],
+          columns[kDampening],    columns[kNesterov] != 0, columns[kMaximize] != 0};
 }
 
 void BoundTree::report(const StepReport& report) const {
@@ -53,103 +56,146 @@ std::vector<Arena> arenas_of(const Napi::Array& given) {
   return arenas;
 }
 
-/// The arguments of `prepareStep` that describe leaves.
+/// The arguments that describe leaves: a row of arrays for each leaf, its roles first and then its
+/// gradients.
 struct Leaves {
-  Napi::Array parameters, gradients, velocities;
+  Napi::Array arrays;
   Napi::Uint8Array dtypes;
   Napi::Int32Array places;
   Napi::Uint8Array groups;
+  Napi::Uint8Array first;
+  size_t width;
   const std::vector<Arena>& arenas;
 
-  bool are_complete() const {
-    uint32_t count = parameters.Length();
-    return gradients.Length() == count && velocities.Length() == count &&
-           dtypes.ElementLength() == count && groups.ElementLength() == count &&
-           places.ElementLength() == count * kPlaceNumbers;
+  bool are_complete(size_t group_rows) const {
+    size_t count = groups.ElementLength();
+    if (width <= kRoles || arrays.Length() != count * width || first.ElementLength() != count ||
+        dtypes.ElementLength() != count * width || places.ElementLength() != count * width * 2)
+      return false;
+    for (size_t i = 0; i < count; i++)
+      if (groups[i] >= group_rows) return false;
+    return true;
   }
 
-  PlacedLeaf at(uint32_t index) const {
-    Napi::HandleScope scope(parameters.Env());
-    Dtype dtype = static_cast<Dtype>(dtypes[index]);
-    View w = view_of(parameters[index]), g = view_of(gradients[index]);
-    Napi::Value velocity = velocities[index];
-    View v = velocity.IsNull() ? View{nullptr, w.length} : view_of(velocity);
-    if (dtypes[index] >= kDtypes || g.length != w.length || v.length != w.length) {
-      throw Napi::Error::New(parameters.Env(), "leaves of unequal length");
-    }
+  PlacedLeaf at(size_t index) const {
+    Napi::HandleScope scope(arrays.Env());
     PlacedLeaf leaf;
-    leaf.roles[kParameter] = place(index, 0);
-    leaf.gradient = place(index, 1);
-    leaf.roles[kVelocity] = place(index, 2);
-    leaf.span.streams[kParameter] = stream(w, dtype, leaf.roles[kParameter]);
-    leaf.span.gradients = {stream(g, dtype, leaf.gradient)};
-    leaf.span.streams[kVelocity] = stream(v, dtype, leaf.roles[kVelocity]);
-    leaf.span.count = w.length;
+    leaf.span.count = view_of(arrays[static_cast<uint32_t>(index * width)]).length;
+    for (size_t role = 0; role < kRoles; role++) {
+      leaf.roles[role] = place(index, role);
+      leaf.span.streams[role] = stream(index, role, leaf.span.count);
+    }
+    for (size_t column = kRoles; column < width; column++) {
+      Stream gradient = stream(index, column, leaf.span.count);
+      if (!gradient) continue;
+      leaf.gradients.push_back(place(index, column));
+      leaf.span.gradients.push_back(gradient);
+    }
+    if (leaf.span.gradients.empty())
+      throw Napi::Error::New(arrays.Env(), "a leaf without gradient");
+    check_dtypes(leaf.span);
     leaf.span.group = groups[index];
+    leaf.span.first = first[index];
     return leaf;
   }
 
-  /// Two numbers for each of three streams.
-  static constexpr size_t kPlaceNumbers = 6;
-
  private:
-  Place place(uint32_t index, size_t stream) const {
-    size_t at = index * kPlaceNumbers + 2 * stream;
+  Place place(size_t index, size_t column) const {
+    size_t at = 2 * (index * width + column);
     return {places[at], places[at + 1]};
   }
 
-  /// Checks again that the address lies in the arena: a wrong one would reach foreign memory.
-  Stream stream(const View& view, Dtype dtype, const Place& place) const {
-    Stream found{view.data, dtype};
-    if (place.arena < 0 || static_cast<size_t>(place.arena) >= arenas.size()) return found;
-    const Arena& arena = arenas[place.arena];
-    size_t bytes = view.length * item_size(dtype);
+  /// Nothing for a null. Checks again that the address lies in the arena: a wrong one would reach
+  /// foreign memory.
+  Stream stream(size_t index, size_t column, size_t count) const {
+    size_t at = index * width + column;
+    Napi::Value given = arrays[static_cast<uint32_t>(at)];
+    if (given.IsNull()) return {};
+    View view = view_of(given);
+    if (dtypes[at] >= kDtypes || view.length != count)
+      throw Napi::Error::New(arrays.Env(), "leaves of unequal length");
+    Stream found{view.data, static_cast<Dtype>(dtypes[at])};
+    Place at_place = place(index, column);
+    if (at_place.arena < 0 || static_cast<size_t>(at_place.arena) >= arenas.size()) return found;
+    const Arena& arena = arenas[at_place.arena];
+    size_t bytes = view.length * item_size(found.dtype);
     bool is_inside = view.data >= arena.pages && bytes <= arena.bytes &&
                      view.data <= arena.pages + (arena.bytes - bytes);
     if (is_inside) found.arena = &arena;
     return found;
   }
+
+  /// A wrong dtype would be read beyond the array's end.
+  void check_dtypes(const Span& span) const {
+    bool is_narrow = item_size(span.dtype()) == 2;
+    Dtype wide = span.dtype() == Dtype::kFloat64 ? Dtype::kFloat64 : Dtype::kFloat32;
+    auto fits = [&](const Stream& stream, bool may_be_narrow) {
+      return !stream || stream.dtype == wide || (may_be_narrow && stream.dtype == span.dtype());
+    };
+    bool fit = fits(span.streams[kVelocity], is_narrow) && fits(span.streams[kMaster], false) &&
+               fits(span.streams[kAverage], false) && (is_narrow || !span.streams[kMaster]);
+    for (const Stream& gradient : span.gradients)
+      fit = fit &&
+            (fits(gradient, true) || (wide == Dtype::kFloat32 && item_size(gradient.dtype) == 2));
+    if (!fit) throw Napi::Error::New(arrays.Env(), "leaves of dtypes that don't go together");
+  }
 };
 
 }  // namespace
 
-/// prepareStep({ parameters, gradients: TypedArray[], velocities: (TypedArray | null)[],
-///               dtypes, groups: Uint8Array, places: Int32Array, settings: Float64Array,
-///               target: number,
-///               arenas: { id: bigint, pages: Float64Array }[] }): External
-/// places holds two numbers for each leaf's parameter, gradient and velocity: the index of its
-/// arena and which leaf of the arena it is, whole; -1 for none. An arena beyond the list joins
-/// leaves, but no GPU uses it. One argument, since node-addon-api allocates room for more than six.
-Napi::Value prepare_step(const Napi::CallbackInfo& info) {
+namespace {
+
+/// What both verbs below take.
+SharedTree bind(const Napi::CallbackInfo& info, bool are_sums) {
   Napi::Env env = info.Env();
   auto given = info[0].As<Napi::Object>();
   View settings = view_of(given.Get("settings"));
   std::vector<Arena> arenas = arenas_of(given.Get("arenas").As<Napi::Array>());
-  Leaves leaves{given.Get("parameters").As<Napi::Array>(),
-                given.Get("gradients").As<Napi::Array>(),
-                given.Get("velocities").As<Napi::Array>(),
+  Leaves leaves{given.Get("arrays").As<Napi::Array>(),
                 given.Get("dtypes").As<Napi::Uint8Array>(),
                 given.Get("places").As<Napi::Int32Array>(),
                 given.Get("groups").As<Napi::Uint8Array>(),
+                given.Get("first").As<Napi::Uint8Array>(),
+                given.Get("width").As<Napi::Number>().Uint32Value(),
                 arenas};
   size_t rows = settings.length / kSettings;
-  bool have_rows = leaves.are_complete();
-  for (uint32_t i = 0; have_rows && i < leaves.groups.ElementLength(); i++)
-    have_rows = leaves.groups[i] < rows;
-  if (!have_rows || rows == 0) {
+  if (rows == 0 || !leaves.are_complete(rows))
     throw Napi::Error::New(env, "prepareStep: lists of unequal length");
-  }
   std::vector<PlacedLeaf> placed;
-  placed.reserve(leaves.parameters.Length());
-  for (uint32_t i = 0; i < leaves.parameters.Length(); i++) placed.push_back(leaves.at(i));
+  placed.reserve(leaves.groups.ElementLength());
+  for (size_t i = 0; i < leaves.groups.ElementLength(); i++) placed.push_back(leaves.at(i));
   auto target = static_cast<Target>(given.Get("target").As<Napi::Number>().Uint32Value());
-  auto tree = std::make_unique<SharedTree>(
-      new BoundTree{TreeStep(join_leaves(std::move(placed)), target),
-                    reinterpret_cast<double*>(settings.data), rows - 1});
+  std::vector<Span> spans = join_leaves(std::move(placed));
+  TreeStep tree = are_sums ? TreeStep(prepare_sums(spans)) : TreeStep(spans, target);
+  return SharedTree(
+      new BoundTree{std::move(tree), reinterpret_cast<double*>(settings.data), rows - 1});
+}
+
+Napi::Value wrapped(Napi::Env env, SharedTree bound) {
+  auto tree = std::make_unique<SharedTree>(std::move(bound));
   auto external = Napi::External<SharedTree>::New(env, tree.get(),
                                                   [](Napi::Env, SharedTree* data) { delete data; });
   tree.release();
   return external;
+}
+
+}  // namespace
+
+/// prepareStep({ arrays: (TypedArray | null)[], dtypes: Uint8Array, places: Int32Array,
+///               width: number, groups, first: Uint8Array, settings: Float64Array, target: number,
+///               arenas: { id: bigint, pages: Float64Array }[] }): External
+/// arrays holds `width` arrays for each leaf: one for each role, then its gradients. places holds
+/// two numbers for each of them: the index of its arena and which leaf of the arena it is, whole;
+/// -1 for none. An arena beyond the list joins leaves, but no GPU uses it. first holds First of
+/// each leaf. One argument, since node-addon-api allocates room for more than six.
+Napi::Value prepare_step(const Napi::CallbackInfo& info) {
+  return wrapped(info.Env(), bind(info, false));
+}
+
+/// prepareSum(as prepareStep): External - each `step` writes the sum of the gradients to the array
+/// of the parameter, which may be the first gradient too. On the CPU, whatever the target.
+Napi::Value prepare_sum(const Napi::CallbackInfo& info) {
+  return wrapped(info.Env(), bind(info, true));
 }
 
 /// release(tree: External) - frees the wrappers of its arenas now. Until the collector comes by,

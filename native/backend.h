@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/average_rule.h"
+#include "kernels/gradient_rule.h"
 #include "kernels/sgd_params.h"
 
 namespace metal_sgd {
@@ -73,7 +75,13 @@ struct Arena {
 };
 
 /// The arrays that one step reads and writes for each element, besides gradients.
-enum Role { kParameter, kVelocity, kRoles };
+enum Role { kParameter, kVelocity, kMaster, kAverage, kRoles };
+
+/// What a step makes instead of going on with it.
+enum First : uint8_t { kFirstVelocity = 1, kFirstAverage = 2 };
+
+/// The most gradients that a step takes the mean of.
+constexpr size_t kMaxGradients = 256;
 
 /// The elements of one array.
 struct Stream {
@@ -87,15 +95,29 @@ struct Stream {
   }
 };
 
+/// Elements of a span from `first` on that belong to one group.
+struct GroupRun {
+  size_t first;
+  uint8_t group;
+};
+
 /// The same elements of every stream: one leaf, or several with the padding between them. Streams
 /// never overlap, but gradients may. Backends make pieces of their own from it.
 struct Span {
   Stream streams[kRoles];         ///< read and written
-  std::vector<Stream> gradients;  ///< read
+  std::vector<Stream> gradients;  ///< read; summed in this order
   size_t count = 0;               ///< elements
   uint8_t group = 0;              ///< whose hyperparameters it takes; 0: the optimizer's own
+  uint8_t first = 0;              ///< First, or'ed
+  std::vector<GroupRun> others;   ///< ascending: where leaves of another group begin
 
   Dtype dtype() const { return streams[kParameter].dtype; }
+  /// True if nothing but the settings can make a step of it other than plain.
+  bool is_plain() const {
+    return gradients.size() == 1 && gradients[0].dtype == dtype() && !streams[kMaster] &&
+           !streams[kAverage] && first == 0 &&
+           (!streams[kVelocity] || streams[kVelocity].dtype == dtype());
+  }
 };
 
 /// Bytes that a step with momentum moves for each element of the span: it reads every stream, and
@@ -117,12 +139,14 @@ struct Hyperparameters {
   double weight_decay;
   double dampening;
   bool nesterov;
+  bool maximize = false;
 };
 
 /// Compares bits, since a learning rate of -0 gives other results than one of 0.
 inline bool is_same(const Hyperparameters& one, const Hyperparameters& other) {
   constexpr size_t kNumbers = offsetof(Hyperparameters, nesterov);
-  return std::memcmp(&one, &other, kNumbers) == 0 && one.nesterov == other.nesterov;
+  return std::memcmp(&one, &other, kNumbers) == 0 && one.nesterov == other.nesterov &&
+         one.maximize == other.maximize;
 }
 
 /// The rounding of every hyperparameter, in one place.
@@ -134,8 +158,44 @@ SgdParams<Real> sgd_params(const Hyperparameters& given) {
   params.weight_decay = static_cast<Real>(given.weight_decay);
   params.undampened = static_cast<Real>(given.dampening > 0 ? 1 - given.dampening : 1);
   params.flags = (given.momentum > 0 ? kSgdMomentum : 0u) | (given.nesterov ? kSgdNesterov : 0u) |
-                 (given.weight_decay != 0 ? kSgdWeightDecay : 0u);
+                 (given.weight_decay != 0 ? kSgdWeightDecay : 0u) |
+                 (given.maximize ? kSgdMaximize : 0u);
   return params;
+}
+
+/// What a step does to gradients and averages of every group, in double.
+struct Around {
+  double divisor = 1;  ///< gradients that the sum stands for
+  double scale = 1;
+  double clip = 0;  ///< the largest magnitude of a gradient; 0: any
+  double decay = 0;
+};
+
+inline bool is_same_around(const Around& one, const Around& other) {
+  return std::memcmp(&one, &other, sizeof one) == 0;
+}
+
+/// What happens to the gradients of a group before the rule. Of a plain step: nothing, flags 0.
+template <typename Real>
+GradientParams<Real> gradient_params(const Around& around, bool maximize) {
+  GradientParams<Real> params{};
+  params.divisor = static_cast<Real>(around.divisor);
+  params.reciprocal = static_cast<Real>(1 / around.divisor);
+  params.scale = static_cast<Real>(around.scale);
+  params.clip = static_cast<Real>(around.clip);
+  auto divisor = static_cast<uint64_t>(around.divisor);
+  bool is_power = (divisor & (divisor - 1)) == 0;
+  params.flags = (divisor == 1 ? 0u
+                  : is_power   ? kGradientMultiply
+                               : kGradientDivide) |
+                 (around.scale == 1 ? 0u : kGradientScale) |
+                 (around.clip == 0 ? 0u : kGradientClip) | (maximize ? kGradientNegate : 0u);
+  return params;
+}
+
+template <typename Real>
+AverageParams<Real> average_params(const Around& around) {
+  return {static_cast<Real>(around.decay), static_cast<Real>(1 - around.decay)};
 }
 
 /// float32 subnormals: kept as MLX's CPU does, or flushed to zero as Apple GPUs do.
@@ -146,6 +206,7 @@ struct StepSettings {
   Hyperparameters hyperparameters;
   Subnormals subnormals;                  ///< on the CPU; a GPU always flushes
   std::vector<Hyperparameters> groups{};  ///< of the parameter groups, from group 1 on
+  Around around{};
   /// A long step yields its processors in between: beside threads that never do, some systems keep
   /// an event loop waiting for milliseconds.
   bool yields = false;

@@ -1,5 +1,7 @@
 #include "spans.h"
 
+#include <algorithm>
+
 namespace metal_sgd {
 
 namespace {
@@ -14,7 +16,8 @@ bool follows(const PlacedLeaf& one, const PlacedLeaf& next) {
     bool absent = !one.span.streams[role] && !next.span.streams[role];
     if (!absent && !is_next(one.roles[role], next.roles[role])) return false;
   }
-  return is_next(one.gradient, next.gradient);
+  return std::equal(one.gradients.begin(), one.gradients.end(), next.gradients.begin(),
+                    next.gradients.end(), is_next);
 }
 
 /// Elements from one stream to another of the same memory; -1 unless it is a whole number of them.
@@ -26,7 +29,7 @@ ptrdiff_t distance(const Stream& from, const Stream& to) {
 
 /// Grows `span` by `leaf` if it begins the same number of elements further on in every stream.
 bool join(Span& span, const Span& leaf) {
-  if (span.group != leaf.group) return false;
+  if (span.first != leaf.first) return false;
   ptrdiff_t gap = distance(span.streams[kParameter], leaf.streams[kParameter]);
   if (gap < static_cast<ptrdiff_t>(span.count)) return false;
   for (int role = 0; role < kRoles; role++) {
@@ -37,6 +40,8 @@ bool join(Span& span, const Span& leaf) {
   for (size_t i = 0; i < span.gradients.size(); i++) {
     if (distance(span.gradients[i], leaf.gradients[i]) != gap) return false;
   }
+  uint8_t group = span.others.empty() ? span.group : span.others.back().group;
+  if (leaf.group != group) span.others.push_back({static_cast<size_t>(gap), leaf.group});
   span.count = static_cast<size_t>(gap) + leaf.count;
   return true;
 }

@@ -16,7 +16,7 @@ struct Place {
 struct PlacedLeaf {
   Span span;
   Place roles[kRoles];
-  Place gradient;
+  std::vector<Place> gradients;
 };
 
 /// Joins leaves that lie one after another in all streams alike, with only an arena's padding

@@ -56,8 +56,9 @@ bool exceed_working_set(const std::vector<Span>& spans) {
 
 TreeStep::TreeStep(const std::vector<Span>& spans, Target target) : target_(target) {
   for (const Span& span : spans) {
-    if (!span.streams[kVelocity] && has_velocity(span.group))
-      without_velocity_.push_back(span.group);
+    if (span.streams[kVelocity]) continue;
+    add_without_velocity(span.group);
+    for (const GroupRun& run : span.others) add_without_velocity(run.group);
   }
   if (target != Target::kGpu) all_ = cpu_backend().prepare(spans);
   if (target == Target::kCpu) return;
@@ -75,6 +76,13 @@ TreeStep::TreeStep(const std::vector<Span>& spans, Target target) : target_(targ
     if (!too_large_) prepare_or_keep(gpu);
   }
   if (!rest.empty()) rest_ = cpu_backend().prepare(rest);
+}
+
+TreeStep::TreeStep(std::unique_ptr<Prepared> prepared)
+    : target_(Target::kCpu), all_(std::move(prepared)) {}
+
+void TreeStep::add_without_velocity(uint8_t group) {
+  if (has_velocity(group)) without_velocity_.push_back(group);
 }
 
 StepReport TreeStep::run(const StepSettings& settings) {

@@ -38,6 +38,8 @@ class TreeStep {
  public:
   /// Throws GpuFailure if the target is the GPU and it fails.
   TreeStep(const std::vector<Span>& spans, Target target);
+  /// Runs on the CPU what it prepared.
+  explicit TreeStep(std::unique_ptr<Prepared> prepared);
 
   /// Steps every span in place. Any thread, one at a time. Throws GpuFailure.
   StepReport run(const StepSettings& settings);
@@ -47,6 +49,7 @@ class TreeStep {
   }
 
  private:
+  void add_without_velocity(uint8_t group);
   StepReport run_auto(const StepSettings& settings);
   StepReport try_gpu(const StepSettings& settings);
   StepReport run_gpu(const StepSettings& settings, bool is_exact);

@@ -38,34 +38,33 @@ constexpr size_t kLargeBytes = 4 * 1024 * 1024;
 /// Elements; pieces are cut at multiples of every vector width.
 constexpr size_t kCut = 64;
 
-/// `count` elements of the span from `first` on.
-Piece piece_of(const Span& span, size_t first, size_t count) {
-  const Stream& velocity = span.streams[kVelocity];
-  return {span.streams[kParameter].from(first).data,
-          span.gradients[0].from(first).data,
-          velocity ? velocity.from(first).data : nullptr,
-          count,
-          span.dtype(),
-          span.group};
-}
+/// What is done with spans: a step, or the sum of their gradients into the parameter's stream.
+enum class Operation : uint8_t { kStep, kSum };
 
 class CpuStep final : public Prepared {
  public:
-  explicit CpuStep(const std::vector<Span>& spans) {
+  CpuStep(const std::vector<Span>& spans, Operation operation) : operation_(operation) {
     for (const Span& span : spans) bytes_ += traffic(span);
     size_t chunk = chunk_bytes();
     size_t room = 0;  // bytes that the open chunk may still take
     for (const Span& span : spans) {
+      bool is_plain = operation == Operation::kStep && span.is_plain();
+      uint32_t index = is_plain ? Piece::kPlain : static_cast<uint32_t>(spans_.size());
+      if (!is_plain) spans_.push_back(span);
       size_t bytes = element_traffic(span), first = 0;
+      uint8_t group = span.group;
+      auto next = span.others.begin();
       while (first < span.count) {
         if (room == 0) {
           room = chunk + (starts_.empty() ? head_start() : 0);
           starts_.push_back(pieces_.size());
         }
-        size_t count = std::min(room / bytes / kCut * kCut + kCut, span.count - first);
-        pieces_.push_back(piece_of(span, first, count));
+        size_t end = next == span.others.end() ? span.count : next->first;
+        size_t count = std::min(room / bytes / kCut * kCut + kCut, end - first);
+        pieces_.push_back(piece_of(span, first, count, group, index));
         first += count;
         room -= std::min(room, count * bytes);
+        if (first == end && next != span.others.end()) group = next++->group;
       }
     }
     starts_.push_back(pieces_.size());
@@ -79,8 +78,8 @@ class CpuStep final : public Prepared {
       kernels_ = chosen;
       params_.resize(1 + settings.groups.size());
       for (size_t group = 0; group < params_.size(); group++) {
-        const Hyperparameters& given = settings.of(group);
-        params_[group] = {sgd_params<float>(given), sgd_params<double>(given)};
+        params_[group] = {real_params<float>(settings, group),
+                          real_params<double>(settings, group)};
       }
     }
     ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunks,
@@ -89,10 +88,73 @@ class CpuStep final : public Prepared {
   }
 
  private:
+  /// `count` elements of the span from `first` on.
+  static Piece piece_of(const Span& span, size_t first, size_t count, uint8_t group,
+                        uint32_t index) {
+    const Stream& velocity = span.streams[kVelocity];
+    return {span.streams[kParameter].from(first).data,
+            span.gradients[0].from(first).data,
+            velocity ? velocity.from(first).data : nullptr,
+            count,
+            span.dtype(),
+            group,
+            index};
+  }
+
+  template <typename Real>
+  static RealParams<Real> real_params(const StepSettings& settings, size_t group) {
+    const Hyperparameters& given = settings.of(group);
+    return {sgd_params<Real>(given), gradient_params<Real>(settings.around, given.maximize),
+            average_params<Real>(settings.around)};
+  }
+
+  /// The whole span of the piece, and where in it the piece lies.
+  Sources sources_of(const Piece& piece) const {
+    const Span& span = spans_[piece.span];
+    const Stream* streams = span.streams;
+    const char* parameter = static_cast<const char*>(streams[kParameter].data);
+    size_t bytes = static_cast<size_t>(static_cast<const char*>(piece.parameter) - parameter);
+    return {{streams[kParameter].data, streams[kVelocity].data, streams[kMaster].data,
+             streams[kAverage].data},
+            piece.dtype,
+            streams[kVelocity].dtype,
+            span.gradients.data(),
+            span.gradients.size(),
+            bytes / item_size(piece.dtype),
+            piece.count,
+            span.first};
+  }
+
+  void step(const Piece& piece, bool prefetches) const {
+    int dtype = static_cast<int>(piece.dtype);
+    const StepParams& params = params_[piece.group];
+    if (piece.span != Piece::kPlain) {
+      kernels_->blocks[dtype](sources_of(piece), params, prefetches);
+    } else if (params.f32.before.flags != 0) {
+      Stream gradient{const_cast<void*>(piece.gradient), piece.dtype};
+      Sources sources{{piece.parameter, piece.velocity},
+                      piece.dtype,
+                      piece.dtype,
+                      &gradient,
+                      1,
+                      0,
+                      piece.count,
+                      0};
+      kernels_->blocks[dtype](sources, params, prefetches);
+    } else {
+      kernels_->step[dtype](piece, params, prefetches);
+    }
+  }
+
+  void sum(const Piece& piece, bool prefetches) const {
+    bool is_double = piece.dtype == Dtype::kFloat64;
+    (is_double ? kernels_->sum_f64 : kernels_->sum_f32)(sources_of(piece), prefetches);
+  }
+
   bool is_last(const StepSettings& settings, const CpuKernels* chosen) const {
     return is_same(settings.hyperparameters, last_.hyperparameters) &&
            settings.subnormals == last_.subnormals && settings.yields == last_.yields &&
-           chosen == kernels_ &&
+           is_same_around(settings.around, last_.around) && chosen == kernels_ &&
            std::equal(settings.groups.begin(), settings.groups.end(), last_.groups.begin(),
                       last_.groups.end(), is_same);
   }
@@ -117,11 +179,16 @@ class CpuStep final : public Prepared {
       const Piece& piece = step.pieces_[i];
       // float64 is never flushed: no GPU ever computes it.
       mode.set(piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.last_.subnormals);
-      step.kernels_->step[static_cast<int>(piece.dtype)](piece, step.params_[piece.group],
-                                                         prefetches);
+      if (step.operation_ == Operation::kStep) {
+        step.step(piece, prefetches);
+      } else {
+        step.sum(piece, prefetches);
+      }
     }
   }
 
+  Operation operation_;
+  std::vector<Span> spans_;  // those that no step takes plainly
   std::vector<Piece> pieces_;
   std::vector<size_t> starts_;  // first piece of each chunk, and the end
   size_t bytes_ = 0;
@@ -135,11 +202,15 @@ class CpuBackend final : public Backend {
  public:
   bool takes(const Span&) const override { return true; }
   std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans) override {
-    return std::make_unique<CpuStep>(spans);
+    return std::make_unique<CpuStep>(spans, Operation::kStep);
   }
 };
 
 }  // namespace
+
+std::unique_ptr<Prepared> prepare_sums(const std::vector<Span>& spans) {
+  return std::make_unique<CpuStep>(spans, Operation::kSum);
+}
 
 Backend& cpu_backend() {
   static CpuBackend* backend = new CpuBackend;  // leaked: steps may outlive static destructors

@@ -2,10 +2,17 @@
 #ifndef METAL_SGD_CPU_CPU_H_
 #define METAL_SGD_CPU_CPU_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "backend.h"
+
 namespace metal_sgd {
+
+/// Spans of sums: each run writes the sum of the gradients to the parameter's stream, which may be
+/// the first of them.
+std::unique_ptr<Prepared> prepare_sums(const std::vector<Span>& spans);
 
 /// Names of the instruction sets that this processor can run, the fastest first.
 std::vector<const char*> cpu_instruction_sets();

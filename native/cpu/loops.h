@@ -7,28 +7,67 @@
 
 namespace metal_sgd {
 
-/// Part of a span, as the loops take it. Small: walking larger ones costs many leaves 7 %.
+/// Part of a span, as the loops of plain steps take it. Small: walking larger ones costs many
+/// leaves 7 %.
 struct Piece {
   void* parameter;       ///< read and written
-  const void* gradient;  ///< read
+  const void* gradient;  ///< read; the first, if there are several
   void* velocity;        ///< read and written with momentum, else unused and maybe null
   size_t count;          ///< elements
-  Dtype dtype;
+  Dtype dtype;           ///< of the parameter
   uint8_t group;
+  uint32_t
+      span;  ///< index of the span that it is part of, for steps that are not plain; else kPlain
+
+  static constexpr uint32_t kPlain = UINT32_MAX;
 };
 
-/// The hyperparameters, rounded for every dtype once per step.
+/// Part of a span, as the loop over blocks takes it.
+struct Sources {
+  void* streams[kRoles];  ///< null: the step has no such stream
+  Dtype dtype;            ///< of the parameter
+  Dtype velocity;
+  const Stream* gradients;
+  size_t gradient_count;
+  size_t first, count;  ///< elements of every stream
+  uint8_t fresh;        ///< First, or'ed
+};
+
+/// What a step computes with, rounded to one type.
+template <typename Real>
+struct RealParams {
+  SgdParams<Real> rule;
+  GradientParams<Real> before;
+  AverageParams<Real> after;
+};
+
+/// The same of one group, rounded for every dtype once per step.
 struct StepParams {
-  SgdParams<float> f32;  ///< for the 16-bit dtypes too
-  SgdParams<double> f64;
+  RealParams<float> f32;  ///< for the 16-bit dtypes too
+  RealParams<double> f64;
+
+  template <typename Real>
+  const RealParams<Real>& of() const {
+    if constexpr (sizeof(Real) == sizeof(double)) {
+      return f64;
+    } else {
+      return f32;
+    }
+  }
 };
 
 /// Steps `piece` in place, on the calling thread, in its present floating-point mode.
 using StepFunction = void (*)(const Piece& piece, const StepParams& params, bool prefetch);
+/// The same for steps that are not plain.
+using BlocksFunction = void (*)(const Sources& sources, const StepParams& params, bool prefetch);
+/// Writes the sum of the gradients to the parameter's stream, which may be the first of them.
+using SumFunction = void (*)(const Sources& sources, bool prefetch);
 
 struct CpuKernels {
   const char* name;  ///< as `devices()` shows it
   StepFunction step[kDtypes];
+  BlocksFunction blocks[kDtypes];
+  SumFunction sum_f32, sum_f64;
 };
 
 /// What this processor can run, the fastest first; never empty.

@@ -20,6 +20,8 @@ enum SgdFlags : uint32_t {
   kSgdMomentum = 1u,     ///< momentum > 0 in double, even if it rounds to 0 in float32
   kSgdNesterov = 2u,     ///< u = g' + mu * v instead of u = v
   kSgdWeightDecay = 4u,  ///< weight decay != 0 in double; without it w never enters g'
+  kSgdFirst = 8u,        ///< the velocity is made by this step: it is g', undampened
+  kSgdMaximize = 16u,    ///< the gradient's sign is changed; the rule itself never sees it
 };
 
 template <typename Real>

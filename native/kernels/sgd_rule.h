@@ -16,7 +16,7 @@ struct SgdResult {
 ///
 ///     g' = g + wd * w                     only if wd != 0
 ///     mu <= 0:  w <- w - lambda * g'
-///     mu > 0:   v <- mu * v + (1 - tau) * g'
+///     mu > 0:   v <- mu * v + (1 - tau) * g'      kSgdFirst: v <- g'
 ///               u  = nesterov ? g' + mu * v : v
 ///               w <- w - lambda * u
 ///
@@ -29,9 +29,13 @@ static inline SgdResult<T> sgd_rule(SgdParams<Real> params, T w, T g, T v) {
   }
   T update = g;
   if (params.flags & kSgdMomentum) {
-    T kept = params.momentum * v;
-    T added = params.undampened * g;
-    v = kept + added;
+    if (params.flags & kSgdFirst) {
+      v = g;
+    } else {
+      T kept = params.momentum * v;
+      T added = params.undampened * g;
+      v = kept + added;
+    }
     update = v;
     if (params.flags & kSgdNesterov) {
       T ahead = params.momentum * v;

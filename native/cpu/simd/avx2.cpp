@@ -1,6 +1,7 @@
 // Update loops for x86-64 with AVX2 and F16C. Compiled with -mavx2 -mf16c (/arch:AVX2).
 #include <immintrin.h>
 
+#include <cstring>
 #include <type_traits>
 
 #include "cpu/convert.h"

@@ -1,6 +1,7 @@
 // Update loops for x86-64 with AVX-512 F, BW and VL. Compiled with those flags (/arch:AVX512).
 #include <immintrin.h>
 
+#include <cstring>
 #include <type_traits>
 
 #include "cpu/convert.h"

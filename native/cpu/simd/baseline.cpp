@@ -1,4 +1,5 @@
 // Update loops for any x86-64 (SSE2).
+#include <cstring>
 #include <type_traits>
 
 #include "cpu/convert.h"

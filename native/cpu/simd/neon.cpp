@@ -1,6 +1,7 @@
 // Update loops for arm64: NEON, with its float16 conversions, is part of the base instruction set.
 #include <arm_neon.h>
 
+#include <cstring>
 #include <type_traits>
 
 #include "cpu/convert.h"

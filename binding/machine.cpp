@@ -34,7 +34,7 @@ Napi::Object gpu_object(Napi::Env env, const GpuDevice& gpu) {
 }  // namespace
 
 /// constants(): { version: string, interface: number, arenaPage: number, itemSizes: number[],
-///                dtypes, targets, outcomes, settings, gpuErrors: string[] }
+///                dtypes, targets, outcomes, roles, settings, gpuErrors: string[] }
 /// Every list of names has the order in which the addon numbers them; itemSizes that of dtypes.
 Napi::Value constants(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -51,6 +51,7 @@ Napi::Value constants(const Napi::CallbackInfo& info) {
   found["dtypes"] = names(env, kDtypeNames);
   found["targets"] = names(env, kTargetNames);
   found["outcomes"] = names(env, kOutcomeNames);
+  found["roles"] = names(env, kRoleNames);
   found["settings"] = names(env, kSettingNames);
   found["gpuErrors"] = names(env, kGpuErrorNames);
   return found;

@@ -25,21 +25,24 @@ export {
 export type { Dtype } from './tree/dtype';
 export { type ErrorCode, MetalError, type MetalErrorCode } from './errors';
 export type { SGDGroup } from './optimizer/group';
-export type { SGDGroupOptions, SGDOptions } from './optimizer/options';
+export type { SGDGroupOptions, SGDOptions, StepOptions } from './optimizer/options';
 export type { Difference } from './tree/compare';
 export { assign } from './memory/assign';
 export { clone, zeros, zerosLike } from './memory/zeros';
 export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './state/schedules';
-export { SGD } from './optimizer/sgd';
+export { type GradientMean, meanOf } from './gradients/mean';
+export { SGD, type SomeGradients } from './optimizer/sgd';
+export type { SGDAround } from './state/around';
 export type { LeafFilter } from './state/groups';
 export type { SGDHyperparameters } from './state/hyperparameters';
-export type { OptimizerState, Schedule, StateTree } from './state/types';
+export type { AverageTree, LeafState, OptimizerState, Schedule, StateTree } from './state/types';
 export type {
   Assignable,
   DataOf,
   DeepPartial,
   FileUrl,
   Float16ArrayLike,
+  GradientLike,
   Gradients,
   GradientsFor,
   Leaf,

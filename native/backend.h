@@ -75,13 +75,14 @@ struct Arena {
 };
 
 /// The arrays that one step reads and writes for each element, besides gradients.
-enum Role { kParameter, kVelocity, kMaster, kAverage, kRoles };
+#define METAL_SGD_ROLES(row)                                                        \
+  row(kParameter, "parameter") row(kVelocity, "velocity") row(kMaster, "master")    \
+      row(kAverage, "average")
+enum Role { METAL_SGD_ROLES(METAL_SGD_ENUMERATOR) kRoles };
+constexpr const char* kRoleNames[] = {METAL_SGD_ROLES(METAL_SGD_NAME)};
 
-/// What a step makes instead of going on with it.
-enum First : uint8_t { kFirstVelocity = 1, kFirstAverage = 2 };
-
-/// The most gradients that a step takes the mean of.
-constexpr size_t kMaxGradients = 256;
+/// Streams that a step makes instead of going on with them: bits by role.
+enum First : uint8_t { kFirstVelocity = 1 << kVelocity, kFirstAverage = 1 << kAverage };
 
 /// The elements of one array.
 struct Stream {

@@ -4,7 +4,17 @@ import { join } from 'node:path';
 import { coded, METAL_CODES, type MetalErrorCode } from '../errors';
 import { packageFolder } from '../root';
 import { type Dtype, DTYPES, itemSize } from '../tree/dtype';
-import { type Column, COLUMNS, INTERFACE, type Outcome, OUTCOMES, type Target, TARGETS } from './names';
+import {
+  type Column,
+  COLUMNS,
+  INTERFACE,
+  type Outcome,
+  OUTCOMES,
+  type Role,
+  ROLES,
+  type Target,
+  TARGETS,
+} from './names';
 
 /** What the addon and this code must agree on. The addon numbers each list of names in its own order. */
 interface Shared {
@@ -14,6 +24,7 @@ interface Shared {
   itemSizes: readonly number[];
   targets: readonly Target[];
   outcomes: readonly Outcome[];
+  roles: readonly Role[];
   settings: readonly Column[];
   gpuErrors: readonly MetalErrorCode[];
 }
@@ -31,6 +42,7 @@ const OURS: Shared = {
   itemSizes: DTYPES.map(itemSize),
   targets: TARGETS,
   outcomes: OUTCOMES,
+  roles: ROLES,
   settings: COLUMNS,
   gpuErrors: METAL_CODES,
 };
@@ -48,10 +60,11 @@ export function checkConstants(addon: { readonly constants?: () => Partial<Const
 
 /** Lists whose order does not matter. */
 function comparable(constants: Partial<Shared>): Record<string, readonly string[]> {
-  const { itemSizes = [], dtypes = [], targets = [], outcomes = [], settings = [], gpuErrors = [] } = constants;
+  const { itemSizes = [], dtypes = [], ...names } = constants;
+  const { targets = [], outcomes = [], roles = [], settings = [], gpuErrors = [] } = names;
   const sized = dtypes.map((dtype, i) => `${dtype} of ${String(itemSizes[i])} bytes`);
   const number = constants.interface === undefined ? [] : [String(constants.interface)];
-  return { interface: number, dtypes: sized, targets, outcomes, settings, gpuErrors };
+  return { interface: number, dtypes: sized, targets, outcomes, roles, settings, gpuErrors };
 }
 
 const sorted = (names: readonly string[]): string => [...names].sort().join(', ');

@@ -22,6 +22,10 @@ export const OUTCOMES = [
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** The arrays that a step reads and writes for each element, besides gradients. */
+export const ROLES = ['parameter', 'velocity', 'master', 'average'] as const;
+export type Role = (typeof ROLES)[number];
+
 /** Columns of a settings row. Steps read the first ones, and write the last three of the first row. */
 export const COLUMNS = [
   'learningRate',
@@ -29,7 +33,12 @@ export const COLUMNS = [
   'weightDecay',
   'dampening',
   'nesterov',
+  'maximize',
   'flushSubnormals',
+  'divisor',
+  'gradientScale',
+  'clipValue',
+  'emaDecay',
   'outcome',
   'copiedBytes',
   'gpuSeconds',

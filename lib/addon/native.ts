@@ -42,17 +42,17 @@ export interface ArenaPages {
 
 /** Leaves as the addon takes them. `dtypes` and `target` are indices of the lists in `constants()`. */
 export interface Leaves {
-  parameters: readonly LeafData[];
-  gradients: readonly LeafData[];
-  velocities: readonly (LeafData | null)[];
+  /** `width` of them for each leaf: one for each of `constants().roles`, then its gradients; null for none. */
+  arrays: readonly (LeafData | null)[];
+  width: number;
+  /** Of each array. */
   dtypes: Uint8Array;
-  /**
-   * Six numbers for each leaf: for its parameter, gradient and velocity the index of the arena, and which leaf of the
-   * arena it is, whole; -1 for none.
-   */
+  /** Two numbers for each array: the index of its arena, and which leaf of the arena it is, whole; -1 for none. */
   places: Int32Array;
   /** The row of `settings` that each leaf takes its hyperparameters from. */
   groups: Uint8Array;
+  /** For each leaf, bits by role: what the step makes instead of going on with it. */
+  first: Uint8Array;
   settings: Float64Array;
   target: number;
   arenas: readonly ArenaPages[];
@@ -78,6 +78,8 @@ export interface Native {
   chooseInstructionSet(name: string): void;
   /** Prepares leaves for stepping. Each step reads and writes the row `settings`. */
   prepareStep(leaves: Leaves): PreparedTree;
+  /** The same for sums: each step writes the sum of the gradients to the parameter's array, which may be one of them. */
+  prepareSum(leaves: Leaves): PreparedTree;
   /** Releases the tree without waiting for the collector. A step in flight keeps it until its end. */
   release(tree: PreparedTree): void;
   /** Takes one step in place. */

@@ -8,9 +8,12 @@ export class Settings {
   readonly rows: Float64Array;
   readonly #width = constants().settings.length;
   readonly #learningRate = indexOf('learningRate');
+  readonly #divisor = indexOf('divisor');
+  readonly #gradientScale = indexOf('gradientScale');
 
   constructor(groups: number) {
     this.rows = new Float64Array(this.#width * (1 + groups));
+    this.setGradients(1, 1);
   }
 
   get(column: Column): number {
@@ -21,7 +24,12 @@ export class Settings {
     this.rows[row * this.#width + indexOf(column)] = Number(value);
   }
 
-  /** Sets the column that every step sets. */
+  /** Sets columns that every step sets, as the next method does. */
+  setGradients(divisor: number, gradientScale: number): void {
+    this.rows[this.#divisor] = divisor;
+    this.rows[this.#gradientScale] = gradientScale;
+  }
+
   setLearningRate(value: number, row = 0): void {
     this.rows[row * this.#width + this.#learningRate] = value;
   }

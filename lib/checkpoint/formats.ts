@@ -7,6 +7,7 @@ import { checkKeys, rangeError, typeError } from '../errors';
 import { type Path, withoutPrefix } from '../tree/paths';
 import { checkNumber, HYPERPARAMETER_NAMES, HYPERPARAMETERS, type Hyperparameters } from '../state/hyperparameters';
 import { type Contents, type Entry } from '../safetensors/header';
+import { type Part, PARTS } from '../state/slot';
 
 /** Another program's format: what `torchState` and `nodeMlxState` return. */
 export interface StateFormat {
@@ -53,13 +54,17 @@ export function nodeMlxState(): StateFormat {
   return { format: 'node-mlx' };
 }
 
+/** The tensors of a state by what they hold. */
+export type PartEntries = Readonly<Record<Part, readonly Found[]>>;
+
 /** A file's tensors by their role. */
 export interface StateEntries {
   readonly step: Entry | undefined;
   readonly learningRate: Entry | undefined;
   /** Of MLX's `MultiOptimizer`: those of its optimizers, but for the last, which is the one for all other leaves. */
   readonly groupRates: readonly Entry[] | undefined;
-  readonly velocities: readonly Found[];
+  /** By what they hold. Only our files have more than velocities. */
+  readonly parts: PartEntries;
   readonly parameters: readonly Found[];
   /** Names of all other tensors. */
   readonly others: readonly string[];
@@ -75,7 +80,8 @@ export function sortEntries(
   hasParameters: boolean,
   from: StateFormat | undefined,
 ): StateEntries {
-  const found = { velocities: [] as Found[], parameters: [] as Found[], others: [] as string[] };
+  const parts: Record<Part, Found[]> = { v: [], master: [], ema: [], accumulated: [] };
+  const found = { parts, parameters: [] as Found[], others: [] as string[] };
   const numbers = new Map<string, Entry>();
   const numberNames = from?.format === 'torch' ? [] : ['step', rateName(from)];
   const isMulti = !isOurs && from === undefined && contents.entries.some(({ name }) => name === 'states.0.step');
@@ -85,12 +91,12 @@ export function sortEntries(
     const name = ofMany?.[2] ?? entry.name;
     if (ofMany && name === rateName(from)) rates[Number(ofMany[1])] = entry;
     const parameter = hasParameters && withoutPrefix('parameters', name);
-    const velocity = velocityPath(name, from);
+    const held = heldPath(name, from, isOurs);
     if (numberNames.includes(name)) numbers.set(name, entry);
     else if (parameter !== false) found.parameters.push({ path: parameter, entry });
-    else if (velocity === 'passed over') continue;
-    else if (velocity === 'none') found.others.push(name);
-    else found.velocities.push({ path: isOurs && velocity.path ? unescapeKey(velocity.path) : velocity.path, entry });
+    else if (held === 'passed over') continue;
+    else if (held === 'none') found.others.push(name);
+    else parts[held.part].push({ path: isOurs && held.path ? unescapeKey(held.path) : held.path, entry });
   }
   // Each optimizer of MLX's has a step, all the same; the last one has the leaves that no filter picks.
   const groupRates = isMulti ? rates.slice(0, -1) : undefined;
@@ -100,27 +106,40 @@ export function sortEntries(
 const rateName = (from: StateFormat | undefined): string =>
   from?.format === 'node-mlx' ? 'learningRate' : 'learning_rate';
 
-function velocityPath(name: string, from: StateFormat | undefined): { path: Path } | 'none' | 'passed over' {
+type HeldPath = { readonly part: Part; readonly path: Path } | 'none' | 'passed over';
+
+function heldPath(name: string, from: StateFormat | undefined, isOurs: boolean): HeldPath {
   const isTorch = from?.format === 'torch';
   if (isTorch && withoutPrefix('param_groups', name) !== false) return 'passed over';
   const inside = isTorch ? withoutPrefix(from.prefix, name) : name;
-  const last = isTorch ? 'momentum_buffer' : 'v';
-  if (inside === last) return { path: undefined };
-  if (!inside || !inside.endsWith(`.${last}`)) return 'none';
-  return { path: inside.slice(0, -last.length - 1) };
+  if (!inside) return 'none';
+  for (const part of isOurs ? PARTS : (['v'] as const)) {
+    const last = isTorch ? 'momentum_buffer' : part;
+    if (inside === last) return { part, path: undefined };
+    if (inside.endsWith(`.${last}`)) return { part, path: inside.slice(0, -last.length - 1) };
+  }
+  return 'none';
 }
 
 /** Our entry for the learning rates of groups: a list in JSON. */
 export const GROUP_RATES = 'group_learning_rates';
 
-/** Our entry for the number of velocities. It tells of tensors that a file has lost. */
-export const VELOCITIES = 'velocities';
+/** Our entries for the number of arrays of each part. They tell of tensors that a file has lost. */
+export const PART_COUNTS: Readonly<Record<Part, string>> = {
+  v: 'velocities',
+  master: 'masters',
+  ema: 'averages',
+  accumulated: 'sums',
+};
+
+/** Our entry for the number of gradients in the sums. */
+export const ACCUMULATED = 'accumulated';
 
 /** The hyperparameters in a file of ours; `undefined` for another program's file, or where one is missing or wrong. */
 export function savedHyperparameters(contents: Contents): Hyperparameters | undefined {
   const entries = HYPERPARAMETER_NAMES.map((name) => {
-    const { saved, parse } = HYPERPARAMETERS[name];
-    const text = noteIn(contents, saved);
+    const { byDefault, isLate, saved, parse } = HYPERPARAMETERS[name];
+    const text = noteIn(contents, saved) ?? (isLate ? String(byDefault) : undefined);
     return [name, text === undefined ? undefined : parse(text)] as const;
   });
   if (entries.some(([, value]) => value === undefined)) return undefined;

@@ -7,14 +7,14 @@ import { isOurs, type Metadata, noteIn, usersMetadata } from '../safetensors/met
 import { checkBytes, checkPath } from '../safetensors/options';
 import { loadBytes, loadFile, type Loading } from '../safetensors/read';
 import { byPath, fill, refuseDifferences, SAME_TREE } from '../safetensors/trees';
-import type { Slot } from '../state/slot';
+import { type Part, PARTS, type Slot } from '../state/slot';
 import type { SGDHyperparameters } from '../state/hyperparameters';
 import type { State } from '../state/state';
 import type { Difference } from '../tree/compare';
 import { type CheckedLeaf, leafReader } from '../tree/leaf';
 import { leavesOf, type Node, readTree } from '../tree/tree';
 import type { Tree } from '../tree/types';
-import { savedHyperparameters, sortEntries, type StateEntries, type StateFormat, VELOCITIES } from './formats';
+import { PART_COUNTS, savedHyperparameters, sortEntries, type StateEntries, type StateFormat } from './formats';
 import { StateNumbers } from './numbers';
 import { matchSlots, newSlots } from './slots';
 
@@ -25,8 +25,8 @@ const NO_STATE =
   'expected the state of an optimizer, received a file without one; for parameters alone use loadTensors';
 
 /** True for any part of a state. */
-function hasState({ step, learningRate, velocities }: StateEntries): boolean {
-  return step !== undefined || learningRate !== undefined || velocities.length > 0;
+function hasState({ step, learningRate, parts }: StateEntries): boolean {
+  return step !== undefined || learningRate !== undefined || parts.v.length > 0;
 }
 
 /** Options of `load`. */
@@ -93,7 +93,10 @@ export function checkLoad(path: unknown, options: unknown, state: State): LoadRe
   const { slots } = state;
   const grown = parameters ? slots.slotsFor(parameters, 'parameters') : { slots: [], commit: () => undefined };
   const known = [...new Set([...slots.all, ...grown.slots])];
-  const written = [...(parameters ? leavesOf(parameters) : []), ...known.flatMap(({ v }) => v ?? [])];
+  const written = [
+    ...(parameters ? leavesOf(parameters) : []),
+    ...known.flatMap((slot) => PARTS.flatMap((part) => slot.get(part) ?? [])),
+  ];
   checkSeparate(written, []);
   const { commit } = grown;
   return { file, search, state, parameters, isStrict, from: from as StateFormat | undefined, known, written, commit };
@@ -130,14 +133,14 @@ export function loadStateBytes(bytes: unknown, request: LoadRequest): LoadedStat
 /** What a file differs in that has lost velocities which no slot tells the names of. */
 const LOST: Difference = { path: 'state.parameters', kind: 'missing' };
 
-/** The velocities that our file was saved with; 0 if it does not say. */
-function savedVelocities(contents: Contents): number {
-  return Number(noteIn(contents, VELOCITIES) ?? 0);
+/** The parts of which our file has lost arrays. */
+function lostParts(contents: Contents, { parts }: StateEntries): readonly Part[] {
+  return PARTS.filter((part) => parts[part].length < Number(noteIn(contents, PART_COUNTS[part]) ?? 0));
 }
 
 /** True if another program's file has no velocity at all, though an optimizer such as this one makes some. */
-function isBare({ velocities }: StateEntries, { known, state }: LoadRequest): boolean {
-  return velocities.length === 0 && known.length > 0 && state.usesVelocity.includes(true);
+function isBare({ parts }: StateEntries, { known, state }: LoadRequest): boolean {
+  return parts.v.length === 0 && known.length > 0 && state.usesVelocity.includes(true);
 }
 
 /** Loads a state. Nothing changes until all but the elements is checked; slots get no new arrays until all is read. */
@@ -148,28 +151,30 @@ function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
   const numbers = new StateNumbers(file, contents, entries, from);
   numbers.compareGroups(state.groups.count);
   const isNew = state.slots.isEmpty && !parameters;
-  const isShort = ours ? entries.velocities.length < savedVelocities(contents) : isBare(entries, request);
-  const velocities = isNew
-    ? newSlots(file, entries.velocities, noteIn(contents, 'state'), state.slots)
-    : matchSlots(file, entries.velocities, request.known, isShort);
+  const lostAny = ours ? lostParts(contents, entries) : isBare(entries, request) ? (['v'] as const) : [];
+  const { keeps } = state;
+  const slots = isNew
+    ? newSlots(file, entries.parts, noteIn(contents, 'state'), state.slots, keeps)
+    : matchSlots(file, entries.parts, request.known, { keeps, lost: lostAny });
   const filling = parameters && fill(byPath(file, entries.parameters), leavesOf(parameters), 'parameters');
   const others = entries.others.map((path): Difference => ({ path, kind: 'extra' }));
-  const isUnnamed = isShort && (isNew || velocities.differences.length === 0);
+  const isUnnamed = lostAny.length > 0 && (isNew || slots.differences.length === 0);
   const lost = { differences: isUnnamed ? [LOST] : [] };
-  const differences = [numbers, lost, velocities, ...(filling ? [filling] : [])].flatMap((one) => one.differences);
+  const differences = [numbers, lost, slots, ...(filling ? [filling] : [])].flatMap((one) => one.differences);
   differences.push(...others);
-  if (from?.prefix !== undefined && entries.velocities.length === 0) {
+  if (from?.prefix !== undefined && entries.parts.v.length === 0) {
     differences.push({ path: from.prefix, kind: 'missing' });
   }
 
   yield numbers.reads;
   numbers.check();
   if (isStrict) refuseDifferences(file, differences, hasState(entries) ? (isNew ? ANY_STATE : SAME_TREE) : NO_STATE);
-  const { reads, commit } = velocities.place();
+  const { reads, commit } = slots.place();
   yield [...reads, ...(filling?.reads ?? [])];
 
   commit();
   request.commit();
+  state.accumulated.restore(numbers.accumulated, state.slots.all);
   state.progress.restore(numbers.step, numbers.learningRate);
   if (numbers.groupRates?.length === state.groups.count) state.groups.restoreRates(numbers.groupRates);
   const hyperparameters = ours ? savedHyperparameters(contents) : undefined;

@@ -1,5 +1,5 @@
 // Step and learning rate in a file: small tensors, read first, since they decide whether the rest is loaded.
-import { GROUP_RATES, type StateEntries, type StateFormat } from './formats';
+import { ACCUMULATED, GROUP_RATES, type StateEntries, type StateFormat } from './formats';
 import { noteIn } from '../safetensors/metadata';
 import type { Read } from '../safetensors/read';
 import { type Contents, type Entry, fileError, METADATA } from '../safetensors/header';
@@ -33,6 +33,14 @@ function ratesIn(file: string, contents: Contents): readonly number[] | undefine
   return rates as number[];
 }
 
+/** The number of gradients in our sums. */
+function accumulatedIn(file: string, contents: Contents, { parts }: StateEntries): number {
+  const text = noteIn(contents, ACCUMULATED);
+  const count = Number(text ?? 0);
+  if (Number.isSafeInteger(count) && count >= 0 && (count > 0 || parts.accumulated.length === 0)) return count;
+  throw fileError(file, METADATA, 'the number of gradients in the sums', JSON.stringify(text ?? 'none'));
+}
+
 function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -58,6 +66,8 @@ export class StateNumbers {
   readonly #exactRate: number;
   /** The learning rates of groups; `undefined` if the file has none. */
   groupRates: readonly number[] | undefined;
+  /** Gradients in the sums. */
+  readonly accumulated: number;
   readonly #groupRates: readonly (NumberRead | undefined)[];
   readonly #step: NumberRead | undefined;
   readonly #rate: NumberRead | undefined;
@@ -68,6 +78,7 @@ export class StateNumbers {
     this.step = from?.step;
     this.learningRate = from?.learningRate;
     this.groupRates = ratesIn(file, contents);
+    this.accumulated = accumulatedIn(file, contents, entries);
     this.#groupRates = Array.from(entries.groupRates ?? [], (entry, i) => this.#read(rateOf(i), entry, RATES));
     if (from?.format === 'torch') return;
     this.#step = this.#read('state.step', entries.step, STEPS);

@@ -8,14 +8,17 @@ import { checkMetadata, type Metadata, metadataOf } from '../safetensors/metadat
 import { escapeKey, noteName } from '../safetensors/names';
 import { type Bytes, checkPath } from '../safetensors/options';
 import { itemOf, noteFor } from '../safetensors/trees';
-import { GROUP_RATES, VELOCITIES } from './formats';
+import { ACCUMULATED, GROUP_RATES, PART_COUNTS } from './formats';
 import { joinPieces, writeWhole } from '../safetensors/write';
 import { HYPERPARAMETER_NAMES, HYPERPARAMETERS } from '../state/hyperparameters';
 import type { Progress } from '../state/progress';
+import { type Part, PARTS, type Slot } from '../state/slot';
+import { mapSlots } from '../state/slots';
 import type { State } from '../state/state';
+import { isShown } from '../state/stateTree';
 import { type CheckedLeaf, checkLeaf, leafReader } from '../tree/leaf';
 import { type Path, pathIn, prefixed, withoutPrefix } from '../tree/paths';
-import { leavesOf, readTree } from '../tree/tree';
+import { EMPTY, leafNode, leavesOf, type Node, readTree } from '../tree/tree';
 import type { FileUrl, Tree } from '../tree/types';
 
 /** Options of `save`. */
@@ -58,9 +61,16 @@ export class Save {
     this.isSnapshot = checkFlag('snapshot', snapshot, false);
     this.#metadata = checkMetadata(metadata);
     const tree = parameters === undefined ? undefined : readTree(parameters, 'parameters', leafReader);
-    const velocities = leavesOf(slots.velocities);
+    const { keeps } = state;
+    const shown = slots.all.flatMap((slot) =>
+      PARTS.filter((part) => isShown(slot, part, keeps)).map((part) => ({
+        part,
+        slot,
+        leaf: slot.get(part) as CheckedLeaf,
+      })),
+    );
     this.#named = [
-      ...velocities.map((leaf) => ({ name: savedName(pathOf(leaf)), leaf })),
+      ...shown.map(({ part, slot, leaf }) => ({ name: savedName(slot.path, part), leaf })),
       ...(tree ? leavesOf(tree).map((leaf) => ({ name: leaf.name, leaf })) : []),
     ];
     checkSeparate(
@@ -68,8 +78,9 @@ export class Save {
       [],
     );
     this.#notes = {
-      [VELOCITIES]: String(velocities.length),
-      state: noteFor(slots.velocities, pathOf),
+      ...countNotes(shown.map(({ part }) => part)),
+      [ACCUMULATED]: state.accumulated.count > 0 ? String(state.accumulated.count) : undefined,
+      state: noteFor(firstParts(state), pathOf),
       [noteName('parameters')]: tree && noteFor(tree, ({ name }) => pathIn('parameters', name)),
     };
   }
@@ -128,13 +139,31 @@ function numberItems({ step, learningRate }: Progress): Item[] {
   ];
 }
 
-/** The path of a velocity's parameter. */
+/** How many arrays there are of each part; velocities also where there is none. */
+function countNotes(parts: readonly Part[]): Record<string, string | undefined> {
+  const notes = PARTS.map((part) => {
+    const count = parts.filter((one) => one === part).length;
+    return [PART_COUNTS[part], count > 0 || part === 'v' ? String(count) : undefined];
+  });
+  return Object.fromEntries(notes) as Record<string, string | undefined>;
+}
+
+/** One array of each slot, for a note of the tree. */
+function firstParts({ slots, keeps }: State): Node<CheckedLeaf> {
+  const first = (slot: Slot): Node<CheckedLeaf> => {
+    const part = PARTS.find((one) => isShown(slot, one, keeps));
+    return part ? leafNode(slot.get(part) as CheckedLeaf) : EMPTY;
+  };
+  return mapSlots(slots.root, first, EMPTY);
+}
+
+/** The path of an array's parameter. */
 function pathOf({ name }: CheckedLeaf): Path {
-  const path = withoutPrefix('state.parameters', name.slice(0, -'.v'.length));
+  const path = withoutPrefix('state.parameters', name.slice(0, name.lastIndexOf('.')));
   return path === false ? undefined : path;
 }
 
-/** The name of a velocity in a file, as MLX writes it. */
-function savedName(path: Path): string {
-  return prefixed(path === undefined ? undefined : escapeKey(path), 'v') as string;
+/** The name of an array in a file, as MLX writes a velocity. */
+function savedName(path: Path, part: Part): string {
+  return prefixed(path === undefined ? undefined : escapeKey(path), part) as string;
 }

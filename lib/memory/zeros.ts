@@ -133,7 +133,7 @@ export function refuseMore(what: string, expected: string, more: readonly unknow
 }
 
 /** The numbers of an optimizer's state. */
-const STATE_NUMBER = /\.(step|learningRate)$/;
+const STATE_NUMBER = /\.(step|learningRate|accumulated)$/;
 
 const cloneReader: Reader<CheckedLeaf | number> = {
   isLeaf: (value) => typeof value === 'number' || looksLikeLeaf(value),

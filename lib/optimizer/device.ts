@@ -16,7 +16,7 @@ export function checkDevice(name: string, value: unknown): DeviceChoice {
   return known;
 }
 
-/** Where the last step ran. */
+/** What the last step did, and where. Frozen. */
 export interface LastRun {
   readonly device: 'cpu' | 'gpu';
   /** Why it ran there. */
@@ -107,5 +107,5 @@ export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings): Last
   };
   const device = outcome.startsWith('gpu') ? 'gpu' : 'cpu';
   const [copiedBytes, gpuSeconds] = [settings.get('copiedBytes'), settings.get('gpuSeconds')];
-  return { device, reason: reasons[outcome], copiedBytes, gpuSeconds };
+  return Object.freeze({ device, reason: reasons[outcome], copiedBytes, gpuSeconds });
 }

@@ -5,13 +5,13 @@ import { checkLoad, type LoadedState, loadState, loadStateBytes } from '../check
 import { Save } from '../checkpoint/save';
 import { coded, typeError, Verbatim } from '../errors';
 import type { Bytes } from '../safetensors/options';
-import { checkFilter, type LeafFilter } from '../state/groups';
-import { type HyperparameterName, withHyperparameter } from '../state/hyperparameters';
 import { checkStep } from '../state/progress';
 import { State } from '../state/state';
-import type { OptimizerState } from '../state/types';
-import { groupOf, type SGDGroup } from './group';
-import { checkOptions } from './options';
+import type { AverageTree, OptimizerState } from '../state/types';
+import { Accumulator } from './accumulator';
+import { Configuration } from './configuration';
+import type { LastRun } from './device';
+import { checkOptions, checkScale } from './options';
 import { Planner } from './planner';
 import { Queue } from './queue';
 import { Runner } from './runner';
@@ -29,24 +29,31 @@ function asynchronous(received: unknown): Error {
 /** One optimizer. Arguments come as users give them, unchecked. */
 export class Engine {
   readonly runner: Runner;
-  readonly groups: readonly SGDGroup[];
+  readonly configuration: Configuration;
   readonly #entryOf: EntryOf;
   readonly #state: State;
   readonly #queue: Queue;
   readonly #planner: Planner;
+  readonly #accumulator: Accumulator;
 
   constructor(learningRate: unknown, options: unknown, entryOf: EntryOf) {
-    const { device, hyperparameters, groups } = checkOptions(options, learningRate);
+    const { device, ...checked } = checkOptions(options, learningRate);
+    const { groups, hyperparameters, around } = checked;
     this.#entryOf = entryOf;
-    this.#state = new State(learningRate, hyperparameters, groups);
-    this.runner = new Runner(device, groups.all(hyperparameters));
-    this.groups = Object.freeze(Array.from({ length: groups.count }, (_, i) => groupOf(this, i)));
-    this.#queue = new Queue(entryOf);
-    this.#planner = new Planner(this.#state, this.runner);
+    const state = new State(learningRate, checked);
+    const runner = new Runner(device, groups.all(hyperparameters), around);
+    const queue = new Queue(entryOf);
+    const planner = new Planner(state, runner);
+    this.#state = state;
+    this.runner = runner;
+    this.#queue = queue;
+    this.#planner = planner;
+    this.#accumulator = new Accumulator(state, runner.flushesSubnormals);
+    this.configuration = new Configuration({ state, queue, planner, runner });
   }
 
-  get hyperparameters(): State['hyperparameters'] {
-    return this.#state.hyperparameters;
+  get masterWeights(): boolean {
+    return this.#state.masterWeights;
   }
 
   get progress(): State['progress'] {
@@ -64,10 +71,17 @@ export class Engine {
     });
   }
 
-  /** One leaf by itself belongs to no group. */
+  /** One leaf by itself has no group, and nothing but a velocity. */
   #refuseSingle(what: string): void {
-    if (this.groups.length === 0) return;
-    throw coded(Error, 'not-single', `${what}: takes no groups; use an optimizer without them, or update`);
+    const { masters, averages } = this.#state.keeps;
+    const given = [
+      ...(this.#state.groups.count > 0 ? ['groups'] : []),
+      ...(masters ? ['masterWeights'] : []),
+      ...(averages ? ['emaDecay'] : []),
+    ];
+    if (given.length === 0) return;
+    const text = `${what}: takes no ${given.join(', ')}; use an optimizer without them, or update`;
+    throw coded(Error, 'not-single', text);
   }
 
   applySingle(gradient: unknown, parameter: unknown, state: SingleState): object {
@@ -77,27 +91,34 @@ export class Engine {
     });
   }
 
-  applyGradients(gradients: unknown, parameters: unknown): unknown {
+  applyGradients(gradients: unknown, parameters: unknown, options: unknown): unknown {
     return this.#queue.call('applyGradients', () => {
-      const { progress, groups } = this.#state;
+      const { progress, groups, accumulated } = this.#state;
+      const scale = checkScale(options);
       const rate = progress.rate();
       const groupRates = groups.rates(progress.step, rate);
-      const { prepared, result } = this.#planner.planCopies(parameters, gradients);
-      this.runner.stepOnce(prepared, rate, groupRates);
+      const { prepared, gradientCount, result, settle } = this.#planner.planCopies(parameters, gradients);
+      this.runner.setNumbers(rate, groupRates, accumulated.count + gradientCount, scale);
+      this.runner.stepOnce(prepared);
+      settle();
+      accumulated.clear();
       this.#completed(rate, groupRates);
       return result;
     });
   }
 
   /** Written without closures: a warm step takes about a microsecond. */
-  update(parameters: unknown, gradients: unknown): void {
+  update(parameters: unknown, gradients: unknown, options: unknown): void {
     this.#queue.begin('update');
     try {
-      const { progress, groups } = this.#state;
+      const { progress, groups, accumulated } = this.#state;
+      const scale = options === undefined ? 1 : checkScale(options);
       const rate = progress.rate();
       const groupRates = groups.rates(progress.step, rate);
       const plan = this.#planner.plan(parameters, gradients);
-      this.runner.step(plan, rate, groupRates);
+      this.runner.setNumbers(rate, groupRates, accumulated.count + plan.gradientCount, scale);
+      this.runner.step(plan);
+      if (accumulated.count > 0) accumulated.clear();
       this.#completed(rate, groupRates);
     } catch (error) {
       throw this.#queue.atCaller(error, 'update');
@@ -106,22 +127,43 @@ export class Engine {
     }
   }
 
-  updateAsync(parameters: unknown, gradients: unknown): Promise<void> {
-    const { plan, rate, groupRates } = this.#queue.callAsync('updateAsync', () => {
-      const { progress, groups } = this.#state;
+  updateAsync(parameters: unknown, gradients: unknown, options: unknown): Promise<LastRun> {
+    const { plan, rate, groupRates, scale, taken } = this.#queue.callAsync('updateAsync', () => {
+      const { progress, groups, accumulated } = this.#state;
+      const scale = checkScale(options);
       const rate = progress.rate(this.#queue.steps);
       const groupRates = groups.rates(progress.step + this.#queue.steps, rate);
-      return { rate, groupRates, plan: this.#planner.plan(parameters, gradients, true) };
+      const plan = this.#planner.plan(parameters, gradients, true);
+      return { rate, groupRates, scale, plan, taken: accumulated.take() };
     });
-    const run = (): Promise<void> => this.runner.stepAsync(plan, rate, groupRates);
-    return this.#queue.step(plan, run, () => {
+    const run = (): Promise<LastRun> => {
+      this.runner.setNumbers(rate, groupRates, taken.count + plan.gradientCount, scale);
+      return this.runner.stepAsync(plan);
+    };
+    const completed = (): void => {
       this.#completed(rate, groupRates);
-    });
+    };
+    const failed = (): void => {
+      if (taken.count > 0) this.#state.accumulated.giveBack(taken);
+    };
+    return this.#queue.step({ plan, run, completed, failed });
   }
 
   #completed(rate: number, groupRates: readonly number[]): void {
     this.#state.progress.completed(rate);
     this.#state.groups.completed(groupRates);
+  }
+
+  accumulate(gradients: unknown): void {
+    this.#queue.call('accumulate', () => {
+      this.#accumulator.add(gradients);
+    });
+  }
+
+  discardAccumulated(): void {
+    this.#queue.call('discardAccumulated', () => {
+      this.#state.accumulated.clear();
+    });
   }
 
   between<T>(work: () => T): Promise<T> {
@@ -138,9 +180,12 @@ export class Engine {
     });
   }
 
-  /** Leaves that have been stepped or have a velocity. */
-  get leaves(): number {
-    return this.#state.slots.all.length;
+  /** What the optimizer is, for people. */
+  get description(): object {
+    const { hyperparameters, around, masterWeights, progress, slots } = this.#state;
+    const { step, learningRate } = progress;
+    const [leaves, { device }] = [slots.all.length, this.runner];
+    return { step, learningRate, ...hyperparameters, ...around, masterWeights, device, leaves, pending: this.pending };
   }
 
   /** Steps that are pending. */
@@ -160,63 +205,6 @@ export class Engine {
     });
   }
 
-  setHyperparameter(name: HyperparameterName, value: unknown): void {
-    this.#configure(name, this.#entryOf(name), () => {
-      const next = withHyperparameter(this.#state.hyperparameters, name, value);
-      this.#state.groups.check(next);
-      this.#state.hyperparameters = next;
-    });
-  }
-
-  /** Changes hyperparameters by `change`, which throws before it has changed any. */
-  #configure(what: string, entry: PublicFunction, change: () => void): void {
-    const before = this.#state.usesVelocity;
-    calledFrom(entry, () => {
-      this.#queue.assertIdle(what);
-      change();
-    });
-    // A plan that was made without velocities doesn't fit a momentum.
-    const { usesVelocity, groups, hyperparameters } = this.#state;
-    if (usesVelocity.some((uses, group) => uses !== before[group])) this.#planner.drop();
-    this.runner.configure(groups.all(hyperparameters));
-  }
-
-  groupHyperparameters(i: number): State['hyperparameters'] {
-    return this.#state.groups.all(this.#state.hyperparameters)[i + 1];
-  }
-
-  setGroupHyperparameter(i: number, name: HyperparameterName, value: unknown, entry: PublicFunction): void {
-    this.#configure(`groups.${String(i)}.${name}`, entry, () => {
-      this.#state.groups.set(i, name, value, this.#state.hyperparameters);
-    });
-  }
-
-  groupFilter(i: number): LeafFilter {
-    return this.#state.groups.filter(i);
-  }
-
-  groupRate(i: number): number {
-    return this.#state.groups.currentRates(this.#state.progress.learningRate)[i];
-  }
-
-  setGroupRate(i: number, value: unknown, entry: PublicFunction): void {
-    calledFrom(entry, () => {
-      this.#queue.assertIdle(`groups.${String(i)}.learningRate`);
-      this.#state.groups.setRate(i, value, this.#state.progress.step);
-    });
-  }
-
-  get trainable(): LeafFilter | undefined {
-    return this.#state.groups.trainable;
-  }
-
-  setTrainable(value: unknown): void {
-    this.#queue.call('trainable', () => {
-      this.#state.groups.trainable = value === undefined ? undefined : checkFilter('trainable', value);
-      this.#planner.drop();
-    });
-  }
-
   getState(): OptimizerState {
     return calledFrom(this.#entryOf('state', 'get'), () => {
       this.#queue.assertStill('state');
@@ -224,11 +212,24 @@ export class Engine {
     });
   }
 
+  get averages(): AverageTree | undefined {
+    return calledFrom(this.#entryOf('averages', 'get'), () => {
+      this.#queue.assertStill('averages');
+      return this.#state.averages;
+    });
+  }
+
   setState(value: unknown): void {
     this.#queue.call('state', () => {
       this.#state.assign(value);
-      this.#planner.drop();
+      this.#drop();
     });
+  }
+
+  /** Ends plans: the state has been replaced. */
+  #drop(): void {
+    this.#planner.drop();
+    this.#accumulator.drop();
   }
 
   save(path: unknown, options: unknown): Promise<string> {
@@ -243,13 +244,13 @@ export class Engine {
 
   load(path: unknown, options: unknown): Promise<LoadedState> {
     const request = this.#queue.call('load', () => checkLoad(path, options, this.#state));
-    this.#planner.drop();
+    this.#drop();
     return this.#queue.exclusive(() => loadState(request) as Promise<LoadedState>);
   }
 
   fromBytes(bytes: Uint8Array, options: unknown): LoadedState {
     return this.#queue.call('fromBytes', () => {
-      this.#planner.drop();
+      this.#drop();
       return loadStateBytes(bytes, checkLoad('bytes', options, this.#state));
     });
   }

@@ -3,10 +3,10 @@ import { type PublicFunction, publicFunctionsOf } from '../caller';
 import type { LeafFilter } from '../state/groups';
 import { HYPERPARAMETER_NAMES, type HyperparameterName, type Hyperparameters } from '../state/hyperparameters';
 import type { Schedule } from '../state/types';
-import { refuseOtherProperties } from './strict';
+import { defineProperties, refuseOtherProperties } from './strict';
 
 /** The optimizer of a group, which knows groups by their number. */
-interface Owner {
+export interface GroupOwner {
   groupFilter(i: number): LeafFilter;
   groupRate(i: number): number;
   setGroupRate(i: number, value: unknown, entry: PublicFunction): void;
@@ -33,18 +33,21 @@ export interface SGDGroup {
   /** True if steps look ahead along the velocity. */
   get nesterov(): boolean;
   set nesterov(value: boolean | undefined);
+  /** True if steps climb. */
+  get maximize(): boolean;
+  set maximize(value: boolean | undefined);
 }
 
 /** Group `index` of an optimizer. */
-export function groupOf(owner: Owner, index: number): SGDGroup {
+export function groupOf(owner: GroupOwner, index: number): SGDGroup {
   return new Group(owner, index) as Group & SGDGroup;
 }
 
 class Group {
-  readonly #owner: Owner;
+  readonly #owner: GroupOwner;
   readonly #index: number;
 
-  constructor(owner: Owner, index: number) {
+  constructor(owner: GroupOwner, index: number) {
     this.#owner = owner;
     this.#index = index;
   }
@@ -61,17 +64,14 @@ class Group {
   }
 
   static {
-    for (const name of HYPERPARAMETER_NAMES) {
-      Object.defineProperty(this.prototype, name, {
-        configurable: true,
-        get(this: Group) {
-          return this.#owner.groupHyperparameters(this.#index)[name];
-        },
-        set(this: Group, value: unknown) {
-          this.#owner.setGroupHyperparameter(this.#index, name, value, entryOf(name));
-        },
-      });
-    }
+    defineProperties(
+      this.prototype as Group,
+      HYPERPARAMETER_NAMES,
+      (group, name) => group.#owner.groupHyperparameters(group.#index)[name],
+      (group, name, value) => {
+        group.#owner.setGroupHyperparameter(group.#index, name, value, entryOf(name));
+      },
+    );
     refuseOtherProperties(this.prototype);
   }
 }

@@ -1,13 +1,14 @@
 // Options of the constructor.
-import { checkKeys } from '../errors';
+import { checkFlag, checkKeys, rangeError, typeError } from '../errors';
+import { AROUND_NAMES, checkAround, type SGDAround } from '../state/around';
 import {
   checkHyperparameters,
   checkLearningRate,
   HYPERPARAMETER_NAMES,
-  type Hyperparameters,
   type SGDHyperparameters,
 } from '../state/hyperparameters';
 import { checkFilter, checkGroups, Groups, type LeafFilter } from '../state/groups';
+import type { StateOptions } from '../state/state';
 import type { Schedule } from '../state/types';
 import { checkDevice, type DeviceChoice } from './device';
 
@@ -22,11 +23,16 @@ export interface SGDGroupOptions extends Optional<SGDHyperparameters> {
 }
 
 /** Options of `SGD`, with MLX's names and defaults. */
-export interface SGDOptions extends Optional<SGDHyperparameters> {
+export interface SGDOptions extends Optional<SGDHyperparameters>, Optional<SGDAround> {
   /** Groups of leaves; the first that picks a leaf has it. Default: none. As MLX's `MultiOptimizer`. */
   groups?: readonly SGDGroupOptions[] | undefined;
   /** The leaves that train; default: all. Others are not read, and have no velocity. A gradient for one is allowed. */
   trainable?: LeafFilter | undefined;
+  /**
+   * True: each 16-bit parameter has a float32 master, which steps with a float32 velocity; the parameter is the rounded
+   * master. A parameter that somebody writes is taken up. Default false.
+   */
+  masterWeights?: boolean | undefined;
   /** Default `'auto'`. The environment variable METAL_SGD_DEVICE replaces `'auto'` only. */
   device?: DeviceChoice | undefined;
 }
@@ -34,16 +40,43 @@ export interface SGDOptions extends Optional<SGDHyperparameters> {
 /** Throws for an unknown option or a wrong value; fills the defaults in. */
 export function checkOptions(options: unknown, learningRate: unknown): CheckedOptions {
   checkLearningRate('learningRate', learningRate); // first: whoever gives PyTorch's arguments gives parameters here
-  const given = checkKeys('options', options, [...HYPERPARAMETER_NAMES, 'groups', 'trainable', 'device']);
+  const names = [...HYPERPARAMETER_NAMES, ...AROUND_NAMES, 'groups', 'trainable', 'masterWeights', 'device'] as const;
+  const given = checkKeys('options', options, names);
   const hyperparameters = checkHyperparameters(given);
   const trainable = given.trainable === undefined ? undefined : checkFilter('trainable', given.trainable);
   const groups = new Groups(checkGroups(given.groups), trainable);
   groups.check(hyperparameters);
-  return { hyperparameters, groups, device: checkDevice('device', given.device ?? 'auto') };
+  return {
+    hyperparameters,
+    around: checkAround(given),
+    groups,
+    masterWeights: checkFlag('masterWeights', given.masterWeights, false),
+    device: checkDevice('device', given.device ?? 'auto'),
+  };
 }
 
-interface CheckedOptions {
+interface CheckedOptions extends StateOptions {
   readonly device: DeviceChoice;
-  readonly hyperparameters: Hyperparameters;
-  readonly groups: Groups;
+}
+
+/** Options of one step. */
+export interface StepOptions {
+  /**
+   * A factor for all gradients of this step, after their mean: the caller's own clipping, for example. Formed in double,
+   * and rounded once to float32 (not for float64 leaves). Default 1.
+   */
+  gradientScale?: number | undefined;
+}
+
+/** The factor among the options of a step. */
+export function checkScale(options: unknown): number {
+  if (options === undefined) return 1;
+  if (typeof options !== 'object' || options === null)
+    throw typeError('invalid-option', 'options', '{ gradientScale }', options);
+  const { gradientScale = 1 } = checkKeys('options', options, ['gradientScale']);
+  const expected = 'a finite number';
+  if (typeof gradientScale !== 'number') throw typeError('invalid-option', 'gradientScale', expected, gradientScale);
+  if (!Number.isFinite(Math.fround(gradientScale)))
+    throw rangeError('invalid-option', 'gradientScale', expected, gradientScale);
+  return gradientScale;
 }

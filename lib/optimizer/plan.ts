@@ -1,48 +1,108 @@
-// A plan: two trees that were checked, paired and handed to the addon once. It serves as long as the same arrays come back.
-import { type ArenaPages, constants, native, type PreparedTree } from '../addon/native';
-import type { Target } from '../addon/names';
-import type { Settings } from '../addon/settings';
-import { asMetalError, typeError, Verbatim } from '../errors';
-import { type Arena, placeOf } from '../memory/arena';
+// A plan: trees that were checked, paired and handed to the addon once. It serves as long as the same arrays come back.
+import { native, type PreparedTree } from '../addon/native';
+import type { Role } from '../addon/names';
 import { type Arrays, Footprint } from '../memory/inUse';
-import { Slot } from '../state/slot';
-import { makeVelocities } from '../state/slots';
-import { bufferOf, byteLengthOf, type CheckedLeaf, isShared, offsetOf } from '../tree/leaf';
+import { usedParts } from '../state/complete';
+import type { Part, Slot } from '../state/slot';
+import type { Keeps } from '../state/stateTree';
+import type { LeafData } from '../tree/dtype';
+import { type CheckedLeaf, isShared } from '../tree/leaf';
+import { type HowToStep, prepareStep, type StepLeaf } from './prepare';
 import { type ReadTree, Snapshot } from './snapshot';
+import { areSame } from './trees';
 
-/** A parameter, its gradient, the slot of its velocity, and its group: 0 for the optimizer's own. */
+/** A parameter with what its step takes. */
 export interface Stepped {
   readonly parameter: CheckedLeaf;
-  readonly gradient: CheckedLeaf;
+  /** Summed in this order; an accumulated sum comes first. */
+  readonly gradients: readonly CheckedLeaf[];
   readonly slot: Slot;
+  /** 0 for the optimizer's own. */
   readonly group: number;
+  /** True if its steps have a momentum. */
+  readonly velocity: boolean;
 }
 
-/** Where a step runs, and the row of numbers that it reads and writes. */
-export interface HowToStep {
-  readonly target: Target;
-  readonly settings: Settings;
+/** The parts of a slot by the addon's roles. */
+const PART_OF: readonly (readonly [Role, Part])[] = [
+  ['velocity', 'v'],
+  ['master', 'master'],
+  ['average', 'ema'],
+];
+
+/** The trees of a plan, and what else it depends on. */
+interface Given {
+  readonly parameters: ReadTree;
+  readonly gradients: readonly ReadTree[];
+  /** Which slots have an accumulated sum. */
+  readonly sums: object | undefined;
 }
 
-/** Two trees, ready to step. */
+/** Trees, ready to step. */
 export class Plan {
-  readonly prepared: PreparedTree;
-  /** Kept alive here: the prepared tree points into them. */
-  readonly #arrays: Arrays;
+  /** Trees of gradients, without accumulated ones. */
+  readonly gradientCount: number;
   /** True if all arrays lie in shared memory, which nobody can detach. */
   readonly isShared: boolean;
   /** What a step reads and writes. */
   readonly footprint: Footprint;
+  /** Until nothing is left to be made by a step. */
+  #stepped: readonly Stepped[] | undefined;
+  readonly #how: HowToStep;
+  readonly #keeps: Keeps;
+  readonly #sums: object | undefined;
   readonly #snapshot: Snapshot;
+  /** Kept alive here: the prepared tree points into them. */
+  readonly #arrays: Arrays;
+  #prepared: PreparedTree;
+  /** What the prepared step makes, for each leaf; `undefined`: nothing. */
+  #first: string | undefined;
+  #isSettled = false;
   #held = 0;
   #isRetired = false;
 
-  constructor(parameters: ReadTree, gradients: ReadTree, stepped: readonly Stepped[], how: HowToStep) {
-    this.prepared = prepare(stepped, how);
-    this.#arrays = arraysOf(stepped);
+  constructor({ parameters, gradients, sums }: Given, stepped: readonly Stepped[], how: HowToStep, keeps: Keeps) {
+    this.gradientCount = gradients.length;
+    this.#sums = sums;
+    this.#stepped = stepped;
+    this.#how = how;
+    this.#keeps = keeps;
+    const leaves = stepLeaves(stepped, keeps);
+    this.#first = firstOf(leaves);
+    this.#prepared = prepareStep(leaves, how);
+    this.#arrays = arraysOf(leaves);
     this.footprint = new Footprint(() => this.#arrays);
-    this.isShared = stepped.every(({ parameter, gradient }) => isShared(parameter.data) && isShared(gradient.data));
-    this.#snapshot = new Snapshot(parameters, gradients);
+    this.isShared = this.#arrays.written.every(isShared) && this.#arrays.read.every(isShared);
+    this.#snapshot = new Snapshot([parameters, ...gradients]);
+  }
+
+  /** The step, as the addon takes it now. One that makes velocities or averages is prepared apart from later ones. */
+  ready(): PreparedTree {
+    if (this.#first !== undefined) this.#prepareAgain();
+    return this.#prepared;
+  }
+
+  #prepareAgain(): void {
+    const leaves = stepLeaves(this.#stepped ?? [], this.#keeps);
+    const first = firstOf(leaves);
+    if (first === this.#first) return;
+    const prepared = prepareStep(leaves, this.#how);
+    native().release(this.#prepared);
+    this.#prepared = prepared;
+    this.#first = first;
+    this.#forgetStepped();
+  }
+
+  /** A step of the plan has been taken. */
+  settle(): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    settle(this.#stepped ?? [], this.#keeps);
+    this.#forgetStepped();
+  }
+
+  #forgetStepped(): void {
+    if (this.#isSettled && this.#first === undefined) this.#stepped = undefined;
   }
 
   /** A pending step will use the plan. */
@@ -63,99 +123,61 @@ export class Plan {
   }
 
   #releaseUnused(): void {
-    if (this.#isRetired && this.#held === 0) native().release(this.prepared);
+    if (this.#isRetired && this.#held === 0) native().release(this.#prepared);
   }
 
-  /** True if the plan still holds for these two trees. Allocates nothing. */
-  fits(parameters: unknown, gradients: unknown): boolean {
-    return this.#snapshot.holdsFor(parameters, gradients);
+  /** True if the plan still holds for these trees and sums. Allocates nothing. */
+  fits(parameters: unknown, gradients: unknown, sums: object | undefined): boolean {
+    const snapshot = this.#snapshot;
+    return sums === this.#sums && snapshot.isOf(parameters, 0) && areSame(gradients, snapshot, 1) && snapshot.holds();
   }
 }
 
-/** What a step of copies of these leaves reads and writes. */
-export function footprintOfCopies(stepped: readonly Stepped[]): Footprint {
-  return new Footprint(() => ({
-    written: stepped.flatMap(({ slot }) => (slot.v ? [slot.v.data] : [])),
-    read: stepped.flatMap(({ parameter, gradient }) => [parameter.data, gradient.data]),
-  }));
+/** The arrays that the steps of these leaves use now. */
+export function stepLeaves(stepped: readonly Stepped[], keeps: Keeps): readonly StepLeaf[] {
+  return stepped.map((one) => {
+    const { parameter, gradients, slot, group } = one;
+    const used = usedParts(one, keeps);
+    const parts = PART_OF.flatMap(([role, part]) => (used.includes(part) ? [[role, slot.get(part)] as const] : []));
+    return { parameter, gradients, group, first: firstRoles(one, keeps), ...Object.fromEntries(parts) };
+  });
 }
 
-function arraysOf(stepped: readonly Stepped[]): Arrays {
+function firstRoles({ slot, velocity }: Stepped, keeps: Keeps): Role[] {
+  const first: Role[] = [];
+  if (velocity && keeps.firstStepMakesVelocity && slot.isFirstVelocity) first.push('velocity');
+  if (keeps.averages && slot.isFirstAverage) first.push('average');
+  return first;
+}
+
+function firstOf(leaves: readonly StepLeaf[]): string | undefined {
+  if (leaves.every(({ first }) => first.length === 0)) return undefined;
+  return leaves.map(({ first }) => first.join('+')).join();
+}
+
+/** A step of these leaves has been taken: what it made is there. */
+export function settle(stepped: readonly Stepped[], { averages }: Keeps): void {
+  for (const { slot, velocity } of stepped) {
+    if (velocity) slot.isFirstVelocity = false;
+    if (averages) slot.isFirstAverage = false;
+  }
+}
+
+const dataOf = (...leaves: readonly (CheckedLeaf | undefined)[]): LeafData[] =>
+  leaves.flatMap((leaf) => (leaf ? [leaf.data] : []));
+
+/** What a step of these leaves reads and writes. */
+function arraysOf(leaves: readonly StepLeaf[]): Arrays {
   return {
-    written: stepped.flatMap(({ parameter, slot }) => [parameter.data, ...(slot.v ? [slot.v.data] : [])]),
-    read: stepped.map(({ gradient }) => gradient.data),
+    written: leaves.flatMap(({ parameter, velocity, master, average }) => dataOf(parameter, velocity, master, average)),
+    read: leaves.flatMap(({ gradients }) => dataOf(...gradients)),
   };
 }
 
-/**
- * The same leaves with the velocities that a step needs: made where they are missing, hidden where they are unused.
- * `uses` says by group whether steps use velocities.
- */
-export function withVelocities(stepped: readonly Stepped[], uses: readonly boolean[]): readonly Stepped[] {
-  makeVelocities(stepped.flatMap(({ slot, group }) => (uses[group] ? [slot] : [])));
-  return stepped.map((one) => (uses[one.group] ? one : { ...one, slot: new Slot(one.slot.path, one.parameter) }));
-}
-
-/** Hands leaves to the addon, each with its place in an arena. */
-export function prepare(stepped: readonly Stepped[], { target, settings }: HowToStep): PreparedTree {
-  if (target === 'gpu') for (const { parameter } of stepped) checkForGpu(parameter);
-  const { dtypes, targets } = constants();
-  const places = new Places(stepped.length * 3);
-  for (const { parameter, gradient, slot } of stepped)
-    for (const leaf of [parameter, gradient, slot.v]) places.add(leaf);
-  try {
-    return native().prepareStep({
-      parameters: stepped.map(({ parameter }) => parameter.data),
-      gradients: stepped.map(({ gradient }) => gradient.data),
-      velocities: stepped.map(({ slot }) => slot.v?.data ?? null),
-      dtypes: Uint8Array.from(stepped, ({ parameter }) => dtypes.indexOf(parameter.dtype)),
-      places: places.numbers,
-      groups: Uint8Array.from(stepped, ({ group }) => group),
-      settings: settings.rows,
-      target: targets.indexOf(target),
-      // Without a GPU nobody wraps arenas: their numbers alone join leaves.
-      arenas: target === 'cpu' ? [] : places.arenas,
-    });
-  } catch (error) {
-    throw asMetalError(error);
-  }
-}
-
-function checkForGpu({ dtype, name }: CheckedLeaf): void {
-  if (dtype !== 'float64') return;
-  throw typeError(
-    'dtype-mismatch',
-    name,
-    "a dtype that Metal has, since device is 'gpu' (it has no double; 'auto' and 'cpu' take float64)",
-    new Verbatim(dtype),
-  );
-}
-
-/** The places of leaves, and the arenas they lie in, each once. */
-class Places {
-  /** Two for each leaf: the index of its arena, and its own in the arena; -1 for none. */
-  readonly numbers: Int32Array;
-  readonly arenas: ArenaPages[] = [];
-  readonly #indices = new Map<Arena, number>();
-  #next = 0;
-
-  constructor(count: number) {
-    this.numbers = new Int32Array(count * 2).fill(-1);
-  }
-
-  add(leaf: CheckedLeaf | undefined): void {
-    const place = leaf && placeOf(bufferOf(leaf.data), offsetOf(leaf.data), byteLengthOf(leaf));
-    if (place) {
-      this.numbers[this.#next] = this.#indexOf(place.arena);
-      this.numbers[this.#next + 1] = place.leaf;
-    }
-    this.#next += 2;
-  }
-
-  #indexOf(arena: Arena): number {
-    const known = this.#indices.get(arena);
-    if (known !== undefined) return known;
-    this.#indices.set(arena, this.arenas.length);
-    return this.arenas.push({ id: arena.id, pages: arena.pages }) - 1;
-  }
+/** What a step of copies of these leaves reads and writes. */
+export function footprintOfCopies(leaves: readonly StepLeaf[]): Footprint {
+  return new Footprint(() => ({
+    written: leaves.flatMap(({ velocity, master, average }) => dataOf(velocity, master, average)),
+    read: leaves.flatMap(({ parameter, gradients }) => dataOf(parameter, ...gradients)),
+  }));
 }

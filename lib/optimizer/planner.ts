@@ -1,28 +1,43 @@
-// From two trees to a plan: reads them, pairs them, finds their slots, and checks that no memory overlaps.
+// From trees to a plan: reads them, pairs them, finds their slots, and checks that no memory overlaps.
 import type { PreparedTree } from '../addon/native';
-import { typeError, Verbatim } from '../errors';
 import { checkFree } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import { copiesLike } from '../memory/zeros';
+import { complete } from '../state/complete';
+import { PARTS, type Slot } from '../state/slot';
 import type { State } from '../state/state';
-import { checkLeaf, type CheckedLeaf, checkStillThere, isShared, leafReader } from '../tree/leaf';
-import { leavesOf, mapTree, type Node, readTree, treeWith } from '../tree/tree';
-import { type Pair, pairUp } from './pairs';
-import { footprintOfCopies, Plan, prepare, type Stepped, withVelocities } from './plan';
+import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
+import { leavesOf, type Node, treeWith } from '../tree/tree';
+import { gradientsByParameter, unmatchedSum } from './pairs';
+import { footprintOfCopies, Plan, settle, stepLeaves, type Stepped } from './plan';
+import { prepareStep } from './prepare';
 import { Roles } from './roles';
 import type { Runner } from './runner';
 import type { ReadTree } from './snapshot';
+import { checkAllThere, checkShared, readGradients, readParameters } from './trees';
 
 interface Trees {
   readonly parameters: ReadTree;
-  readonly gradients: ReadTree;
+  readonly gradients: readonly ReadTree[];
 }
 
-/** Two trees with their slots; `commit` keeps those that are new. */
+/** Trees with their slots; `commit` keeps those that are new. */
 interface Matched {
-  readonly pairs: Node<Pair>;
+  /** The parameters that step; with accumulated sums, all of them. */
+  readonly stepping: Node<CheckedLeaf>;
   readonly stepped: readonly Stepped[];
   readonly commit: () => void;
+}
+
+/** One step on copies of the parameters. */
+export interface CopiesPlan {
+  readonly prepared: PreparedTree;
+  /** Trees of gradients, without accumulated ones. */
+  readonly gradientCount: number;
+  /** The tree of copies. */
+  readonly result: unknown;
+  /** The step has been taken. */
+  readonly settle: () => void;
 }
 
 /** Makes the plans of one optimizer, and keeps the last. */
@@ -38,13 +53,14 @@ export class Planner {
   }
 
   /**
-   * The plan for two trees: the last one while they are the same, else a new one. Throws what `SGD.update` throws; then
+   * The plan for these trees: the last one while they are the same, else a new one. Throws what `SGD.update` throws; then
    * nothing has changed. `shared`: all memory must be shared, and the step waits for other work with it.
    */
   plan(parameters: unknown, gradients: unknown, shared = false): Plan {
     const last = this.#last;
+    const sums = this.#state.accumulated.pattern;
     // A getter of the trees may have assigned a momentum, which ends the plan.
-    if (last?.fits(parameters, gradients) && last === this.#last && (!shared || last.isShared)) {
+    if (last?.fits(parameters, gradients, sums) && last === this.#last && (!shared || last.isShared)) {
       if (!shared) checkFree('parameters', last.footprint);
       return last;
     }
@@ -53,34 +69,55 @@ export class Planner {
 
   /** Apart from `plan`, which is small so that the compiler inlines it. */
   #newPlan(parameters: unknown, gradients: unknown, shared: boolean): Plan {
-    const trees = readTrees(parameters, gradients);
+    const trees = this.#read(parameters, gradients);
     const { stepped, commit } = this.#match(trees);
-    if (shared) for (const { parameter, gradient } of stepped) checkShared(parameter, gradient);
-    const complete = withVelocities(stepped, this.#state.usesVelocity);
-    const plan = new Plan(trees.parameters, trees.gradients, complete, this.#runner);
+    if (shared) for (const { parameter, gradients } of stepped) [parameter, ...gradients].forEach(checkShared);
+    const { keeps, accumulated } = this.#state;
+    complete(stepped, keeps, PARTS);
+    const plan = new Plan({ ...trees, sums: accumulated.pattern }, stepped, this.#runner, keeps);
     if (!shared) checkFree('parameters', plan.footprint);
     commit();
     this.#replace(plan);
     return plan;
   }
 
-  /** One step on copies of the parameters. `result` is the tree of copies, in the structure of the gradients. */
-  planCopies(parameters: unknown, gradients: unknown): { prepared: PreparedTree; result: unknown } {
-    const { pairs, stepped, commit } = this.#match(readTrees(parameters, gradients));
-    checkFree('parameters', footprintOfCopies(stepped));
-    const parametersOf = leavesOf(pairs).map(({ parameter }) => parameter);
-    const copies = copiesLike(parametersOf);
-    const copyOf = new Map(parametersOf.map((parameter, i) => [parameter, copies[i]]));
-    const onCopies = stepped.map((one) => {
+  #read(parameters: unknown, gradients: unknown): Trees {
+    const trees = {
+      gradients: readGradients(gradients, this.#state.accumulated.count > 0),
+      parameters: readParameters(parameters),
+    };
+    checkAllThere([trees.parameters, ...trees.gradients]);
+    return trees;
+  }
+
+  /** One step on copies of the parameters, in the structure of the gradients; of the parameters, where there are sums. */
+  planCopies(parameters: unknown, gradients: unknown): CopiesPlan {
+    const trees = this.#read(parameters, gradients);
+    const { stepping, stepped, commit } = this.#match(trees);
+    const { keeps } = this.#state;
+    complete(stepped, keeps, PARTS);
+    const leaves = stepLeaves(stepped, keeps);
+    checkFree('parameters', footprintOfCopies(leaves));
+    const originals = leavesOf(stepping);
+    const copies = copiesLike(originals);
+    const copyOf = new Map(originals.map((parameter, i) => [parameter, copies[i]]));
+    const onCopies = leaves.map((one) => {
       const { parameter } = one;
       return { ...one, parameter: checkLeaf(copyOf.get(parameter) as object, parameter.name) };
     });
-    const prepared = prepare(withVelocities(onCopies, this.#state.usesVelocity), this.#runner);
+    const prepared = prepareStep(onCopies, this.#runner);
     commit();
-    return { prepared, result: treeWith(pairs, copies) };
+    return {
+      prepared,
+      gradientCount: trees.gradients.length,
+      result: treeWith(stepping, copies),
+      settle: () => {
+        settle(stepped, keeps);
+      },
+    };
   }
 
-  /** Ends the last plan: its velocities have been replaced, or are needed from now on. */
+  /** Ends the last plan: its state has been replaced, or more of it is needed from now on. */
   drop(): void {
     this.#replace(undefined);
   }
@@ -92,47 +129,62 @@ export class Planner {
   }
 
   #match({ parameters, gradients }: Trees): Matched {
-    const pairs = pairUp(parameters.node, gradients.node);
-    const stepping = mapTree(pairs, ({ parameter }) => parameter);
-    const sorted = this.#state.groups.sort(leavesOf(parameters.node));
-    const { slots, commit } = this.#state.slots.slotsFor(stepping, 'parameters', sorted.isTrainable);
-    const training = leavesOf(pairs).filter(({ parameter }) => sorted.isTrainable(parameter));
-    const stepped = training.map((pair, i) => ({ ...pair, slot: slots[i], group: sorted.groupOf(pair.parameter) }));
+    const { groups, slots: allSlots, accumulated, usesVelocity } = this.#state;
+    const all = leavesOf(parameters.node);
+    const pairs = gradientsByParameter(parameters, gradients);
+    const sorted = groups.sort(all);
+    this.#state.checkMasters(all.filter(sorted.isTrainable));
+    const given = pairs.checked(sorted.isTrainable);
+    const hasSum = sumFinder(accumulated.slots);
+    const stepping = accumulated.count > 0 ? parameters.node : pairs.stepping;
+    const wanted = (leaf: CheckedLeaf): boolean => sorted.isTrainable(leaf) && (given.has(leaf) || hasSum(leaf));
+    const { slots, commit } = allSlots.slotsFor(stepping, 'parameters', wanted);
+    const stepped = leavesOf(stepping)
+      .filter(wanted)
+      .map((parameter, i): Stepped => {
+        const group = sorted.groupOf(parameter);
+        const sum = slots[i].isSummed ? slots[i].get('accumulated') : undefined;
+        const own = given.get(parameter) ?? [];
+        return {
+          parameter,
+          gradients: sum ? [sum, ...own] : own,
+          slot: slots[i],
+          group,
+          velocity: usesVelocity[group],
+        };
+      });
+    if (accumulated.count > 0) refuseOtherSums(accumulated.slots, slots, all, sorted.isTrainable);
     this.#roles.check(stepped);
-    const velocities = slots.flatMap(({ v }) => v ?? []);
-    checkSeparate([...leavesOf(parameters.node), ...velocities], leavesOf(gradients.node));
+    const held = slots.flatMap((slot) => PARTS.flatMap((part) => slot.get(part) ?? []));
+    checkSeparate(
+      [...all, ...held],
+      gradients.flatMap(({ node }) => leavesOf(node)),
+    );
     const keep = (): void => {
       commit();
       sorted.commit();
       this.#roles.add(stepped);
     };
-    return { pairs, stepped, commit: keep };
+    return { stepping, stepped, commit: keep };
   }
 }
 
-function readTrees(parameters: unknown, gradients: unknown): Trees {
-  if (gradients === undefined) {
-    const received = new Verbatim(
-      'undefined; update takes (parameters, gradients), applyGradients (gradients, parameters)',
-    );
-    throw typeError('invalid-leaf', 'gradients', 'a tree of gradients', received);
-  }
-  const trees = {
-    parameters: { given: parameters, node: readTree(parameters, 'parameters', leafReader) },
-    gradients: { given: gradients, node: readTree(gradients, 'gradients', leafReader) },
-  };
-  for (const { node } of Object.values(trees)) leavesOf(node).forEach(checkStillThere);
-  return trees;
+/** Says whether a parameter may have an accumulated sum. */
+function sumFinder(summed: readonly Slot[]): (leaf: CheckedLeaf) => boolean {
+  if (summed.length === 0) return () => false;
+  const paths = new Set(summed.map(({ path }) => path ?? ''));
+  return ({ name }) => paths.has(name.slice('parameters.'.length));
 }
 
-function checkShared(...leaves: readonly CheckedLeaf[]): void {
-  for (const { data, name } of leaves) {
-    if (isShared(data)) continue;
-    throw typeError(
-      'not-shared',
-      name,
-      'shared memory, which nobody can take away from a running step: make it by zeros, zerosLike or clone',
-      data,
-    );
-  }
+/** Throws for a sum that no parameter takes, frozen ones aside. */
+function refuseOtherSums(
+  summed: readonly Slot[],
+  slots: readonly Slot[],
+  all: readonly CheckedLeaf[],
+  isTrainable: (leaf: CheckedLeaf) => boolean,
+): void {
+  const taken = new Set(slots.filter(({ isSummed }) => isSummed).map(({ path }) => path));
+  for (const leaf of all) if (!isTrainable(leaf)) taken.add(leaf.name.slice('parameters.'.length));
+  const other = summed.find(({ path }) => !taken.has(path));
+  if (other) throw unmatchedSum(other.path);
 }

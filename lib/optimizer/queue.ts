@@ -14,7 +14,20 @@ interface Entry {
   readonly use?: Use;
   readonly start: () => void;
   readonly reject: (reason: unknown) => void;
+  /** Called before `reject`. */
+  readonly failed?: () => void;
   next?: Entry;
+}
+
+/** A step to take. */
+interface Step<T> {
+  readonly plan: Plan;
+  /** Starts it. */
+  readonly run: () => Promise<T>;
+  /** Called when it is over, before any later work starts. */
+  readonly completed: () => void;
+  /** Called if it fails, or never runs. */
+  readonly failed: () => void;
 }
 
 /** A file to write. */
@@ -136,15 +149,15 @@ export class Queue {
     return this.#steps;
   }
 
-  /** Takes on a step. `run` starts it; `completed` is called when it is over, before any later work starts. */
-  step(plan: Plan, run: () => Promise<void>, completed: () => void): Promise<void> {
+  /** Takes on a step. */
+  step<T>({ plan, run, completed, failed }: Step<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const start = (): void => {
         run().then(
-          () => {
+          (result) => {
             this.#leave();
             completed();
-            resolve();
+            resolve(result);
             this.#startNext();
           },
           (reason: unknown) => {
@@ -152,7 +165,7 @@ export class Queue {
           },
         );
       };
-      this.#add({ what: 'updateAsync', plan, use: Use.ofStep(plan.footprint), start, reject });
+      this.#add({ what: 'updateAsync', plan, use: Use.ofStep(plan.footprint), start, reject, failed });
     });
   }
 
@@ -242,6 +255,7 @@ export class Queue {
     const failed = this.#leave();
     const waiting: Entry[] = [];
     while (this.#first) waiting.push(this.#leave());
+    for (const entry of [failed, ...waiting]) entry.failed?.();
     failed.reject(reason);
     const why = types.isNativeError(reason) ? reason.message : show(reason);
     for (const { what, reject } of waiting) {

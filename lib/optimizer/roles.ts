@@ -19,7 +19,8 @@ export class Roles {
   check(stepped: readonly Stepped[]): void {
     const first = stepped.at(0);
     if (!first || this.#parameters.has(first.parameter.data)) return;
-    const { parameter, gradient } = first;
+    const { parameter } = first;
+    const gradient = first.gradients[first.gradients.length - 1];
     const wrong = this.#parameters.has(gradient.data)
       ? gradient
       : this.#gradients.has(parameter.data)
@@ -35,7 +36,8 @@ export class Roles {
   add(stepped: readonly Stepped[]): void {
     const first = stepped.at(0);
     if (!first) return;
-    const { parameter, gradient, slot } = first;
+    const { parameter, slot } = first;
+    const gradient = first.gradients[first.gradients.length - 1];
     const [seen = Infinity, other = 0] = [this.#parameters.get(parameter.data), this.#slots.get(slot)];
     if (slot.hasVelocity && seen < other && !this.#hasWarned) this.#warn(parameter.name);
     this.#plans++;

@@ -3,6 +3,7 @@ import type { Target } from '../addon/names';
 import { native, type PreparedTree } from '../addon/native';
 import { Settings } from '../addon/settings';
 import { asMetalError } from '../errors';
+import type { SGDAround } from '../state/around';
 import type { Hyperparameters } from '../state/hyperparameters';
 import { type DeviceChoice, type LastRun, lastRunOf, policyFor, type DevicePolicy } from './device';
 import type { Plan } from './plan';
@@ -15,18 +16,30 @@ export class Runner {
   readonly #policy: DevicePolicy;
   readonly #addon = native();
   #hasRun = false;
+  #lastRun: LastRun | undefined;
 
   /** @param all The hyperparameters of the optimizer, then those of its groups. */
-  constructor(device: DeviceChoice, all: readonly Hyperparameters[]) {
+  constructor(device: DeviceChoice, all: readonly Hyperparameters[], around: Readonly<SGDAround>) {
     this.device = device;
     this.#policy = policyFor(device);
     this.settings = new Settings(all.length - 1);
     this.settings.set('flushSubnormals', this.#policy.flushSubnormals);
     this.configure(all);
+    this.configureAround(around);
   }
 
   get target(): Target {
     return this.#policy.target;
+  }
+
+  get flushesSubnormals(): boolean {
+    return this.#policy.flushSubnormals;
+  }
+
+  /** Hands the options to the addon. */
+  configureAround({ clipValue, emaDecay }: Readonly<SGDAround>): void {
+    this.settings.set('clipValue', clipValue ?? 0);
+    this.settings.set('emaDecay', emaDecay ?? 0);
   }
 
   /** Hands the hyperparameters to the addon. */
@@ -38,43 +51,50 @@ export class Runner {
     });
   }
 
-  #setRates(learningRate: number, groupRates: readonly number[]): void {
+  /** Sets the numbers of the next step. `divisor`: gradients that the sum stands for. */
+  setNumbers(learningRate: number, groupRates: readonly number[], divisor: number, gradientScale: number): void {
     this.settings.setLearningRate(learningRate);
     for (let i = 0; i < groupRates.length; i++) this.settings.setLearningRate(groupRates[i], i + 1);
+    this.settings.setGradients(divisor, gradientScale);
   }
 
   /** Takes one step in place. */
-  step({ prepared }: Plan, learningRate: number, groupRates: readonly number[]): void {
-    this.#setRates(learningRate, groupRates);
+  step(plan: Plan): void {
+    const prepared = plan.ready();
     try {
       this.#addon.step(prepared);
     } catch (error) {
       throw asMetalError(error);
     }
+    plan.settle();
     this.#hasRun = true;
+    this.#lastRun = undefined;
   }
 
   /** Takes one step in place, off this thread. */
-  async stepAsync(plan: Plan, learningRate: number, groupRates: readonly number[]): Promise<void> {
-    this.#setRates(learningRate, groupRates);
+  async stepAsync(plan: Plan): Promise<LastRun> {
+    const prepared = plan.ready();
     try {
-      await this.#addon.stepAsync(plan.prepared, plan);
+      await this.#addon.stepAsync(prepared, plan);
     } catch (error) {
       throw asMetalError(error);
     }
+    plan.settle();
     this.#hasRun = true;
+    this.#lastRun = undefined;
+    return this.lastRun as LastRun;
   }
 
   /** Takes one step in place of leaves that won't come back as they are. */
-  stepOnce(prepared: PreparedTree, learningRate: number, groupRates: readonly number[]): void {
-    this.#setRates(learningRate, groupRates);
+  stepOnce(prepared: PreparedTree): void {
     this.#stepAndRelease(prepared);
     this.#hasRun = true;
+    this.#lastRun = undefined;
   }
 
   /** The same for one leaf, which is no step of the optimizer. */
   stepSingle(prepared: PreparedTree, learningRate: number): void {
-    this.settings.setLearningRate(learningRate);
+    this.setNumbers(learningRate, [], 1, 1);
     this.#stepAndRelease(prepared);
   }
 
@@ -90,6 +110,7 @@ export class Runner {
 
   /** Where the last step ran; `undefined` before the first. */
   get lastRun(): LastRun | undefined {
-    return this.#hasRun ? lastRunOf(this.#policy, this.settings) : undefined;
+    if (this.#hasRun) this.#lastRun ??= lastRunOf(this.#policy, this.settings);
+    return this.#lastRun;
   }
 }

@@ -4,25 +4,21 @@ import { calledFrom, calledFromAsync, publicFunctionsOf } from '../caller';
 import type { LoadedState, LoadOptions } from '../checkpoint/load';
 import type { SaveOptions, SavePath } from '../checkpoint/save';
 import type { Bytes } from '../safetensors/options';
+import type { GradientMean } from '../gradients/mean';
+import type { SGDAround } from '../state/around';
 import type { LeafFilter } from '../state/groups';
-import { HYPERPARAMETER_NAMES, type SGDHyperparameters } from '../state/hyperparameters';
-import type { OptimizerState, Schedule } from '../state/types';
-import type {
-  DeepPartial,
-  FileUrl,
-  Gradients,
-  GradientsFor,
-  Leaf,
-  LeafLike,
-  PartialTree,
-  Synchronous,
-  Tree,
-} from '../tree/types';
+import type { SGDHyperparameters } from '../state/hyperparameters';
+import type { AverageTree, OptimizerState, Schedule } from '../state/types';
+import type { FileUrl, Gradients, GradientsFor, Leaf, LeafLike, PartialTree, Synchronous, Tree } from '../tree/types';
 import type { DeviceChoice, LastRun } from './device';
+import { OPTION_NAMES } from './configuration';
 import { Engine } from './engine';
 import type { SGDGroup } from './group';
-import type { SGDOptions } from './options';
-import { refuseOtherProperties } from './strict';
+import type { SGDOptions, StepOptions } from './options';
+import { defineProperties, refuseOtherProperties } from './strict';
+
+/** One tree of gradients for `P`, or several. */
+export type SomeGradients<P> = GradientsFor<P> | GradientMean<GradientsFor<P>>;
 
 /**
  * Stochastic gradient descent with momentum, weight decay, dampening and Nesterov momentum. In float32 it matches
@@ -80,25 +76,36 @@ export class SGD {
   /**
    * Takes one step and leaves the parameters alone.
    *
-   * @returns New arrays (shared for shared parameters) in the structure of `gradients`.
+   * @returns New arrays (shared for shared parameters) in the structure of `gradients`; of `parameters`, if gradients were
+   *   accumulated.
    * @throws As `update`.
    */
-  applyGradients<P>(gradients: Gradients<P>, parameters: P & Tree<P>): P;
-  applyGradients<P>(gradients: DeepPartial<P>, parameters: P & Tree<P>): PartialTree<P>;
-  applyGradients(gradients: unknown, parameters: unknown): unknown {
-    return this.#engine.applyGradients(gradients, parameters);
+  applyGradients<P>(
+    gradients: Gradients<P> | GradientMean<Gradients<P>>,
+    parameters: P & Tree<P>,
+    options?: StepOptions,
+  ): P;
+  applyGradients<P>(
+    gradients: SomeGradients<P> | undefined,
+    parameters: P & Tree<P>,
+    options?: StepOptions,
+  ): PartialTree<P>;
+  applyGradients(gradients: unknown, parameters: unknown, options?: StepOptions): unknown {
+    return this.#engine.applyGradients(gradients, parameters, options);
   }
 
   /**
-   * Takes one step. Writes parameters and velocities in place; never writes gradients.
+   * Takes one step. Writes parameters and velocities in place (masters and averages too, if there are any); never writes
+   * gradients.
    *
    * @param parameters A tree of leaves. It may have more leaves than `gradients`.
-   * @param gradients A tree of the same structure, or of a part of it.
+   * @param gradients A tree of the same structure, or of a part of it; or several, by `meanOf`. Those of 16-bit parameters
+   *   may be float32, and are taken unrounded. May be left out after `accumulate`.
    * @throws TypeError or RangeError that names the path, what was expected and what was received; code `busy` while
    *   asynchronous steps are pending. Then nothing has changed.
    */
-  update<P>(parameters: P & Tree<P>, gradients: GradientsFor<P>): void {
-    this.#engine.update(parameters, gradients);
+  update<P>(parameters: P & Tree<P>, gradients?: SomeGradients<P>, options?: StepOptions): void {
+    this.#engine.update(parameters, gradients, options);
   }
 
   /**
@@ -107,11 +114,28 @@ export class SGD {
    *
    * @param parameters As for `update`, in shared memory, such as `zeros` makes.
    * @param gradients Likewise.
-   * @returns Resolves when everything is written. Rejects at once with what `update` would throw, and with code
+   * @returns Resolves with the step's `lastRun` when everything is written. Rejects at once with what `update` would throw, and with code
    *   `not-shared` for ordinary arrays; with code `aborted` if an earlier step failed. Then nothing was written.
    */
-  async updateAsync<P>(parameters: P & Tree<P>, gradients: GradientsFor<P>): Promise<void> {
-    return this.#engine.updateAsync(parameters, gradients);
+  async updateAsync<P>(parameters: P & Tree<P>, gradients?: SomeGradients<P>, options?: StepOptions): Promise<LastRun> {
+    return this.#engine.updateAsync(parameters, gradients, options);
+  }
+
+  /**
+   * Adds gradients to the sums of their leaves. The next step takes the mean of all trees that were added and of its own:
+   * the same bits as `meanOf` of them. A leaf that some trees lack gets less; the divisor is the number of trees.
+   *
+   * @param gradients A tree, or several by `meanOf`, which are added one by one. Sums are float32 (float64 for float64).
+   * @throws TypeError or RangeError that names the path; code `busy` while asynchronous steps are pending. What does not
+   *   match the parameters, the step says.
+   */
+  accumulate<G>(gradients: (G & Tree<G>) | GradientMean): void {
+    this.#engine.accumulate(gradients);
+  }
+
+  /** Forgets what was accumulated. */
+  discardAccumulated(): void {
+    this.#engine.discardAccumulated();
   }
 
   /**
@@ -151,15 +175,25 @@ export class SGD {
 
   /** The groups, in the order of the option, with the values that hold. Their options can be assigned. */
   get groups(): readonly SGDGroup[] {
-    return this.#engine.groups;
+    return this.#engine.configuration.groups;
   }
 
   /** The leaves that train; `undefined`: all. Once assigned, all leaves are asked again at the next step. */
   get trainable(): LeafFilter | undefined {
-    return this.#engine.trainable;
+    return this.#engine.configuration.trainable;
   }
   set trainable(value: LeafFilter | undefined) {
-    this.#engine.setTrainable(value);
+    this.#engine.configuration.setTrainable(value);
+  }
+
+  /** True if 16-bit parameters have float32 masters. */
+  get masterWeights(): boolean {
+    return this.#engine.masterWeights;
+  }
+
+  /** The moving averages, in the place of their parameters: the live arrays. `undefined` without `emaDecay`. */
+  get averages(): AverageTree | undefined {
+    return this.#engine.averages;
   }
 
   /** The device that was asked for. */
@@ -220,9 +254,7 @@ export class SGD {
 
   /** What the optimizer is, as `JSON.stringify` and `console.log` tell it. Its files are made by `save` and `toBytes`. */
   toJSON(): object {
-    const { hyperparameters, progress, runner, leaves, pending } = this.#engine;
-    const { step, learningRate } = progress;
-    return { step, learningRate, ...hyperparameters, device: runner.device, leaves, pending };
+    return this.#engine.description;
   }
 
   /** @internal */
@@ -231,22 +263,19 @@ export class SGD {
   }
 
   static {
-    for (const name of HYPERPARAMETER_NAMES) {
-      Object.defineProperty(this.prototype, name, {
-        configurable: true,
-        get(this: SGD) {
-          return this.#engine.hyperparameters[name];
-        },
-        set(this: SGD, value: unknown) {
-          this.#engine.setHyperparameter(name, value);
-        },
-      });
-    }
+    defineProperties(
+      this.prototype as SGD,
+      OPTION_NAMES,
+      (sgd, name) => sgd.#engine.configuration.get(name),
+      (sgd, name, value) => {
+        sgd.#engine.configuration.set(name, value, entryOf(name));
+      },
+    );
     refuseOtherProperties(this.prototype);
   }
 }
 
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unsafe-declaration-merging -- as above
-export interface SGD extends SGDHyperparameters {}
+export interface SGD extends SGDHyperparameters, SGDAround {}
 
 const entryOf = publicFunctionsOf(SGD.prototype);

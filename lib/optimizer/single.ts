@@ -4,24 +4,32 @@ import { checkLeavesFree } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import { copyOf } from '../memory/zeros';
 import { Slot } from '../state/slot';
-import { makeVelocities } from '../state/slots';
+import { complete } from '../state/complete';
 import type { State } from '../state/state';
 import { checkAlike } from '../tree/compare';
 import { type CheckedLeaf, checkLeaf, checkStillThere, looksLikeLeaf, notALeaf } from '../tree/leaf';
 import { guardReading } from '../tree/tree';
 import type { Leaf } from '../tree/types';
-import { prepare, withVelocities } from './plan';
+import { stepLeaves } from './plan';
+import { prepareStep } from './prepare';
+import { checkGradient } from './pairs';
 import type { Runner } from './runner';
 
 export type SingleState = { v?: Leaf };
 
+/** Velocities that `initSingle` made, before the first step with them. */
+const firsts = new WeakSet<object>();
+
 /** Gives `state` a zero velocity like `parameter`, unless steps use none. */
-export function initSingle(parameter: unknown, state: SingleState, { usesVelocity }: State): SingleState {
-  const slot = new Slot(undefined, checkSingle(parameter, 'parameter'));
+export function initSingle(parameter: unknown, state: SingleState, { usesVelocity, keeps }: State): SingleState {
+  const given = checkSingle(parameter, 'parameter');
+  const slot = new Slot(undefined, given);
   checkState(state);
   if (!usesVelocity[0]) return state;
-  makeVelocities([slot]);
-  state.v = slot.v?.leaf as Leaf;
+  complete([{ parameter: given, slot, velocity: true }], keeps, ['v']);
+  const v = slot.v?.leaf as Leaf;
+  firsts.add(v);
+  state.v = v;
   return state;
 }
 
@@ -30,33 +38,34 @@ export function applySingle(
   gradient: unknown,
   parameter: unknown,
   state: SingleState,
-  { usesVelocity, progress }: State,
+  { usesVelocity, progress, keeps }: State,
   runner: Runner,
 ): object {
   const given = checkSingle(parameter, 'parameter');
   const read = checkSingle(gradient, 'gradient');
-  checkAlike(read, given);
+  checkGradient(read, given);
   checkState(state);
   const { v } = state;
   const slot = new Slot(undefined, given);
-  if (usesVelocity[0] && v !== undefined) {
-    const velocity = checkSingle(v, 'state.v');
-    checkAlike(velocity, given);
-    checkSeparate([velocity], [read, given]);
-    slot.v = velocity;
+  const [velocity] = usesVelocity;
+  if (velocity && v !== undefined) {
+    const there = checkSingle(v, 'state.v');
+    checkAlike(there, given);
+    checkSeparate([there], [read, given]);
+    slot.set('v', there);
+    slot.isFirstVelocity = firsts.has(v);
   }
   checkLeavesFree([given, read], 'read');
   if (slot.v) checkLeavesFree([slot.v], 'written');
-  const stepped = withVelocities([{ parameter: given, gradient: read, slot, group: 0 }], usesVelocity);
+  const one = { parameter: given, gradients: [read], slot, group: 0, velocity };
+  complete([one], keeps, ['v']);
   // Before the step: if the state refuses it, nothing has changed. A setter may run code, so memory is checked after it.
-  if (usesVelocity[0] && v === undefined) state.v = slot.v?.leaf as Leaf;
+  if (velocity && v === undefined) state.v = slot.v?.leaf as Leaf;
   for (const leaf of [given, read, ...(slot.v ? [slot.v] : [])]) checkStillThere(leaf);
   const result = copyOf(given);
-  const prepared = prepare(
-    stepped.map((one) => ({ ...one, parameter: checkLeaf(result, 'parameter') })),
-    runner,
-  );
-  runner.stepSingle(prepared, progress.learningRate);
+  const leaves = stepLeaves([one], keeps).map((leaf) => ({ ...leaf, parameter: checkLeaf(result, 'parameter') }));
+  runner.stepSingle(prepareStep(leaves, runner), progress.learningRate);
+  if (v !== undefined) firsts.delete(v);
   return result;
 }
 

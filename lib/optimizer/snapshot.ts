@@ -1,4 +1,4 @@
-// Remembers two trees, so that the next step can tell in nanoseconds per leaf whether they have changed. Comparing
+// Remembers trees, so that the next step can tell in nanoseconds per leaf whether they have changed. Comparing
 // allocates nothing. Object.is compares pointers. === is faster, but first reads the type of both objects: with many leaves
 // each such read is a cache miss. So Object.is compares the objects that nothing else reads.
 import { bufferOf, type CheckedLeaf, isShared, isStillThere } from '../tree/leaf';
@@ -7,6 +7,8 @@ import { isLeafNode, keyAt, leavesOf, type Node } from '../tree/tree';
 /** The caller's tree, and its nodes. */
 export interface ReadTree {
   readonly given: unknown;
+  /** For messages. */
+  readonly name: string;
   readonly node: Node<CheckedLeaf>;
 }
 
@@ -19,20 +21,17 @@ interface BranchWatch {
 
 type TensorLike = { readonly data: unknown; readonly shape: unknown; readonly dtype: unknown };
 
-/** Parameters and gradients as they were read. */
+/** Trees as they were read. */
 export class Snapshot {
-  readonly #parameters: unknown;
-  readonly #gradients: unknown;
+  readonly #given: readonly unknown[];
   readonly #branches: BranchWatch[] = [];
   readonly #tensors = new TensorWatch();
   /** Leaves whose memory can be detached or change its length. */
   readonly #movable: Pick<CheckedLeaf, 'data' | 'length'>[] = [];
 
-  constructor(parameters: ReadTree, gradients: ReadTree) {
-    this.#parameters = parameters.given;
-    this.#gradients = gradients.given;
-    this.#watch(parameters.node);
-    this.#watch(gradients.node);
+  constructor(trees: readonly ReadTree[]) {
+    this.#given = trees.map(({ given }) => given);
+    for (const { node } of trees) this.#watch(node);
   }
 
   #watch(node: Node<CheckedLeaf>): void {
@@ -50,9 +49,18 @@ export class Snapshot {
     for (const child of node.children) this.#watchBranches(child);
   }
 
+  /** Trees that were read. */
+  get count(): number {
+    return this.#given.length;
+  }
+
+  /** True if tree number `i` was this object. */
+  isOf(tree: unknown, i: number): boolean {
+    return this.#given[i] === tree;
+  }
+
   /** True if the same objects stand at the same keys, in the same order, and all memory is still there. */
-  holdsFor(parameters: unknown, gradients: unknown): boolean {
-    if (parameters !== this.#parameters || gradients !== this.#gradients) return false;
+  holds(): boolean {
     try {
       for (const branch of this.#branches) {
         if (!isSameBranch(branch)) return false;

@@ -1,5 +1,25 @@
-// Assigning a property that a class does not have is an error, in every mode of JavaScript.
+// Properties of classes: a list of them from a table, and an error for assigning any other, in every mode of JavaScript.
 import { coded } from '../errors';
+
+/** Gives the instances of a class a property for each name. */
+export function defineProperties<T, N extends string>(
+  prototype: T,
+  names: readonly N[],
+  get: (instance: T, name: N) => unknown,
+  set: (instance: T, name: N, value: unknown) => void,
+): void {
+  for (const name of names) {
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: T) {
+        return get(this, name);
+      },
+      set(this: T, value: unknown) {
+        set(this, name, value);
+      },
+    });
+  }
+}
 
 /**
  * Makes `instance.name = value` throw for a name that the class does not have. Instances of classes that extend it may have

@@ -9,11 +9,13 @@ interface Row<T> {
   readonly check: (name: string, value: unknown) => T;
   /** Name in the metadata of a file. */
   readonly saved: string;
+  /** True: older files lack it, and mean its default. */
+  readonly isLate?: boolean;
   /** Reads it from there; `undefined` for anything else. */
   readonly parse: (text: string) => T | undefined;
 }
 
-/** The hyperparameters of `SGD` but for the learning rate, with MLX's names. Options, and properties to assign. */
+/** The hyperparameters of `SGD` that groups can have too, but for the learning rate, with MLX's names. Options, and properties to assign. */
 export interface SGDHyperparameters {
   /** mu; default 0. At 0 and below, steps are plain and velocities rest. */
   momentum: number;
@@ -23,6 +25,8 @@ export interface SGDHyperparameters {
   dampening: number;
   /** True if steps look ahead along the velocity; default false. Needs a momentum and zero dampening. */
   nesterov: boolean;
+  /** True if steps climb: the gradient's sign is changed before weight decay is added; default false. As PyTorch's. */
+  maximize: boolean;
 }
 
 export type HyperparameterName = keyof SGDHyperparameters;
@@ -34,6 +38,7 @@ export const HYPERPARAMETERS: { readonly [K in HyperparameterName]: Row<SGDHyper
   weightDecay: number('weight_decay'),
   dampening: number('dampening'),
   nesterov: flag('nesterov'),
+  maximize: { ...flag('maximize'), isLate: true },
 };
 
 export const HYPERPARAMETER_NAMES = Object.keys(HYPERPARAMETERS) as readonly HyperparameterName[];

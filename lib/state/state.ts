@@ -1,25 +1,43 @@
 // All that a checkpoint holds of an optimizer: hyperparameters, progress, and a slot for each parameter.
-import { rangeError, typeError } from '../errors';
-import { leafReader } from '../tree/leaf';
+import { rangeError, typeError, Verbatim } from '../errors';
+import { type CheckedLeaf, leafReader } from '../tree/leaf';
 import { leavesOf, readTree } from '../tree/tree';
-import type { OptimizerState } from './types';
+import type { AverageTree, OptimizerState } from './types';
+import { Accumulated } from './accumulated';
+import type { SGDAround } from './around';
+import { complete } from './complete';
 import type { Groups } from './groups';
 import { checkNumber, type Hyperparameters } from './hyperparameters';
 import { checkStep, Progress } from './progress';
-import type { Slot } from './slot';
-import { makeVelocities, Slots } from './slots';
+import { isNarrow } from './slot';
+import { Slots } from './slots';
+import { assignState, averagesTree, type Keeps, stateTree } from './stateTree';
+
+/** What an optimizer is made with, checked. */
+export interface StateOptions {
+  readonly hyperparameters: Hyperparameters;
+  readonly around: SGDAround;
+  readonly groups: Groups;
+  readonly masterWeights: boolean;
+}
 
 /** The state of one optimizer. */
 export class State {
   readonly progress: Progress;
-  readonly slots = new Slots();
+  readonly slots: Slots;
   readonly groups: Groups;
+  readonly masterWeights: boolean;
+  readonly accumulated = new Accumulated();
   hyperparameters: Hyperparameters;
+  around: Readonly<SGDAround>;
 
-  constructor(learningRate: unknown, hyperparameters: Hyperparameters, groups: Groups) {
+  constructor(learningRate: unknown, { hyperparameters, around, groups, masterWeights }: StateOptions) {
     this.progress = new Progress(learningRate);
+    this.slots = new Slots(masterWeights);
     this.hyperparameters = hyperparameters;
+    this.around = around;
     this.groups = groups;
+    this.masterWeights = masterWeights;
   }
 
   /** Whether steps use velocities: of the optimizer's own leaves, then of each group's. */
@@ -27,24 +45,53 @@ export class State {
     return this.groups.all(this.hyperparameters).map(({ momentum }) => momentum > 0);
   }
 
+  /** What steps keep beside velocities. */
+  get keeps(): Keeps {
+    const { emaDecay, firstStep } = this.around;
+    const firstStepMakesVelocity = firstStep === 'torch';
+    return { masters: this.masterWeights, averages: emaDecay !== undefined, firstStepMakesVelocity };
+  }
+
   /** `SGD.init`: makes the slots of all leaves. */
-  init(parameters: unknown): readonly Slot[] {
+  init(parameters: unknown): void {
     const node = readTree(parameters, 'parameters', leafReader);
     const sorted = this.groups.sort(leavesOf(node));
     const { slots, commit } = this.slots.slotsFor(node, 'parameters', sorted.isTrainable);
     const training = leavesOf(node).filter(sorted.isTrainable);
+    this.checkMasters(training);
     const { usesVelocity } = this;
-    makeVelocities(slots.filter((_, i) => usesVelocity[sorted.groupOf(training[i])]));
+    const stepping = training.map((parameter, i) => {
+      return { parameter, slot: slots[i], velocity: usesVelocity[sorted.groupOf(parameter)] };
+    });
+    complete(stepping, this.keeps, ['v', 'master']);
     commit();
     sorted.commit();
-    return slots;
+  }
+
+  /** Throws if the option for masters would do nothing. */
+  checkMasters(training: readonly CheckedLeaf[]): void {
+    if (!this.masterWeights || training.length === 0 || training.some(({ dtype }) => isNarrow(dtype))) return;
+    const received = new Verbatim(`none: the first, ${training[0].name}, is ${training[0].dtype}`);
+    throw rangeError('invalid-option', 'masterWeights', 'a leaf of float16 or bfloat16', received);
   }
 
   /** With the live arrays. */
   read(): OptimizerState {
     const { step, learningRate } = this.progress;
+    const { count } = this.accumulated;
     const groups = this.groups.currentRates(learningRate).map((rate) => ({ learningRate: rate }));
-    return { step, learningRate, parameters: this.slots.toState(), ...(groups.length > 0 && { groups }) };
+    return {
+      step,
+      learningRate,
+      parameters: stateTree(this.slots, this.keeps),
+      ...(count > 0 && { accumulated: count }),
+      ...(groups.length > 0 && { groups }),
+    };
+  }
+
+  /** The averages with the live arrays; `undefined` without a decay. */
+  get averages(): AverageTree | undefined {
+    return this.keeps.averages ? averagesTree(this.slots) : undefined;
   }
 
   /** Copies a state in, after all of it is checked. */
@@ -53,14 +100,16 @@ export class State {
       throw typeError('invalid-state', 'state', '{ step, learningRate, parameters }', value);
     }
     const given = value as Partial<Record<keyof OptimizerState, unknown>>;
-    const { step, learningRate, parameters, groups, ...others } = given;
+    const { step, learningRate, parameters, accumulated, groups, ...others } = given;
     const extra = Object.keys(others).at(0);
-    const known = 'step, learningRate, parameters, groups';
+    const known = 'step, learningRate, parameters, accumulated, groups';
     if (extra !== undefined) throw rangeError('invalid-state', 'state', `only ${known}`, extra);
     const rates = groups === undefined ? undefined : this.#checkRates(groups);
     const checkedStep = checkStep('state.step', step);
     const checkedRate = checkNumber('state.learningRate', learningRate);
-    this.slots.assign(parameters, 'state.parameters');
+    const count = accumulated === undefined ? 0 : checkStep('state.accumulated', accumulated);
+    assignState(this.slots, parameters, 'state.parameters', this.keeps, count);
+    this.accumulated.restore(count, this.slots.all);
     this.progress.restore(checkedStep, checkedRate);
     if (rates) this.groups.restoreRates(rates);
   }

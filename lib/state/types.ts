@@ -1,8 +1,23 @@
 // Public types of an optimizer's state.
 import type { Leaf } from '../tree/types';
 
-/** The tree of parameters with `{ v }` in place of each leaf that has a velocity, and `{}` in place of the others. */
-export type StateTree = { v?: Leaf } | StateTree[] | { [key: string]: StateTree };
+/** What an optimizer keeps for one parameter. */
+export interface LeafState {
+  /** The velocity. float32 beside a master, else of the parameter's dtype. */
+  v?: Leaf;
+  /** The float32 master of a 16-bit parameter. */
+  master?: Leaf;
+  /** The moving average; float32, or float64 for a float64 parameter. */
+  ema?: Leaf;
+  /** The sum of accumulated gradients; likewise. */
+  accumulated?: Leaf;
+}
+
+/** The tree of parameters with what is kept for each in its place; `{}` where there is nothing. */
+export type StateTree = LeafState | StateTree[] | { [key: string]: StateTree };
+
+/** The tree of parameters with the average of each in its place; `{}` where there is none yet. */
+export type AverageTree = Leaf | AverageTree[] | { [key: string]: AverageTree };
 
 /** A learning rate as a function of the number of completed steps. */
 export type Schedule = (step: number) => number;
@@ -13,8 +28,10 @@ export interface OptimizerState {
   step: number;
   /** Learning rate of the last step, or of the first before that. */
   learningRate: number;
-  /** Velocities, in the structure of the parameters. */
+  /** Velocities, masters, averages and sums, in the structure of the parameters. */
   parameters: StateTree;
+  /** Gradients in the sums. Missing without any. */
+  accumulated?: number;
   /** Of the optimizer's groups: the learning rate of the last step. Missing without groups. */
   groups?: { learningRate: number }[];
 }

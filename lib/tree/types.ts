@@ -73,9 +73,14 @@ export type LeafLike<L> = L extends Float32Array | Tensor<'float32'>
         ? Tensor<L['dtype']>
         : never;
 
+/** A gradient of the parameter `L`: as it, or float32 for 16 bits. */
+export type GradientLike<L> = L extends Float16ArrayLike | Tensor<'float16' | 'bfloat16'>
+  ? LeafLike<L> | Float32Array | Tensor<'float32'>
+  : LeafLike<L>;
+
 /** The structure of `P`, any part of which may be missing: gradients for some of the parameters. */
 export type DeepPartial<P> = P extends Leaf
-  ? LeafLike<P>
+  ? GradientLike<P>
   : P extends readonly (infer Item)[]
     ? number extends P['length']
       ? readonly DeepPartial<Item>[]
@@ -100,7 +105,7 @@ export type WithDtype<P, D extends Dtype> = P extends Leaf
   : { -readonly [K in keyof P]: WithDtype<P[K], D> };
 
 /** The whole structure of `P`: a gradient for every parameter. */
-export type Gradients<P> = P extends Leaf ? LeafLike<P> : { readonly [K in keyof P]: Gradients<P[K]> };
+export type Gradients<P> = P extends Leaf ? GradientLike<P> : { readonly [K in keyof P]: Gradients<P[K]> };
 
 /** What `update` takes for `P`: gradients for all of it, or for any part. In a generic function `P` itself will do. */
 export type GradientsFor<P> = NoInfer<P> | Gradients<P> | DeepPartial<P>;

@@ -1,0 +1,166 @@
+// Accumulation: adds gradients to the sums of their slots, for a later step. On the CPU, whatever the device.
+import { native, type PreparedTree } from '../addon/native';
+import { Settings } from '../addon/settings';
+import { checkFree, Footprint } from '../memory/inUse';
+import { coded } from '../errors';
+import { checkSeparate } from '../memory/overlap';
+import { zerosFor } from '../memory/zeros';
+import { type Slot, wideDtype } from '../state/slot';
+import type { State } from '../state/state';
+import { partLayout } from '../state/stateTree';
+import { checkAlike, compareTrees } from '../tree/compare';
+import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
+import { leavesOf } from '../tree/tree';
+import { missingIn } from './pairs';
+import { prepareSum, type StepLeaf } from './prepare';
+import { type ReadTree, Snapshot } from './snapshot';
+import { areSame, checkAllThere, readGradients } from './trees';
+
+/** A slot and the gradients that are added to its sum. */
+interface Summand {
+  readonly slot: Slot;
+  readonly gradients: readonly CheckedLeaf[];
+}
+
+/** Accumulates the gradients of one optimizer. */
+export class Accumulator {
+  readonly #state: State;
+  readonly #settings = new Settings(0);
+  #last: SumPlan | undefined;
+
+  constructor(state: State, flushSubnormals: boolean) {
+    this.#state = state;
+    this.#settings.set('flushSubnormals', flushSubnormals);
+  }
+
+  /** Adds one tree, or those of a `meanOf` one by one. Throws what is wrong with them; then nothing has changed. */
+  add(gradients: unknown): void {
+    const last = this.#last;
+    const plan = last?.fits(gradients) ? last : this.#newPlan(gradients);
+    checkFree('gradients', plan.footprint);
+    plan.run();
+    this.#state.accumulated.added(plan.count, plan.slots, plan);
+  }
+
+  #newPlan(gradients: unknown): SumPlan {
+    const trees = readGradients(gradients, false);
+    checkAllThere(trees);
+    const { slots, commit } = this.#state.slots.slotsForGradients(trees[0].node, trees[0].name);
+    const lists = listsOf(trees);
+    makeSums(slots);
+    const summands = slots.map((slot, i) => ({ slot, gradients: lists[i] }));
+    checkSeparate(
+      slots.map((slot) => slot.get('accumulated') as CheckedLeaf),
+      lists.flat(),
+    );
+    const plan = new SumPlan(trees, summands, this.#settings);
+    commit();
+    this.drop();
+    this.#last = plan;
+    return plan;
+  }
+
+  /** Ends the last plan: the state has been replaced. */
+  drop(): void {
+    this.#last?.release();
+    this.#last = undefined;
+  }
+}
+
+/** The gradients of each leaf of the first tree, in the order of the trees. */
+function listsOf([first, ...others]: readonly ReadTree[]): readonly (readonly CheckedLeaf[])[] {
+  const lists = new Map(leavesOf(first.node).map((leaf) => [leaf, [leaf]]));
+  for (const other of others) {
+    compareTrees(first.node, other.node, other.name, {
+      pair: (leaf, partner) => {
+        checkAlike({ ...partner, dtype: wideDtype(partner.dtype) }, { ...leaf, dtype: wideDtype(leaf.dtype) });
+        lists.get(leaf)?.push(partner);
+      },
+      differ: ({ path, kind }) => {
+        throw kind === 'missing' ? missingIn(path, first.name) : extraIn(path, first.name);
+      },
+    });
+  }
+  return [...lists.values()];
+}
+
+function extraIn(path: string, other: string): Error {
+  const text = `${path}: expected the leaves of ${other}, received another; all trees of meanOf have the same leaves`;
+  return coded(RangeError, 'invalid-tree', text);
+}
+
+/** Gives each slot an array for its sum, all new ones in one arena. */
+function makeSums(slots: readonly Slot[]): void {
+  const bare = slots.filter((slot) => !slot.has('accumulated'));
+  if (bare.length === 0) return;
+  const made = zerosFor(bare.map((slot) => partLayout(slot, 'accumulated', false)));
+  bare.forEach((slot, i) => {
+    slot.set('accumulated', checkLeaf(made[i], slot.nameOf('accumulated')));
+  });
+}
+
+/** Trees of gradients and the sums that they are added to. */
+class SumPlan {
+  readonly slots: readonly Slot[];
+  readonly footprint: Footprint;
+  readonly #summands: readonly Summand[];
+  readonly #settings: Settings;
+  readonly #snapshot: Snapshot;
+  /** Copies the first gradient. */
+  #starts: PreparedTree | undefined;
+  /** Adds to sums that are there. */
+  #continues: PreparedTree | undefined;
+
+  constructor(trees: readonly ReadTree[], summands: readonly Summand[], settings: Settings) {
+    this.slots = summands.map(({ slot }) => slot);
+    this.#summands = summands;
+    this.#settings = settings;
+    this.#snapshot = new Snapshot(trees);
+    this.footprint = new Footprint(() => ({
+      written: summands.map(({ slot }) => (slot.get('accumulated') as CheckedLeaf).data),
+      read: summands.flatMap(({ gradients }) => gradients.map(({ data }) => data)),
+    }));
+  }
+
+  /** Trees that one run adds. */
+  get count(): number {
+    return this.#snapshot.count;
+  }
+
+  /** True if the plan holds for these gradients. Allocates nothing. */
+  fits(gradients: unknown): boolean {
+    return areSame(gradients, this.#snapshot, 0) && this.#snapshot.holds();
+  }
+
+  run(): void {
+    let summed = 0;
+    for (const { isSummed } of this.slots) if (isSummed) summed++;
+    if (summed === 0) this.#step((this.#starts ??= this.#prepare()));
+    else if (summed === this.slots.length) this.#step((this.#continues ??= this.#prepare()));
+    else this.#runOnce();
+  }
+
+  #step(prepared: PreparedTree): void {
+    native().step(prepared);
+  }
+
+  /** Some leaves have a sum, and some have none. */
+  #runOnce(): void {
+    const prepared = this.#prepare();
+    this.#step(prepared);
+    native().release(prepared);
+  }
+
+  /** As the slots are now. */
+  #prepare(): PreparedTree {
+    const leaves = this.#summands.map(({ slot, gradients }): StepLeaf => {
+      const sum = slot.get('accumulated') as CheckedLeaf;
+      return { parameter: sum, gradients: slot.isSummed ? [sum, ...gradients] : gradients, group: 0, first: [] };
+    });
+    return prepareSum(leaves, this.#settings);
+  }
+
+  release(): void {
+    for (const prepared of [this.#starts, this.#continues]) if (prepared) native().release(prepared);
+  }
+}

@@ -1,0 +1,71 @@
+// The sums of accumulated gradients: how many gradients are in them, and which slots have one.
+import type { Slot } from './slot';
+
+/** What the sums of one optimizer hold. */
+export class Accumulated {
+  #count = 0;
+  #slots: Slot[] = [];
+  #pattern: object | undefined;
+
+  /** Gradients in the sums. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The slots that have a sum. */
+  get slots(): readonly Slot[] {
+    return this.#slots;
+  }
+
+  /** The same object while the same slots have a sum; `undefined` while none has. */
+  get pattern(): object | undefined {
+    return this.#pattern;
+  }
+
+  /** Gradients were added to these slots; `pattern` stands for all of them. */
+  added(count: number, slots: readonly Slot[], pattern: object): void {
+    this.#pattern = this.#count === 0 || this.#pattern === pattern ? pattern : {};
+    this.#count += count;
+    for (const slot of slots) {
+      if (slot.isSummed) continue;
+      slot.isSummed = true;
+      this.#slots.push(slot);
+    }
+  }
+
+  /** Goes on from a saved state. */
+  restore(count: number, slots: readonly Slot[]): void {
+    this.#count = count;
+    this.#slots = slots.filter(({ isSummed }) => isSummed);
+    this.#pattern = count > 0 ? {} : undefined;
+  }
+
+  /** Takes everything out, for a step. */
+  take(): Taken {
+    const taken = { count: this.#count, slots: this.#slots, pattern: this.#pattern };
+    this.clear();
+    return taken;
+  }
+
+  /** The step failed. */
+  giveBack({ count, slots, pattern }: Taken): void {
+    for (const slot of slots) slot.isSummed = true;
+    this.#count = count;
+    this.#slots = slots;
+    this.#pattern = pattern;
+  }
+
+  clear(): void {
+    for (const slot of this.#slots) slot.isSummed = false;
+    this.#slots = [];
+    this.#count = 0;
+    this.#pattern = undefined;
+  }
+}
+
+/** What a step has taken. */
+export interface Taken {
+  readonly count: number;
+  readonly slots: Slot[];
+  readonly pattern: object | undefined;
+}

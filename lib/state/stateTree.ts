@@ -1,0 +1,223 @@
+// The tree of `state`: read from the slots with the live arrays, or copied into them.
+import { coded, rangeError, typeError } from '../errors';
+import { copyAll } from '../memory/assign';
+import { copiesOf, zerosFor } from '../memory/zeros';
+import { compareTrees, type Difference, leafDifference, listDifferences } from '../tree/compare';
+import { checkLeaf, type CheckedLeaf, looksLikeLeaf } from '../tree/leaf';
+import {
+  branch,
+  buildTree,
+  EMPTY,
+  isLeafNode,
+  leafNode,
+  leavesOf,
+  MAX_DEPTH,
+  type Node,
+  nodeWith,
+  type Reader,
+  readTree,
+} from '../tree/tree';
+import { type Layout } from '../tree/leaf';
+import { isNarrow, type Part, PARTS, Slot, wideDtype } from './slot';
+import { mapSlots, type Parts, type Slots } from './slots';
+import type { AverageTree, StateTree } from './types';
+
+/** What an optimizer keeps beside velocities. */
+export interface Keeps {
+  readonly masters: boolean;
+  readonly averages: boolean;
+  /** True if a velocity that no step has used yet is no state: the first step makes it. */
+  readonly firstStepMakesVelocity: boolean;
+}
+
+/** True if the state shows this array of the slot. */
+export function isShown(slot: Slot, part: Part, { firstStepMakesVelocity }: Keeps): boolean {
+  if (part === 'accumulated') return slot.isSummed;
+  if (!slot.has(part)) return false;
+  if (part === 'v') return !(firstStepMakesVelocity && slot.isFirstVelocity);
+  return part === 'ema' ? !slot.isFirstAverage : !slot.isMasterStale;
+}
+
+/** The layout of an array in a slot that keeps it. */
+export function partLayout(slot: Slot, part: Part, masters: boolean): Layout {
+  const isWide = part !== 'v' || (masters && isNarrow(slot.dtype));
+  const { dtype, shape, length } = slot;
+  return { dtype: isWide ? wideDtype(dtype) : dtype, shape, length };
+}
+
+/** The parts that a slot can have in this optimizer. */
+export function partsOf(slot: Slot, { masters, averages }: Keeps): readonly Part[] {
+  const has: Record<Part, boolean> = {
+    v: true,
+    master: masters && (slot.isAdopted || isNarrow(slot.dtype)),
+    ema: averages || slot.has('ema'),
+    accumulated: true,
+  };
+  return PARTS.filter((part) => has[part]);
+}
+
+/** The shown arrays of all slots, in the place of each; `{}` where there is none. */
+export function shownParts(slots: Slots, keeps: Keeps): Node<CheckedLeaf> {
+  const shown = (slot: Slot): Node<CheckedLeaf> => {
+    const parts = PARTS.filter((part) => isShown(slot, part, keeps));
+    return branch(
+      parts,
+      parts.map((part) => leafNode(slot.get(part) as CheckedLeaf)),
+    );
+  };
+  return mapSlots(slots.root, shown, EMPTY);
+}
+
+/** `{ v, master, ema, accumulated }` in the place of each slot, as far as it has them, with the live arrays. */
+export function stateTree(slots: Slots, keeps: Keeps): StateTree {
+  return buildTree(shownParts(slots, keeps), ({ leaf }) => leaf) as StateTree;
+}
+
+/** The averages in the place of their parameters; `{}` where there is none. */
+export function averagesTree(slots: Slots): AverageTree {
+  const average = (slot: Slot): Node<CheckedLeaf> => {
+    const ema = slot.isFirstAverage ? undefined : slot.get('ema');
+    return ema ? leafNode(ema) : EMPTY;
+  };
+  return buildTree(mapSlots(slots.root, average, EMPTY), ({ leaf }) => leaf) as AverageTree;
+}
+
+/** Reads a state: a tree whose leaves stand at the names of parts, in their parameter's place. */
+const stateReader: Reader<CheckedLeaf> = {
+  isLeaf: looksLikeLeaf,
+  read: (value, name) => {
+    if (!PARTS.some((part) => name.endsWith(`.${part}`))) throw stateReader.refuse(value, name);
+    return checkLeaf(value as object, name);
+  },
+  refuse: (value, name) => typeError('invalid-state', name, 'a tree of { v }', value),
+  // One more than a tree of parameters, for `{ v }`.
+  maxDepth: MAX_DEPTH + 1,
+};
+
+/** The arrays of a state, together in the place of their parameter. */
+function partsIn(state: Node<CheckedLeaf>): Node<Parts> {
+  if (isLeafNode(state)) throw stateReader.refuse(state.leaf.leaf, state.leaf.name);
+  const { keys, children } = state;
+  const leaves = children.map((child) => (isLeafNode(child) ? child.leaf : undefined));
+  const arePart =
+    keys && keys.length > 0 && keys.every((key, i) => leaves[i] && (PARTS as readonly string[]).includes(key));
+  if (arePart) return leafNode(Object.fromEntries(keys.map((key, i) => [key, leaves[i]])) as Parts);
+  return { ...state, children: children.map(partsIn) };
+}
+
+/** A place for an array of the state. */
+interface Target {
+  readonly slot: Slot;
+  readonly part: Part;
+}
+
+type Match = readonly (readonly [Target, CheckedLeaf])[];
+
+/**
+ * Copies a `state` into slots. Throws with every difference from those that there are; then nothing has changed.
+ * `accumulated` is the number of gradients in its sums.
+ */
+export function assignState(slots: Slots, state: unknown, name: string, keeps: Keeps, accumulated: number): void {
+  const given = readTree(state, name, stateReader);
+  const parts = partsIn(given);
+  if (leavesOf(parts).some((one) => one.accumulated) !== accumulated > 0) {
+    const text = 'a number of gradients where there are sums, and only there';
+    throw rangeError('invalid-state', 'state.accumulated', text, accumulated);
+  }
+  if (slots.isEmpty) {
+    const leaves = leavesOf(given);
+    const copies = copiesOf(leaves).map((copy, i) => checkLeaf(copy, leaves[i].name));
+    slots.adopt(partsIn(nodeWith(given, copies)));
+  } else {
+    takeState(slots, matchState(slots, parts, name, keeps), keeps);
+  }
+}
+
+/** Each array of a state beside its place. Throws with every difference. */
+function matchState(slots: Slots, state: Node<Parts>, name: string, keeps: Keeps): Match {
+  const matched: (readonly [Target, CheckedLeaf])[] = [];
+  const differences: Difference[] = [];
+  const targets = (slot: Slot): Node<Target> => {
+    const known = partsOf(slot, keeps);
+    return branch(
+      known,
+      known.map((part) => leafNode({ slot, part })),
+    );
+  };
+  const given = expand(state);
+  compareTrees(mapSlots(slots.root, targets, EMPTY), given, name, {
+    pair: (target, leaf, path) => {
+      const difference = leafDifference(leaf, modelOf(target, leaf, keeps), path);
+      if (difference) differences.push(difference);
+      else matched.push([target, leaf]);
+    },
+    differ: (difference, absent, received) => {
+      if (received || !absent) differences.push(difference);
+      else if (leavesOf(absent).some(({ slot, part }) => part === 'v' && isShown(slot, part, keeps)))
+        differences.push(difference);
+    },
+  });
+  if (differences.length === 0) return matched;
+  const message = `state: expected the same tree, received one with differences:\n${listDifferences(differences)}`;
+  throw Object.assign(coded(RangeError, 'state-mismatch', message), { differences });
+}
+
+function expand(node: Node<Parts>): Node<CheckedLeaf> {
+  if (!isLeafNode(node)) return { ...node, children: node.children.map(expand) };
+  const entries = Object.entries(node.leaf);
+  return branch(
+    entries.map(([key]) => key),
+    entries.map(([, leaf]) => leafNode(leaf)),
+  );
+}
+
+/** What an array must look like. One of 16 bits can become a float32 velocity. */
+export function modelOf({ slot, part }: Target, leaf: { readonly dtype: string }, { masters }: Keeps): Layout {
+  const layout = partLayout(slot, part, masters);
+  const isWidened = part === 'v' && leaf.dtype === slot.dtype;
+  return isWidened ? { ...layout, dtype: slot.dtype } : layout;
+}
+
+function takeState(slots: Slots, matched: Match, keeps: Keeps): void {
+  // Copied aside first: the state may hold our own arrays, in another order.
+  const copies = copiesOf(matched.map(([, leaf]) => leaf)).map((copy) => checkLeaf(copy, 'copy'));
+  for (const slot of slots.all) forget(slot);
+  const targets = matched.map(([target]) => target);
+  makeParts(targets, keeps.masters);
+  copyAll(
+    targets.map(({ slot, part }) => slot.get(part) as CheckedLeaf),
+    copies,
+  );
+  targets.forEach(remember);
+}
+
+/** What the given state lacks starts as in a fresh optimizer. A velocity stays: only one that no step has used can lack. */
+export function forget(slot: Slot): void {
+  slot.isFirstAverage = slot.has('ema');
+  slot.isMasterStale = slot.has('master');
+  slot.isSummed = false;
+}
+
+/** An array of the slot has got its elements. */
+export function remember({ slot, part }: Target): void {
+  if (part === 'v') slot.isFirstVelocity = false;
+  else if (part === 'ema') slot.isFirstAverage = false;
+  else if (part === 'master') slot.isMasterStale = false;
+  else slot.isSummed = true;
+}
+
+/** Makes zeros for each place that has no array, one arena for each part; and again for a velocity that is too narrow. */
+export function makeParts(targets: readonly Target[], masters: boolean): void {
+  for (const part of PARTS) {
+    const bare = targets.filter((target) => {
+      if (target.part !== part) return false;
+      const there = target.slot.get(part);
+      return !there || there.dtype !== partLayout(target.slot, part, masters).dtype;
+    });
+    if (bare.length === 0) continue;
+    const made = zerosFor(bare.map(({ slot }) => partLayout(slot, part, masters)));
+    bare.forEach(({ slot }, i) => {
+      slot.set(part, checkLeaf(made[i], slot.nameOf(part)));
+    });
+  }
+}

@@ -86,10 +86,9 @@ struct Leaves {
       leaf.span.streams[role] = stream(index, role, leaf.span.count);
     }
     for (size_t column = kRoles; column < width; column++) {
-      Stream gradient = stream(index, column, leaf.span.count);
-      if (!gradient) continue;
+      if (arrays.Get(static_cast<uint32_t>(index * width + column)).IsNull()) continue;
       leaf.gradients.push_back(place(index, column));
-      leaf.span.gradients.push_back(gradient);
+      leaf.span.gradients.push_back(stream(index, column, leaf.span.count));
     }
     if (leaf.span.gradients.empty())
       throw Napi::Error::New(arrays.Env(), "a leaf without gradient");

@@ -185,7 +185,9 @@ export class Engine {
     const { hyperparameters, around, masterWeights, progress, slots } = this.#state;
     const { step, learningRate } = progress;
     const [leaves, { device }] = [slots.all.length, this.runner];
-    return { step, learningRate, ...hyperparameters, ...around, masterWeights, device, leaves, pending: this.pending };
+    const own = { ...hyperparameters, ...around, masterWeights };
+    const given = Object.entries(own).filter(([, value]) => value !== undefined);
+    return { step, learningRate, ...Object.fromEntries(given), device, leaves, pending: this.pending };
   }
 
   /** Steps that are pending. */

@@ -71,15 +71,16 @@ describe('an addon of another version is refused with code addon', () => {
 
 test('the addon refuses a second step of a prepared tree while one is pending', async () => {
   const settings = new Settings(0);
-  const { dtypes, targets } = constants();
+  const { dtypes, roles, targets } = constants();
   const [w, g] = [zeros(1 << 25), zeros(1 << 25)]; // far longer than the way to the second call, also on a busy machine
+  const arrays = [...roles.map((role) => (role === 'parameter' ? w.data : null)), g.data];
   const tree = native().prepareStep({
-    parameters: [w.data],
-    gradients: [g.data],
-    velocities: [null],
-    dtypes: Uint8Array.of(dtypes.indexOf('float32')),
-    places: new Int32Array(6).fill(-1),
+    arrays,
+    width: arrays.length,
+    dtypes: new Uint8Array(arrays.length).fill(dtypes.indexOf('float32')),
+    places: new Int32Array(2 * arrays.length).fill(-1),
     groups: new Uint8Array(1),
+    first: new Uint8Array(1),
     settings: settings.rows,
     target: targets.indexOf('cpu'),
     arenas: [],

@@ -22,10 +22,12 @@ afterEach(() => {
 });
 
 describe('order', () => {
-  test('a step writes by the time that its promise resolves, with undefined', async () => {
+  test('a step writes by the time that its promise resolves, with its report', async () => {
     const { parameters, gradients } = trees();
     const optimizer = new SGD(0.5, { momentum: 0.5 });
-    await expect(optimizer.updateAsync(parameters, gradients)).resolves.toBeUndefined();
+    const report = await optimizer.updateAsync(parameters, gradients);
+    expect(report).toBe(optimizer.lastRun);
+    expect(Object.isFrozen(report)).toBe(true);
     expect(numbers(parameters.w.data)).toEqual([-0.5, -0.5]);
     expect(optimizer.step).toBe(1);
   });

@@ -116,7 +116,7 @@ describe('Nesterov', () => {
 });
 
 describe('options', () => {
-  const known = 'momentum, weightDecay, dampening, nesterov, groups, trainable, device';
+  const known = 'momentum, weightDecay, dampening, nesterov, maximize, clipValue, emaDecay, firstStep, groups, trainable, masterWeights, device';
   test.each<[string, unknown, Failure]>([
     [
       'an unknown key',

@@ -202,7 +202,7 @@ describe('what is refused, and changes nothing', () => {
       { groups: [{ parameters: /x/, lr: 1 }] },
       rangeFailure(
         'invalid-option',
-        'groups.0: expected only parameters, learningRate, momentum, weightDecay, dampening, nesterov, received "lr"',
+        'groups.0: expected only parameters, learningRate, momentum, weightDecay, dampening, nesterov, maximize, received "lr"',
       ),
     ],
     [

@@ -19,15 +19,20 @@ export function nativeStepper(
   leaves: readonly NativeLeaf[],
 ): (given: Hyperparameters, subnormals?: Subnormals) => void {
   const settings = new Settings(0);
-  const { dtypes, targets } = constants();
+  const { dtypes, roles, targets } = constants();
   const addon = native();
+  const width = roles.length + 1;
+  const arrays = leaves.flatMap(({ w, g, v }) => [
+    ...roles.map((role) => (role === 'parameter' ? w : role === 'velocity' ? v : null)),
+    g,
+  ]);
   const tree = addon.prepareStep({
-    parameters: leaves.map(({ w }) => w),
-    gradients: leaves.map(({ g }) => g),
-    velocities: leaves.map(({ v }) => v),
-    dtypes: Uint8Array.from(leaves, ({ dtype }) => dtypes.indexOf(dtype)),
-    places: new Int32Array(6 * leaves.length).fill(-1),
+    arrays,
+    width,
+    dtypes: Uint8Array.from(arrays, (_, i) => dtypes.indexOf(leaves[Math.floor(i / width)].dtype)),
+    places: new Int32Array(2 * arrays.length).fill(-1),
     groups: new Uint8Array(leaves.length),
+    first: new Uint8Array(leaves.length),
     settings: settings.rows,
     target: targets.indexOf('cpu'),
     arenas: [],

@@ -11,7 +11,7 @@ async function longestTurns({ sgd, simulator }: Lab): Promise<Record<string, num
   const parameters = sgd.zeros({ w: 100_000, b: 10 });
   const gradients = sgd.zerosLike(parameters);
   const optimizer = new sgd.SGD(1, { momentum: 0.9 });
-  const during = async (work: () => Promise<void>): Promise<{ turn: number; whole: number }> => {
+  const during = async (work: () => Promise<unknown>): Promise<{ turn: number; whole: number }> => {
     let turn = 0;
     const start = performance.now();
     let last = start;
@@ -137,7 +137,7 @@ interface Stage {
 /** Steps whose arrays nobody else holds, while the collector runs. */
 async function dropReferences(lab: Lab, { warm, settings }: Stage): Promise<unknown> {
   const { sgd, simulator } = lab;
-  const start = (): Promise<void> => {
+  const start = (): Promise<unknown> => {
     const parameters = sgd.zeros({ w: 5000, b: 3 });
     return new sgd.SGD(1, { momentum: 0.5 }).updateAsync(parameters, sgd.zerosLike(parameters));
   };
@@ -162,7 +162,7 @@ async function terminateWorker(lab: Lab, { warm, settings }: Stage): Promise<unk
   const worker = lab.worker(
     async (inside, given: { parameters: Float32Array; gradients: Float32Array; stage: Stage }) => {
       const optimizer = new inside.sgd.SGD(1);
-      const step = (): Promise<void> => optimizer.updateAsync([given.parameters], [given.gradients]);
+      const step = (): Promise<unknown> => optimizer.updateAsync([given.parameters], [given.gradients]);
       if (given.stage.warm) await step();
       inside.simulator.configure(given.stage.settings);
       for (let i = 0; i < 5; i++) void step();
@@ -188,7 +188,7 @@ async function terminateWorker(lab: Lab, { warm, settings }: Stage): Promise<unk
 async function exitProcess({ sgd, simulator }: Lab, { warm, settings }: Stage): Promise<void> {
   const parameters = sgd.zeros(5000);
   const optimizer = new sgd.SGD(1);
-  const step = (): Promise<void> => optimizer.updateAsync([parameters], [sgd.zerosLike(parameters)]);
+  const step = (): Promise<unknown> => optimizer.updateAsync([parameters], [sgd.zerosLike(parameters)]);
   if (warm) await step();
   simulator.configure(settings);
   void step();

@@ -12,7 +12,7 @@ interface Training {
   /** One leaf of `zeros`, in each way. */
   readonly step: {
     readonly update: () => void;
-    readonly updateAsync: () => Promise<void>;
+    readonly updateAsync: () => Promise<unknown>;
     readonly applyGradients: () => unknown;
   };
 }
@@ -25,7 +25,7 @@ function training(device: 'cpu' | 'gpu'): Training {
     update: (): void => {
       optimizer.update(parameters, gradients);
     },
-    updateAsync: (): Promise<void> => optimizer.updateAsync(parameters, gradients),
+    updateAsync: (): Promise<unknown> => optimizer.updateAsync(parameters, gradients),
     applyGradients: (): unknown => optimizer.applyGradients(gradients, parameters),
   };
   step.update();

@@ -33,7 +33,7 @@ optimizer.update([vector, doubles] as const, [shaped]);
 optimizer.update(vector, shaped);
 optimizer.update({ half: float16 }, { half: halves });
 optimizer.update({ half: halves }, { half: float16 });
-expectTypeOf(optimizer.updateAsync(network, { output: {} })).toEqualTypeOf<Promise<void>>();
+expectTypeOf(optimizer.updateAsync(network, { output: {} })).toEqualTypeOf<Promise<LastRun>>();
 const made = zeros({ layers: [{ w: [2, 3] }, { w: 4 }] });
 optimizer.update(made, { layers: [{}, { w: vector }] });
 

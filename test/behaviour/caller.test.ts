@@ -48,6 +48,13 @@ const CALLS: Record<string, () => unknown> = {
   updateAsync: () => optimizer.updateAsync(good, BAD),
   'updateAsync, plain memory': () => optimizer.updateAsync(good, { w: Float32Array.of(1) }),
   between: () => optimizer.between(5 as never),
+  accumulate: () => {
+    optimizer.accumulate(BAD);
+  },
+  meanOf: () => sgd.meanOf(),
+  'update, an option': () => {
+    optimizer.update(good, good, 0.5 as never);
+  },
   'between, a promise': () => optimizer.between(() => Promise.resolve() as never),
   save: () => optimizer.save(5 as never),
   'save, the disk': () => optimizer.save(NO_FILE),
@@ -64,6 +71,10 @@ const CALLS: Record<string, () => unknown> = {
   weightDecay: () => (optimizer.weightDecay = Number.NaN),
   dampening: () => (optimizer.dampening = Number.NaN),
   nesterov: () => (optimizer.nesterov = 1 as never),
+  maximize: () => (optimizer.maximize = 1 as never),
+  clipValue: () => (optimizer.clipValue = 0),
+  emaDecay: () => (optimizer.emaDecay = 2),
+  firstStep: () => (optimizer.firstStep = 'keras' as never),
   state: () => (optimizer.state = BAD),
 };
 
@@ -104,6 +115,10 @@ test('every function and class of the package is here', () => {
     'pending',
     'toJSON',
     'groups',
+    'masterWeights',
+    'averages',
+    'discardAccumulated',
+    'GradientMean',
   ];
   const called = Object.keys(CALLS).flatMap((name) => name.split(',', 1)[0].replace(/^new /, '').split('.').slice(-1));
   expect(new Set([...called, ...without])).toEqual(new Set([...functions, ...methods, ...without]));

@@ -1,5 +1,6 @@
 // The reference values of test/fixtures/features, decoded. What each file is and how equal results must be: the fixtures' README.md.
-import type { Tensor } from '../../lib';
+import type { SGDOptions, Tensor } from '../../lib';
+import { type Dtype, type LeafData, viewOf } from '../../lib/tree/dtype';
 import { fixture } from './fixtures';
 import { unflatten } from './paths';
 
@@ -10,52 +11,96 @@ interface RawTensor {
 
 type RawTree = Readonly<Record<string, RawTensor>>;
 
-interface RawCase {
-  readonly name: string;
-  readonly learningRate: number;
-  readonly options: Record<string, number | boolean>;
+/** Elements by the path of their leaf. */
+export type Elements = Readonly<Record<string, LeafData>>;
+
+/** A tree whose type does not matter. */
+export type Nested = Record<string, never>;
+
+interface RawStep {
+  readonly gradients: RawTree | RawTree[];
   readonly parameters: RawTree;
-  readonly groups: ({ readonly endsWith: string } & Record<string, number | boolean>)[];
-  readonly steps: { readonly gradients: RawTree; readonly parameters: RawTree; readonly v: RawTree }[];
+  readonly v?: RawTree;
+  readonly master?: RawTree;
+  readonly ema?: RawTree;
+  readonly scale?: number;
+  readonly skipped?: boolean;
 }
 
-/** Elements by the path of their leaf. */
-export type Elements = Readonly<Record<string, Float32Array>>;
+interface RawCase {
+  readonly name: string;
+  readonly dtype?: Dtype;
+  readonly learningRate: number;
+  readonly options: SGDOptions;
+  readonly groups?: ({ readonly endsWith: string } & Record<string, number | boolean>)[];
+  readonly maxNorm?: number | null;
+  readonly lossScale?: object | null;
+  readonly parameters: RawTree;
+  readonly steps: RawStep[];
+}
 
-const elementsOf = ({ data }: RawTensor): Float32Array => {
+function elementsOf({ data }: RawTensor, dtype: Dtype): LeafData {
   const bytes = Buffer.from(data, 'base64');
-  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-};
+  const copy = Uint8Array.from(bytes).buffer;
+  const width = dtype === 'float32' ? 4 : 2;
+  return viewOf(dtype, copy, 0, bytes.length / width);
+}
 
-const elements = (tree: RawTree): Elements =>
-  Object.fromEntries(Object.entries(tree).map(([path, raw]) => [path, elementsOf(raw)]));
+const elements = (tree: RawTree | undefined, dtype: Dtype = 'float32'): Elements =>
+  Object.fromEntries(Object.entries(tree ?? {}).map(([path, raw]) => [path, elementsOf(raw, dtype)]));
 
 /** Tensors, nested by their paths. */
-const nested = (tree: RawTree): Record<string, never> => {
-  const leaves = Object.entries(tree).map(([path, raw]): [string, Tensor] => [
-    path,
-    { data: elementsOf(raw), shape: raw.shape, dtype: 'float32' },
-  ]);
-  return unflatten(Object.fromEntries(leaves)) as Record<string, never>;
-};
+function nested(tree: RawTree, dtype: Dtype): Nested {
+  const leaves = Object.entries(tree).map(([path, raw]) => {
+    return [path, { data: elementsOf(raw, dtype), shape: raw.shape, dtype } as Tensor] as const;
+  });
+  return unflatten(Object.fromEntries(leaves)) as Nested;
+}
 
-/** MLX's `MultiOptimizer`: steps, and what they must give. */
-export function groupCases(): {
+/** A step, and what it must give. */
+export interface Step {
+  /** One tree for each gradient. */
+  readonly gradients: readonly Nested[];
+  readonly parameters: Elements;
+  readonly v: Elements;
+  readonly master: Elements;
+  readonly ema: Elements;
+  /** The loss scale that the gradients are multiplied by. */
+  readonly scale: number;
+  readonly skipped: boolean;
+}
+
+export interface Case {
   readonly name: string;
+  readonly dtype: Dtype;
   readonly learningRate: number;
-  readonly options: Record<string, number | boolean>;
-  readonly groups: RawCase['groups'];
-  readonly parameters: Record<string, never>;
-  readonly steps: { gradients: Record<string, never>; parameters: Elements; v: Elements }[];
-}[] {
-  const cases = JSON.parse(fixture('features/groups.json').toString('utf8')) as RawCase[];
-  return cases.map((one) => ({
-    ...one,
-    parameters: nested(one.parameters),
-    steps: one.steps.map(({ gradients, parameters, v }) => ({
-      gradients: nested(gradients),
-      parameters: elements(parameters),
-      v: elements(v),
+  readonly options: SGDOptions;
+  readonly groups: NonNullable<RawCase['groups']>;
+  /** True: clipping by a norm takes part. */
+  readonly isClipped: boolean;
+  readonly parameters: Nested;
+  readonly steps: readonly Step[];
+}
+
+/** The cases of one file. */
+export function featureCases(file: 'groups' | 'mean' | 'master' | 'ema' | 'torch'): readonly Case[] {
+  const cases = JSON.parse(fixture(`features/${file}.json`).toString('utf8')) as RawCase[];
+  return cases.map(({ name, dtype = 'float32', learningRate, options, groups = [], maxNorm, parameters, steps }) => ({
+    name,
+    dtype,
+    learningRate,
+    options,
+    groups,
+    isClipped: typeof maxNorm === 'number',
+    parameters: nested(parameters, dtype),
+    steps: steps.map((step) => ({
+      gradients: [step.gradients].flat().map((tree) => nested(tree, dtype)),
+      parameters: elements(step.parameters, dtype),
+      v: elements(step.v),
+      master: elements(step.master),
+      ema: elements(step.ema),
+      scale: step.scale ?? 1,
+      skipped: step.skipped ?? false,
     })),
   }));
 }

@@ -68,6 +68,41 @@ export function valuesOf(format: HalfFormat): Float64Array {
   return known;
 }
 
+/** What stands around the rule in one step. */
+export interface Around {
+  /** Gradients beside `w`, each with its own dtype; summed in this order. */
+  readonly gradients: readonly { readonly dtype: Dtype; readonly data: LeafData }[];
+  /** Default: the number of gradients. */
+  readonly divisor?: number;
+  readonly gradientScale?: number;
+  readonly clipValue?: number | undefined;
+  readonly maximize?: boolean;
+  /** True: the velocity is made by this step, as PyTorch does. */
+  readonly makesVelocity?: boolean;
+  /** float32; the velocity is float32 beside it. */
+  readonly master?: LeafData | undefined;
+  readonly average?: { readonly data: LeafData; readonly decay: number; readonly isFirst: boolean } | undefined;
+}
+
+/** The gradient that the rule takes, for element `i`. */
+function gradientAt(dtype: Dtype, around: Around, i: number, subnormals: Subnormals): number {
+  const { round } = arithmeticOf(dtype, subnormals);
+  const { gradients, divisor = gradients.length, gradientScale = 1, clipValue, maximize = false } = around;
+  let sum = NaN;
+  gradients.forEach(({ dtype: own, data }, k) => {
+    const item = arithmeticOf(own, subnormals).load(data[i]);
+    sum = k === 0 ? item : round(round(sum) + round(item));
+  });
+  if (divisor !== 1) sum = round(round(sum) / divisor);
+  if (gradientScale !== 1) sum = round(round(sum) * round(gradientScale));
+  if (clipValue !== undefined) {
+    const most = round(clipValue);
+    if (round(sum) < -most) sum = -most;
+    else if (round(sum) > most) sum = most;
+  }
+  return maximize ? -sum : sum;
+}
+
 /** One step of one leaf, in place on `w` and, with momentum, `v`; 16-bit dtypes as words. */
 export function oracleStep(
   dtype: Dtype,
@@ -77,7 +112,20 @@ export function oracleStep(
   v: LeafData | undefined,
   subnormals: Subnormals = 'keep',
 ): void {
+  oracleStepAround(dtype, given, w, v, { gradients: [{ dtype, data: g }] }, subnormals);
+}
+
+/** The same with all that stands around the rule; in place on masters and averages too. */
+export function oracleStepAround(
+  dtype: Dtype,
+  given: Hyperparameters,
+  w: LeafData,
+  v: LeafData | undefined,
+  around: Around,
+  subnormals: Subnormals = 'keep',
+): void {
   const { round, load, store } = arithmeticOf(dtype, subnormals);
+  const { master, average, makesVelocity = false } = around;
   const times = (a: number, b: number): number => round(round(a) * round(b));
   const plus = (a: number, b: number): number => round(round(a) + round(b));
   // Rounded to float32 like every number from outside, even where the dtype is half as wide.
@@ -87,16 +135,25 @@ export function oracleStep(
   const fresh = round(1 - Math.max(given.dampening, 0));
 
   for (let i = 0; i < w.length; i++) {
-    const parameter = load(w[i]);
-    const loss = load(g[i]);
+    const isWritten = master !== undefined && w[i] !== store(master[i]);
+    const parameter = master === undefined || isWritten ? load(w[i]) : master[i];
+    const loss = gradientAt(dtype, around, i, subnormals);
     const gradient = given.weightDecay === 0 ? loss : plus(loss, times(decay, parameter));
     let direction = gradient;
     if (given.momentum > 0) {
       if (!v) throw new Error('the oracle needs a velocity');
-      const velocity = plus(times(mu, load(v[i])), given.dampening > 0 ? times(fresh, gradient) : gradient);
-      v[i] = store(velocity);
+      const former = master === undefined ? load(v[i]) : v[i];
+      const added = given.dampening > 0 ? times(fresh, gradient) : gradient;
+      const velocity = makesVelocity ? gradient : plus(times(mu, former), added);
+      v[i] = master === undefined ? store(velocity) : velocity;
       direction = given.nesterov ? plus(gradient, times(mu, velocity)) : velocity;
     }
-    w[i] = store(plus(parameter, -times(lambda, direction)));
+    const next = plus(parameter, -times(lambda, direction));
+    w[i] = store(next);
+    if (master) master[i] = next;
+    if (!average) continue;
+    const averaged = master ? next : load(w[i]);
+    const { data, decay: kept, isFirst } = average;
+    data[i] = isFirst ? averaged : plus(times(round(kept), data[i]), times(round(1 - kept), averaged));
   }
 }

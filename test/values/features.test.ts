@@ -1,0 +1,86 @@
+// Means, masters, averages and PyTorch's first step against real MLX, PyTorch and numpy, to the bit, after every step.
+import { clone, type Leaf, meanOf, SGD } from '../../lib';
+import type { Dtype } from '../../lib/tree/dtype';
+import { expectSameBits } from '../helpers/bits';
+import { type Elements, featureCases, type Nested, type Step } from '../helpers/features';
+import { dataOf } from '../helpers/leaves';
+import { valueAt } from '../helpers/paths';
+
+/** How the gradients of one step reach the optimizer. */
+const WAYS = {
+  update: (optimizer: SGD, parameters: Nested, gradients: readonly Nested[]) => {
+    optimizer.update(parameters, meanOf(...gradients));
+    return parameters;
+  },
+  updateAsync: async (optimizer: SGD, parameters: Nested, gradients: readonly Nested[]) => {
+    await optimizer.updateAsync(parameters, meanOf(...gradients));
+    return parameters;
+  },
+  applyGradients: (optimizer: SGD, parameters: Nested, gradients: readonly Nested[]) =>
+    optimizer.applyGradients(meanOf(...gradients), parameters),
+  'accumulate, then update': (optimizer: SGD, parameters: Nested, gradients: readonly Nested[]) => {
+    for (const one of gradients.slice(1)) optimizer.accumulate(one);
+    optimizer.update(parameters, gradients[0]);
+    return parameters;
+  },
+};
+
+function expectTree(tree: unknown, key: string, dtype: Dtype, expected: Elements, what: string): void {
+  for (const [path, data] of Object.entries(expected))
+    expectSameBits(dtype, dataOf(valueAt(tree, `${path}${key}`) as Leaf), data, `${what} ${path}`);
+}
+
+function expectStep(optimizer: SGD, parameters: Nested, dtype: Dtype, expected: Step, step: string): void {
+  const { parameters: state } = optimizer.state;
+  expectTree(parameters, '', dtype, expected.parameters, `step ${step}: parameter`);
+  expectTree(state, '.v', 'float32', expected.v, `step ${step}: velocity`);
+  expectTree(state, '.master', 'float32', expected.master, `step ${step}: master`);
+  expectTree(state, '.ema', 'float32', expected.ema, `step ${step}: average in the state`);
+  expectTree(optimizer.averages, '', 'float32', expected.ema, `step ${step}: average`);
+}
+
+describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('%s', (way) => {
+  const files = ['mean', 'master', 'ema'] as const;
+  describe.each(files)('%s', (file) => {
+    // The order of a sum is part of its bits, and accumulating takes the first gradient last.
+    const cases = featureCases(file).filter(
+      ({ name }) => way !== 'accumulate, then update' || !/mean of [347]/.test(name),
+    );
+    test.each(cases)('$name', async ({ dtype, learningRate, options, parameters: start, steps }) => {
+      const optimizer = new SGD(learningRate, options);
+      let parameters = clone(start);
+      for (const [i, step] of steps.entries()) {
+        parameters = await WAYS[way](optimizer, parameters, clone(step.gradients as Nested[]));
+        expectStep(optimizer, parameters, dtype, step, String(i + 1));
+      }
+    });
+  });
+});
+
+test.each(featureCases('mean'))(
+  'accumulate and the last gradient with the step: $name',
+  ({ learningRate, options, ...one }) => {
+    const optimizer = new SGD(learningRate, options);
+    const parameters = clone(one.parameters);
+    for (const [i, step] of one.steps.entries()) {
+      for (const gradients of step.gradients.slice(0, -1)) optimizer.accumulate(gradients);
+      optimizer.update(parameters, step.gradients.at(-1));
+      expectStep(optimizer, parameters, 'float32', step, String(i + 1));
+    }
+  },
+);
+
+// Steps that PyTorch skips are left out here: their gradients are not finite.
+test.each(featureCases('torch').filter(({ isClipped }) => !isClipped))(
+  "PyTorch's first step, unscaled by the caller: $name",
+  ({ learningRate, options, ...one }) => {
+    const optimizer = new SGD(learningRate, options);
+    const parameters = clone(one.parameters);
+    for (const [i, step] of one.steps.entries()) {
+      if (step.skipped) continue;
+      optimizer.update(parameters, step.gradients[0], { gradientScale: 1 / step.scale });
+      expectStep(optimizer, parameters, 'float32', step, String(i + 1));
+    }
+    expect(optimizer.step).toBe(one.steps.filter(({ skipped }) => !skipped).length);
+  },
+);

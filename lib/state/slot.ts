@@ -36,10 +36,10 @@ export class Slot implements Layout {
   isFirstAverage = false;
   /** True if the master does not belong to the parameter: it is made again from that. */
   isMasterStale = false;
-  /** True while the sum holds gradients. */
-  isSummed = false;
   #v: Held | undefined;
   #others: Partial<Record<Part, Held>> | undefined;
+  /** Whether the sum holds gradients: shared with the slot that this one moves to. */
+  #sum: { isFilled: boolean } | undefined;
 
   /** `isAdopted`: its arrays come before its parameter, and the layout is theirs. */
   constructor(path: Path, { dtype, shape, length }: Layout, isAdopted = false) {
@@ -78,6 +78,15 @@ export class Slot implements Layout {
     return types.isFloat64Array(data) ? 'float64' : this.dtype;
   }
 
+  /** True while the sum holds gradients. */
+  get isSummed(): boolean {
+    return this.#sum?.isFilled ?? false;
+  }
+  set isSummed(isFilled: boolean) {
+    if (this.#sum) this.#sum.isFilled = isFilled;
+    else if (isFilled) this.#sum = { isFilled };
+  }
+
   get v(): CheckedLeaf | undefined {
     return this.get('v');
   }
@@ -110,8 +119,9 @@ export class Slot implements Layout {
   movedTo(layout: Layout): Slot {
     const moved = new Slot(this.path, layout);
     for (const part of PARTS) if (this.has(part)) moved.set(part, this.get(part));
-    const { isFirstVelocity, isFirstAverage, isMasterStale, isSummed } = this;
-    return Object.assign(moved, { isFirstVelocity, isFirstAverage, isMasterStale, isSummed });
+    moved.#sum = this.#sum;
+    const { isFirstVelocity, isFirstAverage, isMasterStale } = this;
+    return Object.assign(moved, { isFirstVelocity, isFirstAverage, isMasterStale });
   }
 }
 

@@ -138,11 +138,16 @@ function canAdopt({ dtype }: CheckedLeaf, former: Slot, masters: boolean): boole
 
 function slotOfGradient(path: Path, leaf: CheckedLeaf, former: Place): Slot {
   const dtype = wideDtype(leaf.dtype);
-  const isAlike =
-    former && (leaf.dtype === former.dtype || (dtype === leaf.dtype && dtype === wideDtype(former.dtype)));
-  if (former?.isUsed) checkAlike(isAlike ? { ...leaf, dtype: former.dtype } : leaf, former);
-  const fits = isAlike && !leafDifference({ ...leaf, dtype: former.dtype }, former, '');
-  return fits ? former : new Slot(path, { ...leaf, dtype }, true);
+  const fits = former !== undefined && canAdd(leaf, former);
+  if (former?.isUsed) checkAlike(fits ? { ...leaf, dtype: former.dtype } : leaf, former);
+  const isThere = fits && !leafDifference({ ...leaf, dtype: former.dtype }, former, '');
+  return isThere ? former : new Slot(path, { ...leaf, dtype }, true);
+}
+
+/** True if a gradient of the leaf's dtype can be added to the sum of the slot. */
+function canAdd({ dtype }: CheckedLeaf, former: Slot): boolean {
+  if (wideDtype(dtype) !== wideDtype(former.dtype)) return false;
+  return former.isAdopted || dtype === former.dtype || dtype === wideDtype(dtype);
 }
 
 function slotsOver(parts: Node<Parts>, path: Path): Node<Place> {

@@ -1,6 +1,6 @@
 // Leaves of every kind that users have, made from plain elements.
 import { types } from 'node:util';
-import { type Leaf, type Tensor, zeros } from '../../lib';
+import { assign, type Leaf, type Tensor, zeros } from '../../lib';
 import { type Dtype, type LeafData, viewOf } from '../../lib/tree/dtype';
 
 /** Bare typed array, `Tensor` in memory of the caller's, or `Tensor` made by `zeros`. */
@@ -50,4 +50,18 @@ export function dataOf(leaf: Leaf): LeafData {
   if (types.isFloat32Array(leaf) || types.isFloat64Array(leaf)) return leaf;
   const { buffer, byteOffset, length } = leaf as unknown as Uint16Array;
   return new Uint16Array(buffer, byteOffset, length);
+}
+
+/** The elements of an array in another dtype that holds them all. */
+export function elementsLike(dtype: Dtype, from: { readonly dtype: Dtype; readonly data: LeafData }): LeafData {
+  const target = new ARRAYS[dtype](from.data.length);
+  assign(
+    { data: target, shape: [target.length], dtype } as Tensor,
+    {
+      data: from.data,
+      shape: [target.length],
+      dtype: from.dtype,
+    } as Tensor,
+  );
+  return target;
 }

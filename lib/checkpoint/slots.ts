@@ -5,7 +5,7 @@ import { clearElements, zerosFor } from '../memory/zeros';
 import { leafDtype } from '../safetensors/header';
 import type { Read } from '../safetensors/read';
 import { byPath, type Found, makeLeaves, matchTensors, placeAll, readInto, splitFloats } from '../safetensors/trees';
-import { type Part, partName, PARTS, type Slot } from '../state/slot';
+import { isNarrow, type Part, partName, PARTS, type Slot } from '../state/slot';
 import type { Parts, Slots } from '../state/slots';
 import { forget, type Keeps, modelOf, partsOf, remember } from '../state/stateTree';
 import type { Difference } from '../tree/compare';
@@ -99,11 +99,12 @@ function matchPart(
   const isOther =
     part === 'v' ? differences.some(({ kind }) => kind === 'extra') : part === 'master' && found.length > 0;
   const isStrange = lost.includes(part) || isOther;
-  return {
-    fits,
-    differences: isStrange ? differences : differences.filter(({ kind }) => kind !== 'missing'),
-    isStrange,
-  };
+  // Without its parameter, a slot need not be one of 16 bits.
+  const needed = new Set(
+    targets.filter(({ slot }) => part !== 'master' || isNarrow(slot.dtype)).map(({ name }) => name),
+  );
+  const isDifference = ({ kind, path }: Difference): boolean => kind !== 'missing' || (isStrange && needed.has(path));
+  return { fits, differences: differences.filter(isDifference), isStrange };
 }
 
 /** New arrays for the places that have none of the file's dtype, one arena for each part. */

@@ -1,6 +1,7 @@
 // `meanOf`: several trees of gradients that one step takes the mean of.
 import { calledFrom } from '../caller';
 import { rangeError, typeError } from '../errors';
+import type { GradientsFor } from '../tree/types';
 
 /** The most that a step sums. */
 const MAX_GRADIENTS = 256;
@@ -21,6 +22,9 @@ export class GradientMean<out G = unknown> {
     return typeof value === 'object' && value !== null && #brand in value ? (value as GradientMean).trees : undefined;
   }
 }
+
+/** One tree of gradients for `P`, or several. */
+export type SomeGradients<P> = GradientsFor<P> | GradientMean<GradientsFor<P>>;
 
 /**
  * The mean of several gradients, for `update`, `updateAsync`, `applyGradients` and `accumulate`: `((g1 + g2) + ...) / K`,

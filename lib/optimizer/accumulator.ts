@@ -4,12 +4,11 @@ import { Settings } from '../addon/settings';
 import { checkFree, Footprint } from '../memory/inUse';
 import { coded } from '../errors';
 import { checkSeparate } from '../memory/overlap';
-import { zerosFor } from '../memory/zeros';
 import { type Slot, wideDtype } from '../state/slot';
 import type { State } from '../state/state';
-import { partLayout } from '../state/stateTree';
+import { makeArrays } from '../state/stateTree';
 import { checkAlike, compareTrees } from '../tree/compare';
-import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
+import type { CheckedLeaf } from '../tree/leaf';
 import { leavesOf } from '../tree/tree';
 import { missingIn } from './pairs';
 import { prepareSum, type StepLeaf } from './prepare';
@@ -47,7 +46,7 @@ export class Accumulator {
     checkAllThere(trees);
     const { slots, commit } = this.#state.slots.slotsForGradients(trees[0].node, trees[0].name);
     const lists = listsOf(trees);
-    makeSums(slots);
+    makeArrays(slots, 'accumulated', false);
     const summands = slots.map((slot, i) => ({ slot, gradients: lists[i] }));
     checkSeparate(
       slots.map((slot) => slot.get('accumulated') as CheckedLeaf),
@@ -87,16 +86,6 @@ function listsOf([first, ...others]: readonly ReadTree[]): readonly (readonly Ch
 function extraIn(path: string, other: string): Error {
   const text = `${path}: expected the leaves of ${other}, received another; all trees of meanOf have the same leaves`;
   return coded(RangeError, 'invalid-tree', text);
-}
-
-/** Gives each slot an array for its sum, all new ones in one arena. */
-function makeSums(slots: readonly Slot[]): void {
-  const bare = slots.filter((slot) => !slot.has('accumulated'));
-  if (bare.length === 0) return;
-  const made = zerosFor(bare.map((slot) => partLayout(slot, 'accumulated', false)));
-  bare.forEach((slot, i) => {
-    slot.set('accumulated', checkLeaf(made[i], slot.nameOf('accumulated')));
-  });
 }
 
 /** Trees of gradients and the sums that they are added to. */

@@ -61,7 +61,9 @@ export class Engine {
   }
 
   init(parameters: unknown): void {
-    this.#queue.call('init', () => this.#state.init(parameters));
+    this.#queue.call('init', () => {
+      this.#state.init(parameters);
+    });
   }
 
   initSingle(parameter: unknown, state: SingleState): void {

@@ -65,7 +65,7 @@ class Group {
 
   static {
     defineProperties(
-      this.prototype as Group,
+      this.prototype,
       HYPERPARAMETER_NAMES,
       (group, name) => group.#owner.groupHyperparameters(group.#index)[name],
       (group, name, value) => {

@@ -21,11 +21,10 @@ export interface Pairs {
 /** Pairs every tree. Parameters may have more leaves. Throws for a gradient without a parameter, or of another layout. */
 export function gradientsByParameter(parameters: ReadTree, gradients: readonly ReadTree[]): Pairs {
   const paired = gradients.map((tree) => pairUp(parameters.node, tree));
-  const [first] = paired;
   const lacks = (i: number, { name }: CheckedLeaf, other: number): Error =>
     missingIn(prefixed(gradients[i].name, pathIn('parameters', name)) as string, gradients[other].name);
   return {
-    stepping: first?.parameters ?? parameters.node,
+    stepping: paired.length > 0 ? paired[0].parameters : parameters.node,
     checked: (trains) => {
       const all = new Map<CheckedLeaf, CheckedLeaf[]>();
       paired.forEach(({ gradientOf }, i) => {

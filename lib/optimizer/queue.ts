@@ -22,11 +22,10 @@ interface Entry {
 /** A step to take. */
 interface Step<T> {
   readonly plan: Plan;
-  /** Starts it. */
   readonly run: () => Promise<T>;
   /** Called when it is over, before any later work starts. */
   readonly completed: () => void;
-  /** Called if it fails, or never runs. */
+  /** Called if it fails or never runs. */
   readonly failed: () => void;
 }
 
@@ -102,19 +101,17 @@ export class Queue {
   /** Runs `work` between `begin` and `end`. */
   call<T>(what: string, work: () => T): T {
     this.begin(what);
-    try {
-      return work();
-    } catch (error) {
-      throw this.atCaller(error, what);
-    } finally {
-      this.end();
-    }
+    return this.#run(what, work);
   }
 
   /** The same beside pending work. */
   callAsync<T>(what: string, work: () => T): T {
     if (this.#isLoading || this.#isNested) throw this.atCaller(this.#busy(what), what);
     this.#enter(what);
+    return this.#run(what, work);
+  }
+
+  #run<T>(what: string, work: () => T): T {
     try {
       return work();
     } catch (error) {
@@ -136,10 +133,8 @@ export class Queue {
       return `${this.#running} is still reading its arguments; a getter or a schedule may not call the optimizer`;
     }
     const steps = this.#steps;
-    if (steps === 0) {
-      const isSave = this.#first?.what === 'save';
-      return isSave ? 'a save is still being written; await it first' : 'between is still waiting; await it first';
-    }
+    if (steps === 0 && this.#first?.what === 'save') return 'a save is still being written; await it first';
+    if (steps === 0) return 'between is still waiting; await it first';
     if (steps === 1) return '1 asynchronous step is still pending; await it first';
     return `${String(steps)} asynchronous steps are still pending; await them first`;
   }

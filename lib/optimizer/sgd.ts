@@ -4,21 +4,20 @@ import { calledFrom, calledFromAsync, publicFunctionsOf } from '../caller';
 import type { LoadedState, LoadOptions } from '../checkpoint/load';
 import type { SaveOptions, SavePath } from '../checkpoint/save';
 import type { Bytes } from '../safetensors/options';
-import type { GradientMean } from '../gradients/mean';
+import type { GradientMean, SomeGradients } from '../gradients/mean';
 import type { SGDAround } from '../state/around';
 import type { LeafFilter } from '../state/groups';
 import type { SGDHyperparameters } from '../state/hyperparameters';
-import type { AverageTree, OptimizerState, Schedule } from '../state/types';
-import type { FileUrl, Gradients, GradientsFor, Leaf, LeafLike, PartialTree, Synchronous, Tree } from '../tree/types';
-import type { DeviceChoice, LastRun } from './device';
+import type { OptimizerState, Schedule } from '../state/types';
+import type { FileUrl, Gradients, Leaf, LeafLike, PartialTree, Synchronous, Tree } from '../tree/types';
+import type { LastRun } from './device';
 import { OPTION_NAMES } from './configuration';
 import { Engine } from './engine';
-import type { SGDGroup } from './group';
 import type { SGDOptions, StepOptions } from './options';
+import { defineReadings, type SGDReadings } from './readings';
 import { defineProperties, refuseOtherProperties } from './strict';
 
-/** One tree of gradients for `P`, or several. */
-export type SomeGradients<P> = GradientsFor<P> | GradientMean<GradientsFor<P>>;
+type AllGradients<P> = Gradients<P> | GradientMean<Gradients<P>>;
 
 /**
  * Stochastic gradient descent with momentum, weight decay, dampening and Nesterov momentum. In float32 it matches
@@ -80,11 +79,7 @@ export class SGD {
    *   accumulated.
    * @throws As `update`.
    */
-  applyGradients<P>(
-    gradients: Gradients<P> | GradientMean<Gradients<P>>,
-    parameters: P & Tree<P>,
-    options?: StepOptions,
-  ): P;
+  applyGradients<P>(gradients: AllGradients<P>, parameters: P & Tree<P>, options?: StepOptions): P;
   applyGradients<P>(
     gradients: SomeGradients<P> | undefined,
     parameters: P & Tree<P>,
@@ -114,8 +109,8 @@ export class SGD {
    *
    * @param parameters As for `update`, in shared memory, such as `zeros` makes.
    * @param gradients Likewise.
-   * @returns Resolves with the step's `lastRun` when everything is written. Rejects at once with what `update` would throw, and with code
-   *   `not-shared` for ordinary arrays; with code `aborted` if an earlier step failed. Then nothing was written.
+   * @returns Resolves with the step's `lastRun` when everything is written. Rejects at once with what `update` would throw,
+   *   and with code `not-shared` for ordinary arrays; with code `aborted` if an earlier step failed. Then nothing was written.
    */
   async updateAsync<P>(parameters: P & Tree<P>, gradients?: SomeGradients<P>, options?: StepOptions): Promise<LastRun> {
     return this.#engine.updateAsync(parameters, gradients, options);
@@ -149,11 +144,6 @@ export class SGD {
     return this.#engine.between(work);
   }
 
-  /** Number of steps of `updateAsync` that are not over. */
-  get pending(): number {
-    return this.#engine.pending;
-  }
-
   /** Number of completed steps. Can be set while no step is pending. */
   get step(): number {
     return this.#engine.progress.step;
@@ -173,37 +163,12 @@ export class SGD {
     this.#engine.setLearningRate(value);
   }
 
-  /** The groups, in the order of the option, with the values that hold. Their options can be assigned. */
-  get groups(): readonly SGDGroup[] {
-    return this.#engine.configuration.groups;
-  }
-
   /** The leaves that train; `undefined`: all. Once assigned, all leaves are asked again at the next step. */
   get trainable(): LeafFilter | undefined {
     return this.#engine.configuration.trainable;
   }
   set trainable(value: LeafFilter | undefined) {
     this.#engine.configuration.setTrainable(value);
-  }
-
-  /** True if 16-bit parameters have float32 masters. */
-  get masterWeights(): boolean {
-    return this.#engine.masterWeights;
-  }
-
-  /** The moving averages, in the place of their parameters: the live arrays. `undefined` without `emaDecay`. */
-  get averages(): AverageTree | undefined {
-    return this.#engine.averages;
-  }
-
-  /** The device that was asked for. */
-  get device(): DeviceChoice {
-    return this.#engine.runner.device;
-  }
-
-  /** Where the last step ran, and why. `undefined` before the first. */
-  get lastRun(): LastRun | undefined {
-    return this.#engine.runner.lastRun;
   }
 
   /**
@@ -264,18 +229,19 @@ export class SGD {
 
   static {
     defineProperties(
-      this.prototype as SGD,
+      this.prototype,
       OPTION_NAMES,
       (sgd, name) => sgd.#engine.configuration.get(name),
       (sgd, name, value) => {
         sgd.#engine.configuration.set(name, value, entryOf(name));
       },
     );
+    defineReadings(this.prototype, (sgd: SGD) => sgd.#engine);
     refuseOtherProperties(this.prototype);
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unsafe-declaration-merging -- as above
-export interface SGD extends SGDHyperparameters, SGDAround {}
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- as above
+export interface SGD extends SGDHyperparameters, SGDAround, SGDReadings {}
 
 const entryOf = publicFunctionsOf(SGD.prototype);

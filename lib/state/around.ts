@@ -48,9 +48,7 @@ export function withAround(all: Readonly<SGDAround>, name: AroundName, value: un
 
 /** The options among `given`, with the defaults of the others. */
 export function checkAround(given: Readonly<Partial<Record<AroundName, unknown>>>): SGDAround {
-  const values = AROUND_NAMES.map((name) => {
-    const value = given[name];
-    return [name, value === undefined ? AROUND[name].byDefault : AROUND[name].check(name, value)];
-  });
-  return Object.fromEntries(values) as unknown as SGDAround;
+  const defaults = Object.fromEntries(AROUND_NAMES.map((name) => [name, AROUND[name].byDefault]));
+  const names = AROUND_NAMES.filter((name) => given[name] !== undefined);
+  return names.reduce((all, name) => withAround(all, name, given[name]), defaults as unknown as SGDAround);
 }

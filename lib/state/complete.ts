@@ -1,9 +1,8 @@
 // Makes the arrays that the steps of some parameters use, before the first of them.
 import { copyAll } from '../memory/assign';
-import { zerosFor } from '../memory/zeros';
-import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
+import type { CheckedLeaf } from '../tree/leaf';
 import { isNarrow, type Part, type Slot } from './slot';
-import { type Keeps, partLayout } from './stateTree';
+import { type Keeps, makeArrays } from './stateTree';
 
 /** A parameter whose steps use a slot; `velocity`: they have a momentum. */
 export interface Stepping {
@@ -29,27 +28,20 @@ export function complete(stepping: readonly Stepping[], keeps: Keeps, parts: rea
   }
 }
 
-function makePart(part: Part, stepping: readonly Stepping[], keeps: Keeps): void {
-  const layoutOf = ({ slot }: Stepping): ReturnType<typeof partLayout> => partLayout(slot, part, keeps.masters);
-  const bare = stepping.filter((one) => one.slot.get(part)?.dtype !== layoutOf(one).dtype);
-  if (bare.length === 0) return;
-  const made = zerosFor(bare.map(layoutOf)).map((leaf, i) => checkLeaf(leaf, bare[i].slot.nameOf(part)));
-  // A velocity of 16 bits from a file or a state.
-  const widened = bare.flatMap(({ slot }, i) => {
-    const narrow = slot.get(part);
-    return narrow ? [{ narrow, wide: made[i] }] : [];
-  });
+function makePart(part: Part, stepping: readonly Stepping[], { masters }: Keeps): void {
+  const slots = stepping.map(({ slot }) => slot);
+  const made = makeArrays(slots, part, masters);
+  for (const { slot, former } of made) {
+    if (part === 'v') slot.isFirstVelocity ||= !former;
+    if (part === 'ema') slot.isFirstAverage ||= !former;
+    if (part === 'master') slot.isMasterStale = true;
+  }
+  // A velocity of 16 bits came from a file or a state.
+  const widened = made.flatMap(({ made: wide, former }) => (former ? [{ wide, former }] : []));
   copyAll(
     widened.map(({ wide }) => wide),
-    widened.map(({ narrow }) => narrow),
+    widened.map(({ former }) => former),
   );
-  bare.forEach(({ slot }, i) => {
-    const isNew = !slot.has(part);
-    slot.set(part, made[i]);
-    if (part === 'v') slot.isFirstVelocity ||= isNew;
-    if (part === 'ema') slot.isFirstAverage ||= isNew;
-    if (part === 'master') slot.isMasterStale = true;
-  });
 }
 
 function refreshMasters(stepping: readonly Stepping[]): void {

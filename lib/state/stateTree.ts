@@ -183,7 +183,10 @@ function takeState(slots: Slots, matched: Match, keeps: Keeps): void {
   const copies = copiesOf(matched.map(([, leaf]) => leaf)).map((copy) => checkLeaf(copy, 'copy'));
   for (const slot of slots.all) forget(slot);
   const targets = matched.map(([target]) => target);
-  makeParts(targets, keeps.masters);
+  for (const part of PARTS) {
+    const slotsOfPart = targets.filter((target) => target.part === part).map(({ slot }) => slot);
+    makeArrays(slotsOfPart, part, keeps.masters);
+  }
   copyAll(
     targets.map(({ slot, part }) => slot.get(part) as CheckedLeaf),
     copies,
@@ -206,18 +209,22 @@ export function remember({ slot, part }: Target): void {
   else slot.isSummed = true;
 }
 
-/** Makes zeros for each place that has no array, one arena for each part; and again for a velocity that is too narrow. */
-export function makeParts(targets: readonly Target[], masters: boolean): void {
-  for (const part of PARTS) {
-    const bare = targets.filter((target) => {
-      if (target.part !== part) return false;
-      const there = target.slot.get(part);
-      return !there || there.dtype !== partLayout(target.slot, part, masters).dtype;
-    });
-    if (bare.length === 0) continue;
-    const made = zerosFor(bare.map(({ slot }) => partLayout(slot, part, masters)));
-    bare.forEach(({ slot }, i) => {
-      slot.set(part, checkLeaf(made[i], slot.nameOf(part)));
-    });
-  }
+/** An array that a slot has got, and the one of another dtype that it had. */
+interface MadeArray {
+  readonly slot: Slot;
+  readonly made: CheckedLeaf;
+  readonly former: CheckedLeaf | undefined;
+}
+
+/** Gives each slot that has no array of this part zeros, all of them in one arena; also where one is too narrow. */
+export function makeArrays(slots: readonly Slot[], part: Part, masters: boolean): readonly MadeArray[] {
+  const bare = slots.filter((slot) => slot.get(part)?.dtype !== partLayout(slot, part, masters).dtype);
+  if (bare.length === 0) return [];
+  const zeros = zerosFor(bare.map((slot) => partLayout(slot, part, masters)));
+  return bare.map((slot, i) => {
+    const former = slot.get(part);
+    const made = checkLeaf(zeros[i], slot.nameOf(part));
+    slot.set(part, made);
+    return { slot, made, former };
+  });
 }

@@ -1,5 +1,5 @@
 // The reference values of test/fixtures/features, decoded. What each file is and how equal results must be: the fixtures' README.md.
-import type { SGDOptions, Tensor } from '../../lib';
+import type { SGDOptions } from '../../lib';
 import { type Dtype, type LeafData, viewOf } from '../../lib/tree/dtype';
 import { fixture } from './fixtures';
 import { unflatten } from './paths';
@@ -52,7 +52,7 @@ const elements = (tree: RawTree | undefined, dtype: Dtype = 'float32'): Elements
 /** Tensors, nested by their paths. */
 function nested(tree: RawTree, dtype: Dtype): Nested {
   const leaves = Object.entries(tree).map(([path, raw]) => {
-    return [path, { data: elementsOf(raw, dtype), shape: raw.shape, dtype } as Tensor] as const;
+    return [path, { data: elementsOf(raw, dtype), shape: raw.shape, dtype }] as const;
   });
   return unflatten(Object.fromEntries(leaves)) as Nested;
 }

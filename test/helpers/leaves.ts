@@ -56,12 +56,12 @@ export function dataOf(leaf: Leaf): LeafData {
 export function elementsLike(dtype: Dtype, from: { readonly dtype: Dtype; readonly data: LeafData }): LeafData {
   const target = new ARRAYS[dtype](from.data.length);
   assign(
-    { data: target, shape: [target.length], dtype } as Tensor,
+    { data: target, shape: [target.length], dtype },
     {
       data: from.data,
       shape: [target.length],
       dtype: from.dtype,
-    } as Tensor,
+    },
   );
   return target;
 }

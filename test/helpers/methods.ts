@@ -23,7 +23,7 @@ export function walk(method: Method, options: SGDOptions, start: Leaf): Walker {
   const optimizer = new SGD(0, options);
   const state: State = {};
   let parameter = start;
-  const take: Record<Method, (gradient: Leaf) => Promise<unknown> | void> = {
+  const take: Record<Method, (gradient: Leaf) => unknown> = {
     applySingle: (gradient) => {
       parameter = leavesAlone(parameter, () => optimizer.applySingle(gradient, parameter, state));
     },

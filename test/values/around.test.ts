@@ -53,6 +53,9 @@ const drawn = fc.record({
 type Drawn = typeof drawn extends fc.Arbitrary<infer T> ? T : never;
 type DrawnLeaf = Drawn['leaves'][number];
 
+/** What the compiler may take any tree for. */
+type Plain = Record<string, Tensor<'float32'>>;
+
 const isNarrow = (dtype: Dtype): boolean => dtype === 'float16' || dtype === 'bfloat16';
 
 /** What the oracle keeps of one leaf. */
@@ -69,7 +72,7 @@ function arenas(leaves: readonly { readonly dtype: Dtype; readonly length: numbe
   for (const dtype of DTYPES) {
     const own = leaves.flatMap((leaf, i) => (leaf.dtype === dtype ? [i] : []));
     const made = zeros(Object.fromEntries(own.map((i) => [String(i), [leaves[i].length]])), dtype);
-    for (const i of own) tensors[i] = made[String(i)] as Tensor;
+    for (const i of own) tensors[i] = made[String(i)];
   }
   return tensors;
 }
@@ -151,16 +154,16 @@ class Model {
 
   async #take(parameters: Record<string, Tensor>): Promise<Record<string, Tensor>> {
     const { method, scale, leaves } = this.#drawn;
-    const trees = this.#gradients.map((list) => treeOf(list, leaves)) as never[];
+    const trees = this.#gradients.map((list) => treeOf(list, leaves) as Plain);
     const options = scale === undefined ? undefined : { gradientScale: scale };
     if (method === 'applyGradients')
-      return this.optimizer.applyGradients(meanOf(...trees), parameters as never, options) as Record<string, Tensor>;
-    if (method === 'updateAsync') await this.optimizer.updateAsync(parameters, meanOf(...trees), options);
-    else if (method === 'update') this.optimizer.update(parameters, meanOf(...trees), options);
+      return this.optimizer.applyGradients(meanOf(...trees), parameters as Plain, options);
+    if (method === 'updateAsync') await this.optimizer.updateAsync(parameters as Plain, meanOf(...trees), options);
+    else if (method === 'update') this.optimizer.update(parameters as Plain, meanOf(...trees), options);
     else {
       const isLastApart = method === 'accumulate';
       for (const one of isLastApart ? trees.slice(0, -1) : trees) this.optimizer.accumulate(one);
-      this.optimizer.update(parameters, isLastApart ? trees.at(-1) : undefined, options);
+      this.optimizer.update(parameters as Plain, isLastApart ? trees.at(-1) : undefined, options);
     }
     return parameters;
   }

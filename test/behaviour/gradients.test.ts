@@ -1,7 +1,8 @@
 // What was decided about gradients before the rule, masters and averages: each decision is a title.
 import { clone, type Leaf, type LeafState, meanOf, SGD, type SGDOptions, type Tensor, zeros } from '../../lib';
+import { native } from '../../lib/addon/native';
 import { bytesOf, copied, expectSameBytes } from '../helpers/bits';
-import { failureOf, rangeFailure, rejectionOf, typeFailure } from '../helpers/failures';
+import { failureOf, rangeFailure, typeFailure } from '../helpers/failures';
 
 type Trained = Record<string, Float32Array>;
 
@@ -18,6 +19,10 @@ const kept = (optimizer: SGD, key: string): Record<keyof LeafState, Float32Array
   (optimizer.state.parameters as Record<string, never>)[key];
 
 const averagesOf = (optimizer: SGD): Trained => (optimizer.averages ?? {}) as Trained;
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
 
 describe('first steps', () => {
   test.each(['mlx', 'torch'] as const)("the velocity that %s's first step makes", (firstStep) => {
@@ -325,23 +330,37 @@ describe('accumulation', () => {
     expect(parameters.w.data).toEqual(of(13));
   });
 
-  test('is given back by a step of updateAsync that never ran', async () => {
+  test('is given back by a step of updateAsync that fails, and by one behind it', async () => {
     const optimizer = new SGD(-1);
     const parameters = zeros({ w: 1 });
     const gradients = zeros({ w: 1 });
     gradients.w.data[0] = 4;
-    optimizer.accumulate(gradients);
-    const between = optimizer.between(() => {
-      throw new Error('mine');
-    });
-    const saved = optimizer.save(() => 5 as never);
-    await Promise.allSettled([between, saved]);
-    await expect(rejectionOf(optimizer.updateAsync({ w: of(0) } as never, undefined))).resolves.toMatchObject({
-      code: 'not-shared',
-    });
-    expect(optimizer.state.accumulated).toBe(1);
+    for (const isBehind of [false, true]) {
+      optimizer.discardAccumulated();
+      optimizer.accumulate(gradients);
+      jest.spyOn(native(), 'stepAsync').mockRejectedValueOnce(new Error('of the device'));
+      const failed = isBehind
+        ? [optimizer.between(() => 1), optimizer.updateAsync(parameters), optimizer.updateAsync(parameters, gradients)]
+        : [optimizer.updateAsync(parameters)];
+      const results = await Promise.allSettled(failed);
+      expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(isBehind ? 2 : 1);
+      expect(optimizer.state.accumulated).toBe(1);
+    }
     await optimizer.updateAsync(parameters);
     expect(parameters.w.data).toEqual(of(4));
+  });
+
+  test('a plain step, one with a sum, and a plain one again', () => {
+    const optimizer = new SGD(-1);
+    const parameters = { w: of(0) };
+    const gradients = { w: of(2) };
+    const seen: number[] = [];
+    for (const isSummed of [false, true, false, true]) {
+      if (isSummed) optimizer.accumulate({ w: of(10) });
+      optimizer.update(parameters, gradients);
+      seen.push(parameters.w[0]);
+    }
+    expect(seen).toEqual([2, 8, 10, 16]);
   });
 
   test('goes on in other arrays of the same tree', () => {
@@ -490,6 +509,15 @@ describe('masters', () => {
     expect(parameters.w).toEqual(brain(256));
     new SGD(-1).update(parameters, { w: of(1 + 2 ** -8) });
     expect(parameters.w).toEqual(brain(258));
+  });
+
+  test('a NaN of any bits stays a NaN', () => {
+    const gradient = new Float32Array(Uint32Array.of(0x7fffffff, 0xffffffff, 0x7f800001, 0x7fc0ffff).buffer);
+    const [parameters, masters] = [{ w: brain(1, 1, 1, 1) }, { w: brain(1, 1, 1, 1) }];
+    new SGD(1).update(parameters, { w: gradient });
+    new SGD(1, { masterWeights: true }).update(masters, { w: gradient });
+    for (const { data } of [parameters.w, masters.w])
+      for (const word of data) expect(word & 0x7fff).toBeGreaterThan(0x7f80);
   });
 
   test('a gradient of another 16-bit dtype is none', () => {

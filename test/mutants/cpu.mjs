@@ -54,8 +54,8 @@ export default [
     name: 'cpu-piece-too-long',
     why: 'A piece of a split leaf reaches into the next.',
     file: 'native/cpu/backend.cpp',
-    find: 'pieces_.push_back(piece_of(span, first, count));',
-    replace: 'pieces_.push_back(piece_of(span, first, count + (first + count < span.count)));',
+    find: 'pieces_.push_back(piece_of(span, first, count, group, index));',
+    replace: 'pieces_.push_back(piece_of(span, first, count + (first + count < span.count), group, index));',
     caughtBy: 'test/values/threads.test.ts',
   },
   {

@@ -47,7 +47,7 @@ export default [
   {
     name: 'groups-unchecked-after-inheriting',
     why: 'An optimizer loses the momentum that a group with Nesterov inherits.',
-    file: 'lib/optimizer/engine.ts',
+    file: 'lib/optimizer/configuration.ts',
     find: '      this.#state.groups.check(next);\n',
     replace: '',
     caughtBy,
@@ -72,8 +72,8 @@ export default [
     name: 'groups-joined-into-one-run',
     why: 'Leaves of different groups that lie side by side are stepped alike.',
     file: 'native/spans.cpp',
-    find: 'if (span.group != leaf.group) return false;',
-    replace: 'if (span.group > 255) return false;',
+    find: 'if (leaf.group != group) span.others',
+    replace: 'if (leaf.group > group && group > 255) span.others',
     caughtBy: 'test/values/groups.test.ts',
   },
   {
@@ -112,10 +112,8 @@ export default [
     name: 'trainable-stepped',
     why: 'A frozen leaf with a gradient is stepped.',
     file: 'lib/optimizer/planner.ts',
-    edits: [
-      { find: "slotsFor(stepping, 'parameters', sorted.isTrainable)", replace: "slotsFor(stepping, 'parameters')" },
-      { find: '.filter(({ parameter }) => sorted.isTrainable(parameter));', replace: '.filter(() => true);' },
-    ],
+    find: '=> sorted.isTrainable(leaf) && (given.has(leaf) || hasSum(leaf));',
+    replace: '=> given.has(leaf) || hasSum(leaf);',
     caughtBy,
   },
   {

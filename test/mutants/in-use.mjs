@@ -32,8 +32,8 @@ export default [
     name: 'in-use-velocities-forgotten',
     why: 'The velocities that a step writes can be read.',
     file: 'lib/optimizer/plan.ts',
-    find: '[parameter.data, ...(slot.v ? [slot.v.data] : [])]),\n    read: stepped.map',
-    replace: '[parameter.data, ...(slot.path === "" && slot.v ? [slot.v.data] : [])]),\n    read: stepped.map',
+    find: 'dataOf(parameter, velocity, master, average)),\n    read: leaves.flatMap(({ gradients }) =>',
+    replace: 'dataOf(parameter, velocity === parameter ? velocity : master, average)),\n    read: leaves.flatMap(({ gradients }) =>',
     caughtBy,
   },
   {

@@ -241,8 +241,8 @@ export default [
     name: 'slots-other-model-unclear',
     why: 'Another model is told that its parameter differs from itself.',
     file: 'lib/state/slot.ts',
-    find: '? this.velocityName : IN_EARLIER_STEPS;',
-    replace: '? this.velocityName : `parameters or ${IN_EARLIER_STEPS}`;',
+    find: 'if (!this.#isAdopted) return IN_EARLIER_STEPS;',
+    replace: 'if (!this.#isAdopted) return `parameters or ${IN_EARLIER_STEPS}`;',
     caughtBy: 'test/behaviour/errors-leaves.test.ts',
   },
 ];

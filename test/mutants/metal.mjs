@@ -320,8 +320,8 @@ export default [
     name: 'metal-step-advanced-on-failure',
     why: 'step counts an update that failed.',
     file: 'lib/optimizer/engine.ts',
-    find: '      this.runner.step(plan, rate, groupRates);\n      this.#completed(rate, groupRates);',
-    replace: '      this.#completed(rate, groupRates);\n      this.runner.step(plan, rate, groupRates);',
+    find: '      this.runner.step(plan);\n',
+    replace: '      this.#completed(rate, groupRates);\n      this.runner.step(plan);\n      this.#state.progress.restore(this.#state.progress.step - 1);\n',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {

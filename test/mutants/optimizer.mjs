@@ -53,8 +53,8 @@ export default [
     name: 'sgd-apply-gradients-not-counted',
     why: 'applyGradients does not count as a step.',
     file: 'lib/optimizer/engine.ts',
-    find: '      this.runner.stepOnce(prepared, rate, groupRates);\n      this.#completed(rate, groupRates);\n',
-    replace: '      this.runner.stepOnce(prepared, rate, groupRates);\n',
+    find: '      settle();\n      accumulated.clear();\n      this.#completed(rate, groupRates);\n',
+    replace: '      settle();\n      accumulated.clear();\n',
     caughtBy: 'test/values/tree.test.ts',
   },
   {
@@ -100,35 +100,26 @@ export default [
   {
     name: 'sgd-plan-outlives-momentum',
     why: 'A plan that was made without velocities is kept when a momentum is assigned.',
-    file: 'lib/optimizer/engine.ts',
-    find: 'uses !== before[group]',
-    replace: '!uses && before[group]',
+    file: 'lib/optimizer/configuration.ts',
+    find: 'JSON.stringify([this.#state.usesVelocity, this.#state.keeps])',
+    replace: 'JSON.stringify(this.#state.keeps)',
     caughtBy: 'test/behaviour/plan-code.test.ts',
   },
   {
     name: 'sgd-rate-stale',
     why: 'update steps with the learning rate of the step before.',
-    file: 'lib/optimizer/runner.ts',
-    edits: [
-      {
-        find: '  step({ prepared }: Plan, learningRate: number, groupRates: readonly number[]): void {\n    this.#setRates(learningRate, groupRates);\n',
-        replace: '  step({ prepared }: Plan, learningRate: number, groupRates: readonly number[]): void {\n',
-      },
-      {
-        find: '    this.#hasRun = true;\n  }\n\n  /** Takes one step in place, off',
-        replace:
-          '    this.#hasRun = true;\n    this.#setRates(learningRate, groupRates);\n  }\n\n  /** Takes one step in place, off',
-      },
-    ],
+    file: 'lib/optimizer/engine.ts',
+    find: '      this.runner.setNumbers(rate, groupRates, accumulated.count + plan.gradientCount, scale);\n      this.runner.step(plan);\n',
+    replace:
+      '      this.runner.step(plan);\n      this.runner.setNumbers(rate, groupRates, accumulated.count + plan.gradientCount, scale);\n',
     caughtBy: 'test/values/schedules.test.ts',
   },
   {
     name: 'sgd-schedule-after-increment',
     why: 'The schedule is asked with the number of the step from 1 on.',
     file: 'lib/optimizer/engine.ts',
-    find: "    this.#queue.begin('update');\n    try {\n      const { progress, groups } = this.#state;\n      const rate = progress.rate();",
-    replace:
-      "    this.#queue.begin('update');\n    try {\n      const { progress, groups } = this.#state;\n      const rate = progress.rate(1);",
+    find: 'const scale = options === undefined ? 1 : checkScale(options);\n      const rate = progress.rate();',
+    replace: 'const scale = options === undefined ? 1 : checkScale(options);\n      const rate = progress.rate(1);',
     caughtBy: 'test/values/schedules.test.ts',
   },
   {
@@ -201,8 +192,8 @@ export default [
     name: 'snapshot-gradients-unseen',
     why: 'Changes among the gradients are not noticed.',
     file: 'lib/optimizer/snapshot.ts',
-    find: '    this.#watch(gradients.node);',
-    replace: '',
+    find: 'for (const { node } of trees) this.#watch(node);',
+    replace: 'this.#watch(trees[0].node);',
     caughtBy: 'test/behaviour/plan.test.ts',
   },
   {
@@ -224,18 +215,18 @@ export default [
   {
     name: 'velocities-shared',
     why: 'Leaves of one length share their velocity.',
-    file: 'lib/state/slots.ts',
-    find: 'bare.forEach((slot, i) => {',
+    file: 'lib/state/stateTree.ts',
+    find: '  return bare.map((slot, i) => {\n',
     replace:
-      'bare.forEach((slot) => {\n    const i = bare.findIndex(({ length, dtype }) => length === slot.length && dtype === slot.dtype);',
+      '  return bare.map((slot) => {\n    const i = bare.findIndex(({ length, dtype }) => length === slot.length && dtype === slot.dtype);\n',
     caughtBy: 'test/values/threads.test.ts',
   },
   {
     name: 'velocities-state-not-copied',
     why: 'An assigned state is used as it is.',
-    file: 'lib/state/slots.ts',
-    find: 'this.adopt(nodeWith(velocities, leaves));',
-    replace: 'this.adopt(leaves.length < 0 ? nodeWith(velocities, leaves) : velocities);',
+    file: 'lib/state/stateTree.ts',
+    find: 'slots.adopt(partsIn(nodeWith(given, copies)));',
+    replace: 'slots.adopt(partsIn(copies.length < 0 ? nodeWith(given, copies) : given));',
     caughtBy: 'test/behaviour/hyperparameters.test.ts',
   },
   {

@@ -1,8 +1,8 @@
 // Makes one text of the kernels and the headers they include, since newLibraryWithSource knows no folders.
-//   node cmake/flatten.mjs SGD.METAL OUT.METAL OUT.CPP
-// OUT.METAL is the text; OUT.CPP defines `extern const char sgd_metal_source[]` with it.
+//   node cmake/flatten.mjs NAME.METAL OUT.METAL OUT.CPP
+// OUT.METAL is the text; OUT.CPP defines `extern const char NAME_metal_source[]` with it.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 const [source, flat, cpp] = process.argv.slice(2);
 const included = new Set();
@@ -17,10 +17,11 @@ function flatten(path) {
 }
 
 const text = flatten(source);
+const name = `${basename(source, '.metal')}_metal_source`;
 const lines = text.split('\n').map((line) => `    ${JSON.stringify(`${line}\n`)}`);
 lines[lines.length - 1] = '    ""'; // the text ends with its last newline
 writeFileSync(flat, text);
 writeFileSync(
   cpp,
-  `#include "metal/source.h"\n\nnamespace metal_sgd {\n\nconst char sgd_metal_source[] =\n${lines.join('\n')};\n\n}  // namespace metal_sgd\n`,
+  `#include "metal/source.h"\n\nnamespace metal_sgd {\n\nconst char ${name}[] =\n${lines.join('\n')};\n\n}  // namespace metal_sgd\n`,
 );

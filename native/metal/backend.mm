@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "segments.h"
+#include "encoding.h"
 
 namespace metal_sgd {
 
@@ -30,6 +30,7 @@ class MetalStep final : public Prepared {
   explicit MetalStep(const std::vector<Span>& spans) {
     in_pool([&] {
       for (const Span& span : spans) segments_.add(span);
+      segments_.make_sums();
     });
     in_flight_.reserve(kMaxInFlight);
   }
@@ -48,8 +49,6 @@ class MetalStep final : public Prepared {
 
  private:
   void step_in_pool(const StepSettings& settings);
-  void encode(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
-              SgdParams<float> params);
   void finish();
   Segments segments_;
   std::vector<Owned<id<MTLCommandBuffer>>> in_flight_;
@@ -57,40 +56,15 @@ class MetalStep final : public Prepared {
   bool written_ = false;  // this step has committed a command buffer
 };
 
-void MetalStep::encode(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
-                       SgdParams<float> params) {
-  bool momentum = params.flags & kSgdMomentum;
-  id<MTLComputePipelineState> pipeline =
-      MetalDevice::instance().pipeline({segment.dtype, segment.vector, momentum});
-  [encoder setComputePipelineState:pipeline];
-  for (int i = 0; i < kStreamBuffers; i++) {
-    if (!segment.places[i].buffer || !is_used(i, momentum)) continue;
-    [encoder setBuffer:segment.places[i].buffer offset:segment.places[i].offset atIndex:i];
-  }
-  params.count = static_cast<uint32_t>(segment.count);
-  [encoder setBytes:&params length:sizeof params atIndex:SGD_PARAMS_BUFFER];
-  size_t per_thread = segment.vector ? SGD_VECTOR_BYTES / item_size(segment.dtype) : 1;
-  size_t threads = (segment.count + per_thread - 1) / per_thread;
-  // A larger group than the pipeline takes would be dropped by the driver without an error.
-  NSUInteger group =
-      std::min<NSUInteger>(SGD_THREADS_PER_GROUP, [pipeline maxTotalThreadsPerThreadgroup]);
-  [encoder dispatchThreads:MTLSizeMake(threads, 1, 1)
-      threadsPerThreadgroup:MTLSizeMake(group, 1, 1)];
-}
-
 void MetalStep::step_in_pool(const StepSettings& settings) {
   MetalDevice& device = MetalDevice::instance();
-  auto params_of = [&](const Segment& segment) {
-    return sgd_params<float>(settings.of(segment.group));
-  };
-  auto uses_momentum = [&](uint8_t group) { return settings.of(group).momentum > 0; };
+  auto momentum = [&](const Segment& segment) { return uses_momentum(segment, settings); };
   written_ = false;
   // Everything that can fail for want of a pipeline fails before anything is written.
   const std::vector<Segment>& segments = segments_.all();
-  for (const Segment& segment : segments)
-    device.pipeline({segment.dtype, segment.vector, uses_momentum(segment.group)});
+  for (const Segment& segment : segments) compile_pipelines(segment, settings);
   Owned<id<MTLCommandQueue>> queue = device.queue();
-  report_.copied_bytes += segments_.copy_in(uses_momentum);
+  report_.copied_bytes += segments_.copy_in(momentum);
   for (size_t i = 0; i < segments.size();) {
     if (in_flight_.size() == kMaxInFlight) finish();
     id<MTLCommandBuffer> commands = [queue.get() commandBuffer];
@@ -101,19 +75,16 @@ void MetalStep::step_in_pool(const StepSettings& settings) {
       throw GpuFailure(GpuError::kOutOfMemory, "Metal made no command buffer", written_);
     }
     [commands setLabel:@"metal-sgd step"];
-    size_t traffic = 0;
-    do {
-      encode(encoder, segments[i], params_of(segments[i]));
-      traffic += segments[i].traffic;
-      i++;
-    } while (i < segments.size() && traffic + segments[i].traffic <= kMaxTraffic);
+    size_t end = segments_.batch_end(i);
+    encode_sums(encoder, &segments[i], segments.data() + end);
+    for (; i < end; i++) encode_step(encoder, segments[i], settings);
     [encoder endEncoding];
     in_flight_.push_back(Owned<id<MTLCommandBuffer>>::retained(commands));
     [commands commit];
     written_ = true;
   }
   finish();
-  report_.copied_bytes += segments_.copy_out(uses_momentum);
+  report_.copied_bytes += segments_.copy_out(momentum);
 }
 
 /// Waits for every command buffer in flight, then throws if one failed.

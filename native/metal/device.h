@@ -10,6 +10,7 @@
 #include "backend.h"
 #include "metal.h"
 #include "owned.h"
+#include "source.h"
 
 namespace metal_sgd {
 
@@ -19,6 +20,9 @@ struct KernelKey {
   bool vector;  ///< needs streams that are aligned to SGD_VECTOR_BYTES
   bool momentum;
 };
+
+/// The kernels of `general.metal`.
+enum class GeneralKernel : uint8_t { kStep, kSum };
 
 class MetalDevice {
  public:
@@ -31,16 +35,24 @@ class MetalDevice {
   void drop_queue();
   /// Compiles a missing pipeline. It lives as long as the process. Throws GpuFailure.
   id<MTLComputePipelineState> pipeline(KernelKey key);
+  id<MTLComputePipelineState> pipeline(GeneralKernel kernel);
 
  private:
   explicit MetalDevice(Owned<id<MTLDevice>> device) : device_(std::move(device)) {}
-  id<MTLLibrary> library();
+  /// A text and what Metal made of it.
+  struct Library {
+    const char* source;
+    Owned<id<MTLLibrary>> made;
+  };
+  id<MTLLibrary> compiled(Library& library);
+  id<MTLComputePipelineState> compiled(Owned<id<MTLComputePipelineState>>& pipeline,
+                                       Library& library, const std::string& function_text);
 
   std::mutex mutex_;
   Owned<id<MTLDevice>> device_;
   Owned<id<MTLCommandQueue>> queue_;
-  Owned<id<MTLLibrary>> library_;
-  Owned<id<MTLComputePipelineState>> pipelines_[kDtypes][2][2];
+  Library plain_{sgd_metal_source, {}}, general_{general_metal_source, {}};
+  Owned<id<MTLComputePipelineState>> pipelines_[kDtypes][2][2], general_pipelines_[2];
 };
 
 /// An NSError's own words; `fallback` without one.

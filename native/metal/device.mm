@@ -1,7 +1,5 @@
 #include "device.h"
 
-#include "source.h"
-
 namespace metal_sgd {
 
 namespace {
@@ -121,35 +119,47 @@ void MetalDevice::drop_queue() {
   queue_ = Owned<id<MTLCommandQueue>>();
 }
 
-id<MTLLibrary> MetalDevice::library() {
-  if (library_) return library_.get();
+id<MTLLibrary> MetalDevice::compiled(Library& library) {
+  if (library.made) return library.made.get();
   Owned<MTLCompileOptions*> options([[MTLCompileOptions alloc] init]);
   [options.get() setFastMathEnabled:NO];
   [options.get() setLanguageVersion:MTLLanguageVersion2_3];
   NSError* error = nil;
-  NSString* source = [NSString stringWithCString:sgd_metal_source encoding:NSUTF8StringEncoding];
+  NSString* source = [NSString stringWithCString:library.source encoding:NSUTF8StringEncoding];
   // A warning gives a library and an error object: only the library tells.
-  library_ = Owned<id<MTLLibrary>>([device_.get() newLibraryWithSource:source
-                                                               options:options.get()
-                                                                 error:&error]);
-  if (!library_) throw GpuFailure(GpuError::kCompile, text_of(error, "Metal compiled no library"));
-  [library_.get() setLabel:@"metal-sgd"];
-  return library_.get();
+  library.made = Owned<id<MTLLibrary>>([device_.get() newLibraryWithSource:source
+                                                                   options:options.get()
+                                                                     error:&error]);
+  if (!library.made)
+    throw GpuFailure(GpuError::kCompile, text_of(error, "Metal compiled no library"));
+  [library.made.get() setLabel:@"metal-sgd"];
+  return library.made.get();
 }
 
-id<MTLComputePipelineState> MetalDevice::pipeline(KernelKey key) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  auto& pipeline = pipelines_[static_cast<int>(key.dtype)][key.vector][key.momentum];
-  if (pipeline) return pipeline.get();
-  std::string function_text = function_name(key);
+id<MTLComputePipelineState> MetalDevice::compiled(Owned<id<MTLComputePipelineState>>& pipeline,
+                                                  Library& library,
+                                                  const std::string& function_text) {
   NSString* name = [NSString stringWithCString:function_text.c_str() encoding:NSUTF8StringEncoding];
-  Owned<id<MTLFunction>> function([library() newFunctionWithName:name]);
+  Owned<id<MTLFunction>> function([compiled(library) newFunctionWithName:name]);
   if (!function) throw GpuFailure(GpuError::kCompile, "no function " + function_text);
   NSError* error = nil;
   pipeline = Owned<id<MTLComputePipelineState>>(
       [device_.get() newComputePipelineStateWithFunction:function.get() error:&error]);
   if (!pipeline) throw GpuFailure(GpuError::kCompile, text_of(error, "Metal made no pipeline"));
   return pipeline.get();
+}
+
+id<MTLComputePipelineState> MetalDevice::pipeline(KernelKey key) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto& pipeline = pipelines_[static_cast<int>(key.dtype)][key.vector][key.momentum];
+  return pipeline ? pipeline.get() : compiled(pipeline, plain_, function_name(key));
+}
+
+id<MTLComputePipelineState> MetalDevice::pipeline(GeneralKernel kernel) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto& pipeline = general_pipelines_[static_cast<int>(kernel)];
+  const char* name = kernel == GeneralKernel::kStep ? "step_general" : "sum_gradients";
+  return pipeline ? pipeline.get() : compiled(pipeline, general_, name);
 }
 
 std::string text_of(NSError* error, const char* fallback) {

@@ -3,8 +3,10 @@
 
 namespace metal_sgd {
 
-/// The text of the kernels with their headers. `cmake/flatten.mjs` writes it at build time.
+/// The texts of native/kernels/*.metal with their headers. `cmake/flatten.mjs` writes them at build
+/// time.
 extern const char sgd_metal_source[];
+extern const char general_metal_source[];
 
 }  // namespace metal_sgd
 

@@ -138,6 +138,12 @@ Touched touched_by_binding(const Dispatch& dispatch) {
   return {RangeSet(std::move(reads)), RangeSet(std::move(writes))};
 }
 
+bool is_contracted(const Dispatch& dispatch, const Settings& settings) {
+  const std::string& only = settings.contractOnly;
+  bool is_meant = only.empty() || only == dispatch.description().name;
+  return (settings.contract && is_meant) || dispatch.fast_math;
+}
+
 }  // namespace
 
 bool running_kernel() { return running != nullptr; }
@@ -164,9 +170,11 @@ void report_out_of_range(uintptr_t address) {
 
 Touched run_dispatch(const Dispatch& dispatch, const Settings& settings) {
   Arguments arguments = place_arguments(dispatch);
-  bool contract = settings.contract || dispatch.fast_math;
-  NearZero as_gpu = {settings.positiveZero, settings.flushBeforeRounding};
-  bool apart = settings.flushSubnormals && !contract && (as_gpu.positive || as_gpu.before_rounding);
+  bool contract = is_contracted(dispatch, settings);
+  NearZero as_gpu = {settings.positiveZero, settings.flushBeforeRounding,
+                     settings.reciprocalDivision};
+  bool apart = settings.flushSubnormals && !contract &&
+               (as_gpu.positive || as_gpu.before_rounding || as_gpu.reciprocals);
   bool trace = settings.trace && !contract;
   const Kernel* kernels = contract ? dispatch.library->contracted
                           : apart  ? dispatch.library->near_zero

@@ -58,11 +58,12 @@ const KernelLibrary* find_library(const std::string& source);
 /// The grid position of the thread that a traced kernel is running here.
 extern METAL_SIM_FAST_THREAD_LOCAL uint32_t current_thread;
 
-/// What a GPU may make of float32 subnormals otherwise than the host's processor, which keeps the
-/// sign of what it flushes, and flushes after it rounds.
+/// What a GPU may compute otherwise than the host's processor, which keeps the sign of what it
+/// flushes, flushes after it rounds, and divides exactly.
 struct NearZero {
   bool positive = false;
   bool before_rounding = false;
+  bool reciprocals = false;  ///< no division: a / b is a * (1 / b), rounded twice
 };
 
 /// Read by kernels that are compiled for it.

@@ -35,7 +35,9 @@ struct Settings {
   bool positiveZero = false;
   bool flushBeforeRounding = false;
   bool metalsOwnLines = false;
+  bool reciprocalDivision = false;
   bool contract = false;
+  std::string contractOnly;  ///< the one kernel that `contract` is about; empty: all
   bool emptyKernel = false;
   bool trace = true;
   double threads = 3;

@@ -30,6 +30,7 @@ const Flag kFlags[] = {
     {@"positiveZero", &Settings::positiveZero},
     {@"flushBeforeRounding", &Settings::flushBeforeRounding},
     {@"metalsOwnLines", &Settings::metalsOwnLines},
+    {@"reciprocalDivision", &Settings::reciprocalDivision},
     {@"contract", &Settings::contract},
     {@"emptyKernel", &Settings::emptyKernel},
     {@"trace", &Settings::trace},
@@ -137,6 +138,8 @@ bool set_field(Settings& settings, NSString* key, id value) {
     settings.devices = device_list(value);
   } else if ([key isEqualToString:@"unifiedMemory"]) {
     settings.unifiedMemory = [number(key, value) boolValue];
+  } else if ([key isEqualToString:@"contractOnly"]) {
+    settings.contractOnly = text_of(value);
   } else {
     return false;
   }

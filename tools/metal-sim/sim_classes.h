@@ -132,7 +132,6 @@ struct CommandBufferState;
                            concurrent:(bool)concurrent;
 // Not in Metal.h:
 - (void)setBufferOffset:(NSUInteger)offset atIndex:(NSUInteger)index;
-- (void)memoryBarrierWithScope:(MTLBarrierScope)scope;
 @end
 
 namespace metal_sim {

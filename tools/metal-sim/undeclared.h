@@ -7,9 +7,6 @@
 
 typedef void (^MTLCommandBufferHandler)(id<MTLCommandBuffer>);
 
-typedef NSUInteger MTLBarrierScope;
-enum : MTLBarrierScope { MTLBarrierScopeBuffers = 1 };
-
 enum : MTLResourceOptions { MTLResourceHazardTrackingModeTracked = 512 };
 
 constexpr auto MTLLanguageVersion3_1 = static_cast<MTLLanguageVersion>(196609);

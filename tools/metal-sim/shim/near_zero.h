@@ -15,6 +15,12 @@ __attribute__((noinline, no_sanitize("coverage"))) static float flushed_near_zer
   return gpu.positive ? 0.0f : __builtin_copysignf(0.0f, rounded);
 }
 
+/// a / b, or a times the rounded reciprocal. Not traced either.
+__attribute__((noinline, no_sanitize("coverage"))) static double quotient(double a, double b) {
+  return metal_sim::near_zero.reciprocals ? a * static_cast<double>(static_cast<float>(1 / b))
+                                          : a / b;
+}
+
 /// `exact` as a float32. A double holds a product of two of them, and every sum that is near zero.
 static inline float flushed(double exact) {
   bool near_zero = exact != 0 && __builtin_fabs(exact) < 0x1p-126;
@@ -25,8 +31,17 @@ struct GpuFloat {
   float value;
   GpuFloat() = default;
   GpuFloat(float given) : value(given) {}
+  explicit operator half() const { return static_cast<half>(value); }
   double operand() const { return static_cast<double>(flushed(static_cast<double>(value))); }
 };
+
+static inline GpuFloat operator/(GpuFloat a, GpuFloat b) {
+  return flushed(quotient(a.operand(), b.operand()));
+}
+/// Changes the sign alone.
+static inline GpuFloat operator-(GpuFloat a) { return -a.value; }
+static inline bool operator<(GpuFloat a, GpuFloat b) { return a.operand() < b.operand(); }
+static inline bool operator>(GpuFloat a, GpuFloat b) { return b < a; }
 
 /// A vector of them. It is copied as one, since a copy of memory is not traced.
 template <int count>

@@ -67,6 +67,11 @@ enum : MTLResourceOptions {
   MTLResourceHazardTrackingModeUntracked = 256,
 };
 
+typedef NSUInteger MTLBarrierScope;
+enum : MTLBarrierScope {
+  MTLBarrierScopeBuffers = 1,
+};
+
 typedef struct {
   NSUInteger width, height, depth;
 } MTLSize;
@@ -114,6 +119,7 @@ static inline MTLSize MTLSizeMake(NSUInteger width, NSUInteger height, NSUIntege
 - (void)setBuffer:(nullable id<MTLBuffer>)buffer
            offset:(NSUInteger)offset
           atIndex:(NSUInteger)index;
+- (void)memoryBarrierWithScope:(MTLBarrierScope)scope;
 - (void)dispatchThreads:(MTLSize)threadsPerGrid
     threadsPerThreadgroup:(MTLSize)threadsPerThreadgroup;
 @end

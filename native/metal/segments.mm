@@ -18,10 +18,14 @@ size_t gpu_traffic(const Span& span) {
   return element_traffic(span) + sums * 2 * sizeof(float);
 }
 
-/// Elements that one dispatch may step; far below the 2^32 that a thread's position can count.
-size_t max_elements(const Span& span) { return kMaxTraffic / gpu_traffic(span) / 256 * 256; }
-
 size_t longest_buffer() { return [MetalDevice::instance().device() maxBufferLength] / 256 * 256; }
+
+/// Elements that one dispatch may step; far below the 2^32 that a thread's position can count.
+size_t max_elements(const Span& span) {
+  size_t most = kMaxTraffic / gpu_traffic(span);
+  if (span.gradients.size() > 1) most = std::min(most, longest_buffer() / sizeof(float));
+  return most / 256 * 256;
+}
 
 /// A new buffer that both processors see.
 Owned<id<MTLBuffer>> shared_buffer(size_t bytes, const char* what) {
@@ -126,7 +130,7 @@ void Segments::add_wrapped(const Span& span) {
 
 void Segments::add_staged(const Span& span) {
   std::vector<Stream> streams = streams_of(span);
-  size_t item = span.gradients.size() > 1 ? sizeof(float) : 1;
+  size_t item = 1;
   for (const Stream& stream : streams) item = std::max(item, stream ? item_size(stream.dtype) : 1);
   size_t limit = std::min(longest_buffer() / item, max_elements(span));
   for (size_t first = 0; first < span.count; first += limit) {

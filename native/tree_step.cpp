@@ -19,10 +19,18 @@ constexpr int kStepsBeforeRetry = 1000;
 std::atomic<int> steps_to_retry{0};
 std::atomic<Outcome> last_failure{Outcome::kCpuGpuFailed};
 
+bool is_refusal(const GpuFailure& failure) {
+  return failure.error == GpuError::kSelfTest || failure.error == GpuError::kCompile;
+}
+
 void wait_after(const GpuFailure& failure) {
-  bool refused = failure.error == GpuError::kSelfTest || failure.error == GpuError::kCompile;
-  last_failure = refused ? Outcome::kCpuRefused : Outcome::kCpuGpuFailed;
+  last_failure = is_refusal(failure) ? Outcome::kCpuRefused : Outcome::kCpuGpuFailed;
   steps_to_retry = kStepsBeforeRetry;
+}
+
+template <typename Item>
+void add_once(std::vector<Item>& list, Item item) {
+  if (std::count(list.begin(), list.end(), item) == 0) list.push_back(item);
 }
 
 bool in_arenas(const Span& span) {
@@ -67,8 +75,12 @@ TreeStep::TreeStep(const std::vector<Span>& spans, Target target) : target_(targ
   for (const Span& span : spans) (fits_gpu(span, target) ? gpu : rest).push_back(span);
   for (const Span& span : gpu) {
     gpu_traffic_ += traffic(span);
-    bool is_new = std::count(gpu_dtypes_.begin(), gpu_dtypes_.end(), span.dtype()) == 0;
-    if (is_new) gpu_dtypes_.push_back(span.dtype());
+    add_once(gpu_dtypes_, span.dtype());
+    if (span.is_plain() && span.others.empty()) {
+      add_once(plain_, std::pair(span.dtype(), span.group));
+    } else {
+      add_once(never_plain_, span.dtype());
+    }
   }
   if (target == Target::kGpu) gpu_ = gpu_backend()->prepare(gpu);
   if (target == Target::kAuto && gpu_traffic_ >= kMinGpuTraffic) {
@@ -89,8 +101,11 @@ StepReport TreeStep::run(const StepSettings& settings) {
   switch (target_) {
     case Target::kCpu:
       return {Outcome::kCpuAsked, all_->run(settings)};
-    case Target::kGpu:
-      return run_gpu(settings, prove_gpu(gpu_dtypes_));
+    case Target::kGpu: {
+      bool is_exact = prove_gpu(gpu_dtypes_);
+      is_exact = prove_general(settings) && is_exact;
+      return run_gpu(settings, is_exact);
+    }
     case Target::kAuto:
       break;
   }
@@ -121,12 +136,45 @@ StepReport TreeStep::try_gpu(const StepSettings& settings) {
   try {
     if (!prove_gpu({Dtype::kFloat32}) || !prove_gpu(gpu_dtypes_)) return {Outcome::kCpuExact, {}};
     if (static_cast<double>(gpu_traffic_) < gpu_crossover_bytes()) return {Outcome::kCpuSmall, {}};
+    bool is_exact = true;
+    if (!can_prove_general(settings, is_exact)) return {Outcome::kCpuNoProof, {}};
+    if (!is_exact) return {Outcome::kCpuExact, {}};
     if (!gpu_) prepare_unprepared();
     return run_gpu(settings, true);
   } catch (const GpuFailure& failure) {
     if (failure.written) throw;
     wait_after(failure);
     return {last_failure, {}};
+  }
+}
+
+/// Dtypes of the GPU's spans that this step does not take plainly.
+std::vector<Dtype> TreeStep::general_dtypes(const StepSettings& settings) const {
+  std::vector<Dtype> dtypes = never_plain_;
+  for (auto [dtype, group] : plain_) {
+    bool maximize = settings.of(group).maximize;
+    if (gradient_params<float>(settings.around, maximize).flags != 0) add_once(dtypes, dtype);
+  }
+  return dtypes;
+}
+
+/// As `prove_gpu`, for what the step needs beyond plain steps.
+bool TreeStep::prove_general(const StepSettings& settings) const {
+  std::vector<Dtype> dtypes = general_dtypes(settings);
+  bool is_exact = prove_gpu(dtypes, Feature::kGeneral);
+  if (gradient_params<float>(settings.around, false).flags & kGradientDivide)
+    is_exact = prove_gpu(dtypes, Feature::kDivision) && is_exact;
+  return is_exact;
+}
+
+/// False if the GPU is refused for such steps alone: no reason to wait with others.
+bool TreeStep::can_prove_general(const StepSettings& settings, bool& is_exact) const {
+  try {
+    is_exact = prove_general(settings);
+    return true;
+  } catch (const GpuFailure& failure) {
+    if (!is_refusal(failure)) throw;
+    return false;
   }
 }
 

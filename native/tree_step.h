@@ -22,6 +22,7 @@ constexpr const char* kTargetNames[] = {METAL_SGD_TARGETS(METAL_SGD_NAME)};
       row(kCpuRefused, "cpuRefused")     /* the GPU failed its self-test, or compiled nothing */ \
       row(kCpuGpuFailed, "cpuGpuFailed") /* the GPU failed before it wrote anything */           \
       row(kCpuTooLarge, "cpuTooLarge")   /* the arenas exceed the GPU's working set */           \
+      row(kCpuNoProof, "cpuNoProof")     /* the GPU is proved for plain steps alone */           \
       row(kCpuExact, "cpuExact")         /* the GPU has other bits for float32 subnormals */     \
       row(kGpu, "gpu")                   /* all spans */                                         \
       row(kGpuAndCpu, "gpuAndCpu")       /* float64 and other memory on the CPU, afterwards */   \
@@ -53,6 +54,9 @@ class TreeStep {
   StepReport run_auto(const StepSettings& settings);
   StepReport try_gpu(const StepSettings& settings);
   StepReport run_gpu(const StepSettings& settings, bool is_exact);
+  std::vector<Dtype> general_dtypes(const StepSettings& settings) const;
+  bool prove_general(const StepSettings& settings) const;
+  bool can_prove_general(const StepSettings& settings, bool& is_exact) const;
   void prepare_or_keep(std::vector<Span>& gpu);
   void prepare_unprepared();
 
@@ -63,9 +67,11 @@ class TreeStep {
   bool too_large_ = false;            // under 'auto': the arenas exceed the GPU's working set
   size_t gpu_traffic_ = 0;            // bytes that the GPU's spans move
   std::vector<Dtype> gpu_dtypes_;     // of the GPU's spans, each once
-  std::unique_ptr<Prepared> all_;     // every span on the CPU
-  std::unique_ptr<Prepared> gpu_;     // the spans for the GPU, if any
-  std::unique_ptr<Prepared> rest_;    // the others on the CPU, if any
+  std::vector<Dtype> never_plain_;    // of those spans that no settings make plain, each once
+  std::vector<std::pair<Dtype, uint8_t>> plain_;  // dtypes and groups of the others, each once
+  std::unique_ptr<Prepared> all_;                 // every span on the CPU
+  std::unique_ptr<Prepared> gpu_;                 // the spans for the GPU, if any
+  std::unique_ptr<Prepared> rest_;                // the others on the CPU, if any
 };
 
 }  // namespace metal_sgd

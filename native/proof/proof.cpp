@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "self_test.h"
 
@@ -13,9 +14,15 @@ namespace metal_sgd {
 
 namespace {
 
+/// What a self-test found out, or why it could not.
+struct Proved {
+  bool is_exact;
+  std::optional<GpuFailure> refusal;
+};
+
 struct Found {
   std::mutex mutex;
-  std::map<Dtype, Comparison> comparisons;
+  std::map<std::pair<Feature, Dtype>, Proved> proofs;
   double crossover = -1;
 };
 
@@ -83,22 +90,39 @@ auto on_scratch(Work work) {
   }
 }
 
+Proved prove(Dtype dtype, Feature feature) {
+  constexpr Comparison (*kTests[])(Dtype) = {test_plain, test_general, test_division};
+  constexpr const char* kWhat[] = {"", " steps that are not plain",
+                                   " means of that many gradients"};
+  Comparison compared;
+  try {
+    compared = kTests[static_cast<int>(feature)](dtype);
+  } catch (const GpuFailure& failure) {
+    // Plain steps try again later. Beside those that work, each try of others would cost them time.
+    if (feature == Feature::kPlain || failure.error != GpuError::kCompile) throw;
+    return {false, GpuFailure(failure.error, failure.reason)};
+  }
+  const auto& [match, difference] = compared;
+  if (match != Match::kDifferent) return {match == Match::kExact, {}};
+  std::string text = std::string("this GPU does not compute ") +
+                     kDtypeNames[static_cast<int>(dtype)] + kWhat[static_cast<int>(feature)] +
+                     " as the CPU does (" + difference + ")";
+  return {false, GpuFailure(GpuError::kSelfTest, text)};
+}
+
 }  // namespace
 
-bool prove_gpu(const std::vector<Dtype>& dtypes) {
+bool prove_gpu(const std::vector<Dtype>& dtypes, Feature feature) {
   std::lock_guard<std::mutex> lock(found().mutex);
   bool is_exact = true;
   for (Dtype dtype : dtypes) {
-    auto known = found().comparisons.find(dtype);
-    if (known == found().comparisons.end())
-      known =
-          found().comparisons.emplace(dtype, on_scratch([=] { return self_test(dtype); })).first;
-    const auto& [match, difference] = known->second;
-    if (match == Match::kSubnormals) is_exact = false;
-    if (match != Match::kDifferent) continue;
-    throw GpuFailure(GpuError::kSelfTest, std::string("this GPU does not compute ") +
-                                              kDtypeNames[static_cast<int>(dtype)] +
-                                              " as the CPU does (" + difference + ")");
+    auto known = found().proofs.find({feature, dtype});
+    if (known == found().proofs.end()) {
+      Proved proved = on_scratch([=] { return prove(dtype, feature); });
+      known = found().proofs.emplace(std::pair(feature, dtype), proved).first;
+    }
+    if (known->second.refusal) throw *known->second.refusal;
+    is_exact = is_exact && known->second.is_exact;
   }
   return is_exact;
 }

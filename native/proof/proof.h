@@ -7,10 +7,13 @@
 
 namespace metal_sgd {
 
-/// Compiles the kernels of these dtypes and proves them against the CPU, once per process. False if
-/// the GPU has other bits where float32 subnormals are. Throws GpuFailure: kCompile, kSelfTest, ...
-/// A refusal stays. Needs a GPU.
-bool prove_gpu(const std::vector<Dtype>& dtypes);
+/// What is proved by itself: plain steps, all others, and among those the true division.
+enum class Feature : uint8_t { kPlain, kGeneral, kDivision };
+
+/// Compiles the kernels and proves them for these dtypes against the CPU, once per process. False
+/// if the GPU has other bits where float32 subnormals are. Throws GpuFailure: kCompile, kSelfTest,
+/// ... A refusal stays. Needs a GPU.
+bool prove_gpu(const std::vector<Dtype>& dtypes, Feature feature = Feature::kPlain);
 
 /// Traffic in bytes above which a step is faster on the GPU. Needs `prove_gpu({kFloat32})`.
 double gpu_crossover_bytes();

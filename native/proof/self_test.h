@@ -1,26 +1,16 @@
 #ifndef METAL_SGD_PROOF_SELF_TEST_H_
 #define METAL_SGD_PROOF_SELF_TEST_H_
 
-#include <string>
-
-#include "backend.h"
+#include "comparison.h"
 
 namespace metal_sgd {
 
-/// How a GPU's results stand beside the CPU's.
-enum class Match : uint8_t {
-  kExact,       ///< the same bits
-  kSubnormals,  ///< others only where a float32 subnormal takes part or comes out
-  kDifferent
-};
-
-struct Comparison {
-  Match match = Match::kExact;
-  std::string difference;  ///< the first of that kind, in words
-};
-
-/// Compares GPU and CPU on chosen values. Throws GpuFailure if a step fails.
-Comparison self_test(Dtype dtype);
+/// Compares GPU and CPU on chosen values. Throw GpuFailure if a step fails.
+Comparison test_plain(Dtype dtype);
+/// Of all that is not plain, but for division.
+Comparison test_general(Dtype dtype);
+/// Of the mean of gradients whose number is no power of two.
+Comparison test_division(Dtype dtype);
 
 }  // namespace metal_sgd
 

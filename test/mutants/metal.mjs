@@ -76,9 +76,9 @@ export default [
   {
     name: 'metal-command-buffer-per-run',
     why: 'Every run gets a command buffer of its own.',
-    file: 'native/metal/backend.mm',
-    find: 'traffic + segments[i].traffic <= kMaxTraffic',
-    replace: 'traffic + segments[i].traffic <= kMaxInFlight',
+    file: 'native/metal/segments.mm',
+    find: 'traffic + segments_[i].traffic <= kMaxTraffic',
+    replace: 'traffic + segments_[i].traffic <= 16',
     caughtBy: 'test/metal/counters.test.ts',
   },
   {
@@ -102,7 +102,7 @@ export default [
     why: 'lastRun.copiedBytes leaves out the velocity that is copied back.',
     file: 'native/metal/segments.mm',
     find: 'stream.data, bytes);\n      copied += bytes;',
-    replace: 'stream.data, bytes);\n      copied += i == SGD_VELOCITY_BUFFER ? 0 : bytes;',
+    replace: 'stream.data, bytes);\n      copied += i == kVelocity ? 0 : bytes;',
     caughtBy: 'test/metal/staging.test.ts',
   },
   {
@@ -124,19 +124,19 @@ export default [
   {
     name: 'metal-dampening-below-zero',
     why: 'A dampening below 0 scales the gradient on the GPU.',
-    file: 'native/metal/backend.mm',
-    find: 'return sgd_params<float>(settings.of(segment.group));',
+    file: 'native/metal/encoding.mm',
+    find: '  params.count = static_cast<uint32_t>(segment.count);\n',
     replace:
-      'SgdParams<float> params = sgd_params<float>(settings.of(segment.group));\n    params.undampened = static_cast<float>(1 - settings.of(segment.group).dampening);\n    return params;',
+      '  params.undampened = static_cast<float>(1 - settings.of(segment.groups[0]).dampening);\n  params.count = static_cast<uint32_t>(segment.count);\n',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {
     name: 'metal-dampening-in-float',
     why: '1 - dampening is formed in float32 on the GPU.',
-    file: 'native/metal/backend.mm',
-    find: 'return sgd_params<float>(settings.of(segment.group));',
+    file: 'native/metal/encoding.mm',
+    find: '  params.count = static_cast<uint32_t>(segment.count);\n',
     replace:
-      'SgdParams<float> params = sgd_params<float>(settings.of(segment.group));\n    params.undampened = 1.0f - static_cast<float>(settings.of(segment.group).dampening);\n    return params;',
+      '  params.undampened = 1.0f - static_cast<float>(settings.of(segment.groups[0]).dampening);\n  params.count = static_cast<uint32_t>(segment.count);\n',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {
@@ -198,7 +198,7 @@ export default [
   {
     name: 'metal-group-larger-than-pipeline',
     why: 'A thread group may be larger than the pipeline takes.',
-    file: 'native/metal/backend.mm',
+    file: 'native/metal/encoding.mm',
     find: 'std::min<NSUInteger>(SGD_THREADS_PER_GROUP, [pipeline maxTotalThreadsPerThreadgroup]);',
     replace: 'std::max<NSUInteger>(SGD_THREADS_PER_GROUP, [pipeline maxTotalThreadsPerThreadgroup] / 1024);',
     caughtBy: 'test/metal/first-use.test.ts',
@@ -215,8 +215,8 @@ export default [
     name: 'metal-only-w-aligned',
     why: 'Only the parameter decides about the vector path.',
     file: 'native/metal/segments.mm',
-    find: 'segment.vector && place.offset % SGD_VECTOR_BYTES == 0;',
-    replace: 'segment.vector && (i != SGD_PARAMETER_BUFFER || place.offset % SGD_VECTOR_BYTES == 0);',
+    find: 'segment.vector && stream.offset % SGD_VECTOR_BYTES == 0;',
+    replace: 'segment.vector && (&stream != &segment.streams[kParameter] || stream.offset % SGD_VECTOR_BYTES == 0);',
     caughtBy: 'test/metal/windows.test.ts',
   },
   {
@@ -255,33 +255,34 @@ export default [
     name: 'metal-second-encoder',
     why: 'Every run gets an encoder of its own.',
     file: 'native/metal/backend.mm',
-    find: 'do {',
+    find: 'encode_step(encoder, segments[i], settings);',
     replace:
-      'do {\n      if (traffic > 0) {\n        [encoder endEncoding];\n        encoder = [commands computeCommandEncoderWithDispatchType:MTLDispatchTypeConcurrent];\n      }',
+      '{\n      encode_step(encoder, segments[i], settings);\n      if (i + 1 == end) continue;\n      [encoder endEncoding];\n      encoder = [commands computeCommandEncoderWithDispatchType:MTLDispatchTypeConcurrent];\n    }',
     caughtBy: 'test/metal/counters.test.ts',
   },
   {
     name: 'metal-self-test-every-step',
     why: 'The GPU is proved before every step.',
     file: 'native/proof/proof.cpp',
-    find: 'if (known == found().comparisons.end())',
-    replace: 'if (known == found().comparisons.end() || known->second.match == Match::kExact)',
+    find: 'if (known == found().proofs.end()) {',
+    replace:
+      'if (known == found().proofs.end() || known->second.is_exact) {\n      if (known != found().proofs.end()) found().proofs.erase(known);',
     caughtBy: 'test/metal/self-test.test.ts',
   },
   {
     name: 'metal-self-test-ignored',
     why: 'A GPU that fails its self-test is used.',
     file: 'native/proof/proof.cpp',
-    find: 'if (match != Match::kDifferent) continue;',
-    replace: 'if (difference.size() < 1000) continue;',
+    find: 'if (match != Match::kDifferent) return {match == Match::kExact, {}};',
+    replace: 'if (difference.size() < 1000) return {match == Match::kExact, {}};',
     caughtBy: 'test/metal/self-test.test.ts',
   },
   {
     name: 'metal-staged-gradient-stale',
     why: 'A staged step never sees the gradient.',
     file: 'native/metal/segments.mm',
-    find: '!is_used(i, momentum(staged.group))) continue;',
-    replace: '!is_used(i, momentum(staged.group)) || i == SGD_GRADIENT_BUFFER) continue;',
+    find: '!is_used(i, momentum(segment))) continue;',
+    replace: '!is_used(i, momentum(segment)) || i == kRoles) continue;',
     caughtBy: 'test/metal/staging.test.ts',
   },
   {
@@ -289,7 +290,7 @@ export default [
     why: 'What a staged step made of long velocities is not copied back.',
     file: 'native/metal/segments.mm',
     find: '|| !is_written(i)) continue;',
-    replace: '|| !is_written(i) || (i == SGD_VELOCITY_BUFFER && staged.count > 25)) continue;',
+    replace: '|| !is_written(i) || (i == kVelocity && segment.count > 25)) continue;',
     caughtBy: 'test/metal/staging.test.ts',
   },
   {
@@ -305,7 +306,7 @@ export default [
     why: 'What a staged step made of the parameters is not copied back.',
     file: 'native/metal/segments.mm',
     find: '      std::memcpy(stream.data, [staged',
-    replace: '      if (i != SGD_PARAMETER_BUFFER) std::memcpy(stream.data, [staged',
+    replace: '      if (i != kParameter) std::memcpy(stream.data, [staged',
     caughtBy: 'test/metal/staging.test.ts',
   },
   {
@@ -361,9 +362,9 @@ export default [
   {
     name: 'metal-tail-not-stepped',
     why: 'No thread steps the elements beyond the last 16 bytes.',
-    file: 'native/metal/backend.mm',
-    find: 'size_t threads = (segment.count + per_thread - 1) / per_thread;',
-    replace: 'size_t threads = segment.count / per_thread;',
+    file: 'native/metal/encoding.mm',
+    find: 'size_t threads = (count + per_thread - 1) / per_thread;',
+    replace: 'size_t threads = count / per_thread;',
     caughtBy: 'test/metal/counters.test.ts',
   },
   {
@@ -378,25 +379,24 @@ export default [
     name: 'metal-vector-on-unaligned',
     why: 'Views that are not 16-byte aligned take the vector path.',
     file: 'native/metal/segments.mm',
-    find: 'place.offset % SGD_VECTOR_BYTES == 0;',
-    replace: 'place.offset % 2 == 0;',
+    find: 'stream.offset % SGD_VECTOR_BYTES == 0;',
+    replace: 'stream.offset % 2 == 0;',
     caughtBy: 'test/metal/windows.test.ts',
   },
   {
     name: 'metal-velocity-is-gradient',
     why: 'The parameter is bound as the velocity too.',
-    file: 'native/metal/backend.mm',
-    find: '[encoder setBuffer:segment.places[i].buffer offset:segment.places[i].offset atIndex:i];',
-    replace:
-      'const ArenaBuffers::Place& place =\n        segment.places[i == SGD_VELOCITY_BUFFER ? SGD_PARAMETER_BUFFER : i];\n    [encoder setBuffer:place.buffer offset:place.offset atIndex:i];',
+    file: 'native/metal/encoding.mm',
+    find: 'if (key.momentum) bind(encoder, segment.streams[kVelocity], SGD_VELOCITY_BUFFER);',
+    replace: 'if (key.momentum) bind(encoder, segment.streams[kParameter], SGD_VELOCITY_BUFFER);',
     caughtBy: 'test/metal/counters.test.ts',
   },
   {
     name: 'metal-velocity-slot',
     why: 'The velocity is bound where the gradient belongs.',
-    file: 'native/metal/backend.mm',
-    find: 'offset:segment.places[i].offset atIndex:i];',
-    replace: 'offset:segment.places[i].offset atIndex:i == SGD_VELOCITY_BUFFER ? SGD_GRADIENT_BUFFER : i];',
+    file: 'native/metal/encoding.mm',
+    find: 'if (key.momentum) bind(encoder, segment.streams[kVelocity], SGD_VELOCITY_BUFFER);',
+    replace: 'if (key.momentum) bind(encoder, segment.streams[kVelocity], SGD_GRADIENT_BUFFER);',
     caughtBy: 'test/metal/counters.test.ts',
   },
   {
@@ -420,7 +420,7 @@ export default [
     why: "A dispatch may run over the end of the velocity's window.",
     file: 'native/metal/segments.mm',
     find: '      segment.count = std::min(segment.count, place.room',
-    replace: '      if (i != SGD_VELOCITY_BUFFER)\n        segment.count = std::min(segment.count, place.room',
+    replace: '      if (i != kVelocity)\n        segment.count = std::min(segment.count, place.room',
     caughtBy: 'test/metal/windows.test.ts',
   },
   {
@@ -465,7 +465,7 @@ export default [
   {
     name: 'self-test-excuses-all',
     why: 'A GPU that fuses operations passes as one with other subnormals.',
-    file: 'native/proof/self_test.cpp',
+    file: 'native/proof/comparison.cpp',
     find: 'return is_subnormal ? Match::kSubnormals : Match::kDifferent;',
     replace: 'return is_subnormal || got != kept ? Match::kSubnormals : Match::kDifferent;',
     caughtBy: 'test/metal/self-test.test.ts',
@@ -473,7 +473,7 @@ export default [
   {
     name: 'self-test-excuses-no-sign',
     why: 'A GPU that drops the sign of flushed numbers is refused.',
-    file: 'native/proof/self_test.cpp',
+    file: 'native/proof/comparison.cpp',
     find: 'is_tiny_difference(dtype, flushed, got)',
     replace: '(is_tiny_difference(dtype, flushed, got) && got > flushed)',
     caughtBy: 'test/metal/self-test.test.ts',
@@ -481,7 +481,7 @@ export default [
   {
     name: 'self-test-refuses-flushed-operand',
     why: 'A GPU that flushes before it rounds is refused for a sum that follows.',
-    file: 'native/proof/self_test.cpp',
+    file: 'native/proof/comparison.cpp',
     find: '4.0 * std::numeric_limits<float>::min()',
     replace: '0.5 * std::numeric_limits<float>::min()',
     caughtBy: 'test/metal/self-test.test.ts',
@@ -489,7 +489,7 @@ export default [
   {
     name: 'self-test-without-border',
     why: 'A GPU that flushes before it rounds is not noticed.',
-    file: 'native/proof/self_test.cpp',
+    file: 'native/proof/values.cpp',
     find: '                           kBorder,\n',
     replace: '                           0 * kBorder,\n',
     caughtBy: 'test/metal/self-test.test.ts',

@@ -39,6 +39,8 @@ export interface SimulatorSettings {
   readonly flushBeforeRounding?: boolean;
   readonly metalsOwnLines?: boolean;
   readonly contract?: boolean;
+  readonly contractOnly?: string;
+  readonly reciprocalDivision?: boolean;
   readonly emptyKernel?: boolean;
   readonly trace?: boolean;
   readonly threads?: number;
@@ -63,6 +65,7 @@ const COUNTERS = [
   'encoders',
   'dispatches',
   'threads',
+  'barriers',
   'setBytesCalls',
   'buffersBound',
   'buffersAllocated',

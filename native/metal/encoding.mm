@@ -89,7 +89,7 @@ void encode_general(id<MTLComputeCommandEncoder> encoder, const Segment& segment
   [encoder setComputePipelineState:pipeline];
   GeneralParams params = general_params(segment, settings);
   // Stands in for what the step lacks: every buffer of a kernel has to be bound.
-  Placed unused{segment.streams[kParameter].buffer, 0, segment.dtype()};
+  const Placed& unused = segment.streams[kParameter];
   auto bind_if = [&](bool given, const Placed& stream, NSUInteger index) {
     bind(encoder, given ? stream : unused, index);
   };

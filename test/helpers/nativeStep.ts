@@ -36,14 +36,17 @@ interface Stream {
 
 const SHIFT = 3;
 
-function streamOf(dtype: Dtype, { sizes, memory = 'arena' }: Plan): Stream {
+/** `lead` elements of the arena lie before the leaves, so that streams reach the ends of buffers at different elements. */
+function streamOf(dtype: Dtype, { sizes, memory = 'arena' }: Plan, lead: number): Stream {
   if (memory === 'heap') {
     const item = dtype === 'float32' ? 4 : 2;
     const leaves = sizes.map((size) => viewOf(dtype, new ArrayBuffer((size + SHIFT) * item), SHIFT * item, size));
     return { dtype, leaves, arena: undefined };
   }
   const shift = memory === 'shifted' ? SHIFT : 0;
-  const leaves = allocate(sizes.map((size) => ({ dtype, shape: [size + shift] })));
+  const [, ...leaves] = allocate(
+    [lead, ...sizes.map((size) => size + shift)].map((size) => ({ dtype, shape: [size] })),
+  );
   return { dtype, leaves: leaves.map((leaf) => leaf.subarray(shift)), arena: arenaOf(leaves[0].buffer) };
 }
 
@@ -66,7 +69,7 @@ export class NativeStep {
 
   constructor(plan: Plan, settings: Settings, target: Target, seed: number, hostile = false) {
     const groups = Uint8Array.from(plan.groups ?? plan.sizes.map(() => 0));
-    this.#streams = dtypesOf(plan).map((dtype) => (dtype === null ? null : streamOf(dtype, plan)));
+    this.#streams = dtypesOf(plan).map((dtype, i) => (dtype === null ? null : streamOf(dtype, plan, 64 * (i % 3))));
     this.settings = rowsOf(settings, Math.max(0, ...groups) + 1);
     this.#streams.forEach((stream, i) => {
       stream?.leaves.forEach((leaf, k) => {

@@ -35,7 +35,8 @@ Owned<id<MTLBuffer>> shared_buffer(size_t bytes, const char* what) {
                   options:MTLResourceStorageModeShared]);
   if (!buffer)
     throw GpuFailure(GpuError::kOutOfMemory, std::string("Metal made no ") + what + " buffer");
-  [buffer.get() setLabel:[NSString stringWithFormat:@"metal-sgd %s", what]];
+  std::string label = std::string("metal-sgd ") + what;
+  [buffer.get() setLabel:[NSString stringWithCString:label.c_str() encoding:NSUTF8StringEncoding]];
   return buffer;
 }
 

@@ -32,10 +32,17 @@ struct Values {
 /// The streams of a case, by role and then the gradients; without bytes where it has none.
 using Arrays = std::vector<Values>;
 
+/// NaNs that rounding to 16 bits by their numbers alone would make infinite or zero.
+constexpr uint32_t kNans[] = {0x7f800001u, 0xffffffffu, 0x7fc00000u};
+
 /// float32 numbers beside 16-bit ones: of their magnitudes, so that none becomes a subnormal.
 std::vector<char> numbers(size_t count, Generator& bits) {
   std::vector<char> stream;
   for (size_t i = 0; i < count; i++) {
+    if (i % 100 == 99) {
+      push(stream, kNans[i / 100 % 3]);
+      continue;
+    }
     uint32_t sign_and_fraction = bits.next() & 0x807fffffu, exponent = 95 + (bits.next() >> 26);
     push(stream, sign_and_fraction | exponent << 23);
   }
@@ -49,12 +56,13 @@ Dtype gradient_dtype(Dtype dtype, const Case& given, int index) {
   return index % 3 == 0 ? Dtype::kBfloat16 : index % 3 == 1 ? Dtype::kFloat16 : Dtype::kFloat32;
 }
 
-/// Elements of another dtype than the parameter's, or its own ones, begun elsewhere for each index.
+/// Elements of another dtype than the parameter's, or its own ones, begun elsewhere for each pair
+/// of indices: a pair has sums of two zeros of one sign.
 std::vector<char> gradient(const Streams& own, Dtype dtype, Dtype wanted, int index, size_t count,
                            Generator& bits) {
   if (wanted == dtype) {
     std::vector<char> stream = own.g;
-    size_t begin = 977 * static_cast<size_t>(index) % count * item_size(dtype);
+    size_t begin = 977 * static_cast<size_t>(index / 2) % count * item_size(dtype);
     std::rotate(stream.begin(), stream.begin() + static_cast<ptrdiff_t>(begin), stream.end());
     return stream;
   }
@@ -149,18 +157,19 @@ Around around(double divisor, double scale = 1, double clip = 0) {
 }
 
 constexpr Hyperparameters kBare{0.5, 0, 0, 0, false}, kMomentum{0.50000006, 0.9, 1e-4, 0, false},
-    kDampened{0.5, 0.9, 0.01, 0.3, false}, kNesterov{0.1, 0.95, 1e-4, 0, true, true};
+    kDampened{0.5, 0.9, 0.01, 0.3, false}, kMean{0.5, 0.9, 0, 0, false},
+    kNesterov{0.1, 0.95, 1e-4, 0, true, true};
 
 }  // namespace
 
 Comparison test_general(Dtype dtype) {
   bool is_narrow = dtype != Dtype::kFloat32;
-  std::vector<Case> cases(7);
+  std::vector<Case> cases(8);
   cases[0] = {kBare, around(1), 1, true};
   cases[1] = {kMomentum, around(4), 4, true};
   cases[2] = {kDampened, around(16), 17};
   cases[3] = {kNesterov, around(1, 1.25, 0.75)};
-  cases[4] = {kDampened, around(1)};
+  cases[4] = {kDampened, around(1), 1, true};
   cases[4].first = kFirstVelocity | kFirstAverage;
   cases[4].average = true;
   cases[5] = {kMomentum, around(1)};
@@ -168,15 +177,23 @@ Comparison test_general(Dtype dtype) {
   cases[5].master = is_narrow;
   cases[6] = {kNesterov, around(1)};
   cases[6].groups = true;
+  cases[7] = {kMean, around(2), 2};
+  cases[7].first = kFirstVelocity;
   return compare(dtype, cases);
 }
 
+/// Of a first step the velocity is the mean itself, unrounded beside a master.
 Comparison test_division(Dtype dtype) {
-  return compare(dtype, {{kBare, around(3), 3},
-                         {kMomentum, around(3), 3, true},
-                         {kBare, around(7)},
-                         {kDampened, around(17), 17},
-                         {kBare, around(1000003)}});
+  std::vector<Case> cases{{kMean, around(3), 3},
+                          {kMean, around(3), 3, true},
+                          {kMean, around(7)},
+                          {kMean, around(17), 17},
+                          {kMean, around(1000003)}};
+  for (Case& given : cases) {
+    given.master = dtype != Dtype::kFloat32;
+    given.first = kFirstVelocity;
+  }
+  return compare(dtype, cases);
 }
 
 }  // namespace metal_sgd

@@ -101,14 +101,14 @@ export default [
     file: kernels,
     find: '> 0x7f800000u ? quiet : rounded',
     replace: '> 0x7fffffffu ? quiet : rounded',
-    caughtBy,
+    caughtBy: proof,
   },
   {
-    name: 'general-only-parameter-aligned',
-    why: 'Only the parameter decides whether four elements are a vector.',
+    name: 'general-vector-on-unaligned',
+    why: 'Four elements of unaligned streams are loaded as a vector.',
     file: encoding,
     find: 'is_aligned(gradient) && std::all_of(streams, streams + kRoles, is_aligned)',
-    replace: 'is_aligned(streams[kParameter])',
+    replace: 'true',
     caughtBy,
   },
   {
@@ -157,7 +157,7 @@ export default [
     file: kernels,
     find: 'k == 0 && !carried ? addend : added',
     replace: 'k == 99 && !carried ? addend : added',
-    caughtBy,
+    caughtBy: proof,
   },
   {
     name: 'general-sum-longer-than-a-buffer',

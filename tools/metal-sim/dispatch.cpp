@@ -138,6 +138,25 @@ Touched touched_by_binding(const Dispatch& dispatch) {
   return {RangeSet(std::move(reads)), RangeSet(std::move(writes))};
 }
 
+/// Ends the process if the address belongs to a buffer.
+void report_access(const char* rule, uintptr_t address, const char* access, const char* demand) {
+  const Dispatch& dispatch = *running->dispatch;
+  const Kernel& kernel = dispatch.description();
+  for (size_t i = 0; i < kernel.argument_count; ++i) {
+    const Binding& binding = dispatch.bindings[i];
+    if (!binding.memory) continue;
+    Range zone = binding.memory->copy()->zone();
+    if (address < zone.begin || address >= zone.end) continue;
+    long long offset = static_cast<long long>(address - data_of(*binding.memory->copy()).begin);
+    violation(rule,
+              "kernel '%s', argument '%s' at buffer index %u: %s at byte %lld of buffer #%llu,"
+              " which has %zu bytes (bound at offset %zu)%s",
+              kernel.name, kernel.arguments[i].name, kernel.arguments[i].index, access, offset,
+              static_cast<unsigned long long>(binding.memory->serial()), binding.memory->length(),
+              binding.offset, demand);
+  }
+}
+
 bool is_contracted(const Dispatch& dispatch, const Settings& settings) {
   const std::string& only = settings.contractOnly;
   bool is_meant = only.empty() || only == dispatch.description().name;
@@ -149,23 +168,15 @@ bool is_contracted(const Dispatch& dispatch, const Settings& settings) {
 bool running_kernel() { return running != nullptr; }
 
 void report_out_of_range(uintptr_t address) {
-  const Dispatch& dispatch = *running->dispatch;
-  const Kernel& kernel = dispatch.description();
-  for (size_t i = 0; i < kernel.argument_count; ++i) {
-    const Binding& binding = dispatch.bindings[i];
-    if (!binding.memory) continue;
-    Range zone = binding.memory->copy()->zone();
-    if (address < zone.begin || address >= zone.end) continue;
-    long long offset = static_cast<long long>(address - data_of(*binding.memory->copy()).begin);
-    violation("B9",
-              "kernel '%s', argument '%s' at buffer index %u: access at byte %lld of buffer #%llu,"
-              " which has %zu bytes (bound at offset %zu)",
-              kernel.name, kernel.arguments[i].name, kernel.arguments[i].index, offset,
-              static_cast<unsigned long long>(binding.memory->serial()), binding.memory->length(),
-              binding.offset);
-  }
-  violation("B9", "kernel '%s': access at %#zx, which is in no bound buffer", kernel.name,
-            static_cast<size_t>(address));
+  report_access("B9", address, "access", "");
+  violation("B9", "kernel '%s': access at %#zx, which is in no bound buffer",
+            running->dispatch->description().name, static_cast<size_t>(address));
+}
+
+void report_unaligned(uintptr_t address, size_t size) {
+  std::string access = "access of " + std::to_string(size) + " bytes";
+  report_access("B14", address, access.c_str(), ": it must be aligned to its size");
+  __builtin_unreachable();  // the address is in a buffer
 }
 
 Touched run_dispatch(const Dispatch& dispatch, const Settings& settings) {

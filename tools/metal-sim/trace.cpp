@@ -12,8 +12,9 @@ void Tracer::note(uintptr_t address, size_t size, bool write) {
     if (address < region.zone.begin || address >= region.zone.end) continue;
     if (address < region.data.begin || address + size > region.data.end)
       report_out_of_range(address);
-    if (region.recorded)
-      join(write ? region.writes : region.reads, {address, address + size}, write);
+    if (!region.recorded) return;
+    if ((address - region.data.begin) % size != 0) report_unaligned(address, size);
+    join(write ? region.writes : region.reads, {address, address + size}, write);
     return;
   }
 }

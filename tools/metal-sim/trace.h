@@ -49,6 +49,8 @@ extern METAL_SIM_FAST_THREAD_LOCAL Tracer* current_tracer;
 
 /// Called for an access outside its buffer; reports it and never returns.
 [[noreturn]] void report_out_of_range(uintptr_t address);
+/// Called for an access that is not aligned to its size.
+[[noreturn]] void report_unaligned(uintptr_t address, size_t size);
 
 /// Two different threads touched `common`, one of them writing.
 struct ThreadConflict {

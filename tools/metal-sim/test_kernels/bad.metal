@@ -52,3 +52,12 @@ kernel void smooth(device float* y [[buffer(0)]], constant Range& range [[buffer
     y[index] = y[index - 1];
   }
 }
+
+// Four elements at once, from any of them on.
+kernel void unaligned_vector(device float* y [[buffer(0)]], device const float* x [[buffer(1)]],
+                             constant Range& range [[buffer(2)]],
+                             uint index [[thread_position_in_grid]]) {
+  if (index == 0) {
+    *(device float4*)y = *(device const float4*)(x + range.shift);
+  }
+}

@@ -101,6 +101,8 @@ BREAKS("B9", read_past_the_end_of_odd_length) {
   finish(work);
 }
 
+BREAKS("B14", vector_at_any_element) { run_bad("unaligned_vector", 1); }
+
 BREAKS("B9", guard_page_without_trace) {
   configure("{\"trace\":false}");
   run_bad("copy_shifted", 1);

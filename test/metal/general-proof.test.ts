@@ -1,13 +1,20 @@
 // A GPU that is wrong in steps that are more than plain, or in division alone, still takes the others.
 import { type Lab, resultOf } from '../helpers/child';
 import type { SimulatorSettings } from '../helpers/simulator';
+import type { Tensor } from '../../lib';
 import type { Dtype } from '../../lib/tree/dtype';
 
 type Way = 'plain' | 'maximize' | 'mean of 4' | 'mean of 3';
-type Told = Record<
-  Way,
-  { device?: string; reason?: string; code?: string; message?: string; first: number; commits: number }
->;
+interface Stepped {
+  readonly device: string | undefined;
+  readonly reason: string | undefined;
+  readonly code?: string;
+  readonly message?: string;
+  /** The parameter's first element. */
+  readonly first: number;
+  readonly commits: number;
+}
+type Told = Record<Way, Stepped>;
 
 interface Asked {
   readonly device: 'gpu' | 'auto';
@@ -29,15 +36,16 @@ function stepEachWay({ sgd, simulator }: Lab, { device, dtype, fast }: Asked): T
   }
   const told: Partial<Told> = {};
   const step = (way: Way, maximize: boolean, count: number): void => {
-    const parameter = zeros(length, dtype);
+    const parameter: Tensor = zeros(length, dtype);
     const gradient = zerosLike(parameter);
     gradient.data.fill(dtype === 'float32' ? 1 : dtype === 'float16' ? 0x3c00 : 0x3f80);
-    const trees = Array.from({ length: count }, () => [gradient]);
+    const trees = Array.from({ length: count }, (): [Tensor] => [gradient]);
     const optimizer = new SGD(1, { device, maximize });
     const before = simulator.counters().commits;
-    let failure: { code?: string; message?: string } = {};
+    let failure: Pick<Stepped, 'code' | 'message'> = {};
     try {
-      optimizer.update([parameter], count === 1 ? trees[0] : meanOf(...trees));
+      if (count === 1) optimizer.update([parameter], [gradient]);
+      else optimizer.update([parameter], meanOf(...trees));
     } catch (error) {
       const { code, message } = error as { code: string; message: string };
       failure = { code, message };

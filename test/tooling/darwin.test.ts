@@ -128,10 +128,10 @@ describe.each(architectures)('darwin-%s', (architecture) => {
     });
   }
 
-  test('carries the kernels of native/kernels', () => {
+  test.each(['sgd', 'general'])('carries the kernels of native/kernels/%s.metal', (name) => {
     const folder = mkdtempSync(join(tmpdir(), 'metal-sgd-'));
-    const flat = join(folder, 'sgd.metal');
-    const flatten = ['cmake/flatten.mjs', 'native/kernels/sgd.metal', flat, join(folder, 'source.cpp')];
+    const flat = join(folder, 'flat.metal');
+    const flatten = ['cmake/flatten.mjs', `native/kernels/${name}.metal`, flat, join(folder, 'source.cpp')];
     execFileSync(process.execPath, flatten, { cwd: ROOT });
     expect(bytes.includes(readFileSync(flat))).toBe(true);
     rmSync(folder, { recursive: true });

@@ -2,7 +2,7 @@
 import { CheckpointDirectory } from 'metal-sgd';
 import { UserError } from './errors';
 import type { Options } from './options';
-import type { EpochResult, Training } from './training';
+import { type EpochResult, refresh, type Training } from './training';
 
 /** Where a training saves, and from where it goes on. */
 export class Checkpoints {
@@ -10,11 +10,12 @@ export class Checkpoints {
   /** Whatever the numbers of a run depend on. */
   readonly #settings: string;
 
-  constructor(path: string, { epochs, batchSize, learningRate, warmup, momentum, ...more }: Options) {
-    const { nesterov, weightDecay, seed } = more;
+  constructor(path: string, { epochs, batchSize, accumulate, learningRate, warmup, momentum, ...more }: Options) {
+    const { nesterov, weightDecay, decayOnBias, dtype, masterWeights, ema, seed } = more;
+    const steps = { epochs, batchSize, accumulate, learningRate, warmup };
+    const rule = { momentum, nesterov, weightDecay, decayOnBias, dtype, masterWeights, ema };
     this.#directory = new CheckpointDirectory(path);
-    const settings = { epochs, batchSize, learningRate, warmup, momentum, nesterov, weightDecay, seed };
-    this.#settings = JSON.stringify(settings);
+    this.#settings = JSON.stringify({ ...steps, ...rule, seed });
   }
 
   /** Refuses a folder in which another run would get mixed up with this one. */
@@ -24,14 +25,25 @@ export class Checkpoints {
   }
 
   /** Brings a new training to where the newest checkpoint is; leaves it alone if there is none. */
-  async resume({ parameters, optimizer, history }: Training): Promise<void> {
-    const loaded = await this.#directory.load(optimizer, { parameters });
+  async resume(training: Training): Promise<void> {
+    const { parameters, optimizer, history } = training;
+    const loaded = await this.#directory.load(optimizer, { parameters }).catch((error: unknown) => {
+      throw this.#isOther(error) ? this.#other('other arrays') : error;
+    });
     if (!loaded) return;
     const { settings, history: results } = loaded.metadata;
-    if (settings !== this.#settings) {
-      throw new UserError(`${this.#directory.path}: expected a run of ${this.#settings}, found one of ${settings}`);
-    }
+    if (settings !== this.#settings) throw this.#other(`one of ${settings}`);
+    refresh(training);
     history.push(...(JSON.parse(results) as EpochResult[]));
+  }
+
+  /** True for a file that has other arrays than this run. */
+  #isOther(error: unknown): boolean {
+    return error instanceof Error && 'code' in error && error.code === 'file-mismatch';
+  }
+
+  #other(found: string): UserError {
+    return new UserError(`${this.#directory.path}: expected a run of ${this.#settings}, found ${found}`);
   }
 
   async save({ parameters, optimizer, history }: Training): Promise<void> {

@@ -1,16 +1,24 @@
 // Trains a network on handwritten digits with metal-sgd, and says how well it reads: `npm start`.
-import { SGD, zeros } from 'metal-sgd';
+import { assign, SGD, zeros, zerosLike } from 'metal-sgd';
 import { Checkpoints } from './checkpoints';
 import { CLASSES, PIXELS, readDigits, type Split, splitDigits } from './data';
 import { Interrupted, messageOf, UserError } from './errors';
 import { evaluate } from './metrics';
-import { initialise, Perceptron, shapesFor } from './model';
+import { initialise, type Parameters, Perceptron, shapesFor } from './model';
 import { type Options, parseOptions } from './options';
 import { checkWritable, lossCurve, writeWhole } from './plot';
 import { startProgress } from './progress';
 import { createRandom } from './random';
 import { classTable, describeDevices, describeRun, lossChart } from './report';
-import { SPLIT_STREAM, stepsPerEpoch, train, type Training, warmupThenCosine, WEIGHT_STREAM } from './training';
+import {
+  refresh,
+  SPLIT_STREAM,
+  stepsPerEpoch,
+  train,
+  type Training,
+  warmupThenCosine,
+  WEIGHT_STREAM,
+} from './training';
 
 const SIZES = [PIXELS, 128, 64, CLASSES];
 
@@ -25,7 +33,7 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   const start = performance.now();
   await trainVisibly(training, split, options, signal, () => checkpoints?.save(training));
   const seconds = (performance.now() - start) / 1000;
-  const { loss, accuracy, classes } = evaluate(new Perceptron(training.parameters), split.test);
+  const { loss, accuracy, classes } = evaluate(new Perceptron(training.weights), split.test);
   console.log(`ran on    ${describeRun(training.optimizer, seconds)}`);
   console.log(`\n${lossChart(training.history)}\n\n${classTable({ loss, accuracy, classes })}\n`);
   if (options.plot !== false) {
@@ -33,8 +41,26 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
     console.log(`loss curve: ${options.plot}`);
   }
   console.log(`test loss: ${loss.toFixed(6)}`);
-  console.log(`test accuracy: ${(100 * accuracy).toFixed(2)} %`);
+  console.log(`test accuracy: ${percent(accuracy)}`);
+  await compare(training, split, options, signal);
 }
+
+/** What the averages reach; and what 16-bit parameters would reach with masters. */
+async function compare(training: Training, split: Split, options: Options, signal: AbortSignal): Promise<void> {
+  const show = (what: string, weights: Parameters): void => {
+    const { loss, accuracy } = evaluate(new Perceptron(weights), split.test);
+    console.log(`test accuracy ${what}: ${percent(accuracy)} (test loss ${loss.toFixed(6)})`);
+  };
+  const { weights, optimizer } = training;
+  const averages = optimizer.averages as unknown as Parameters | undefined;
+  if (averages) show('of the averages', assign(zerosLike(weights), averages));
+  if (options.dtype === 'float32' || options.masterWeights) return;
+  const other = begin({ ...options, masterWeights: true }, split);
+  await train(other, split, options, signal, () => undefined);
+  show('with --master-weights', other.weights);
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 async function trainVisibly(
   training: Training,
@@ -56,13 +82,19 @@ async function trainVisibly(
 
 /** A new network and its optimizer. */
 function begin(options: Options, { train: images }: Split): Training {
-  const { learningRate, momentum, nesterov, weightDecay, device, epochs, batchSize, warmup, seed } = options;
-  const parameters = zeros(shapesFor(SIZES));
-  initialise(parameters, createRandom(seed, WEIGHT_STREAM));
-  const perEpoch = stepsPerEpoch(images, batchSize);
+  const { learningRate, momentum, nesterov, weightDecay, decayOnBias, masterWeights, device, epochs, ...more } =
+    options;
+  const { warmup, seed, dtype, ema: emaDecay } = more;
+  const weights = zeros(shapesFor(SIZES));
+  initialise(weights, createRandom(seed, WEIGHT_STREAM));
+  const parameters = dtype === 'float32' ? weights : assign(zerosLike(weights, dtype), weights);
+  const perEpoch = stepsPerEpoch(images, options);
   const schedule = warmupThenCosine(learningRate, warmup * perEpoch, epochs * perEpoch);
-  const optimizer = new SGD(schedule, { momentum, nesterov, weightDecay, device });
-  return { parameters, optimizer, history: [] };
+  const groups = decayOnBias ? [] : [{ parameters: /bias$/, weightDecay: 0 }];
+  const optimizer = new SGD(schedule, { momentum, nesterov, weightDecay, groups, masterWeights, emaDecay, device });
+  const training = { parameters, weights, optimizer, history: [] };
+  refresh(training); // the network sees the rounded ones
+  return training;
 }
 
 function introduce(

@@ -1,19 +1,23 @@
 // The network: a multilayer perceptron with ReLU, its forward and its backward pass, one image at a time. Plain loops
 // over the leaves that the optimizer steps; activations are kept in double.
-import type { Tensor } from 'metal-sgd';
+import type { Dtype, Tensor } from 'metal-sgd';
 import { normal, type Random } from './random';
 
-/** Training is in float32; in float64 the gradients can be checked against finite differences. */
+/** The network computes from float32; in float64 the gradients can be checked against finite differences. */
 export type Real = 'float32' | 'float64';
 
+/** What the parameters can be stored as. The network reads a float32 copy of 16-bit ones. */
+export const DTYPES = ['float32', 'float16', 'bfloat16'] as const;
+export type ParameterDtype = (typeof DTYPES)[number];
+
 /** Outputs are `weight . inputs + bias`; `weight` has one row per output. */
-export interface Layer<D extends Real = 'float32'> {
+export interface Layer<D extends Dtype = 'float32'> {
   readonly weight: Tensor<D>;
   readonly bias: Tensor<D>;
 }
 
 /** What is trained, as a tree that the optimizer takes. */
-export interface Parameters<D extends Real = 'float32'> {
+export interface Parameters<D extends Dtype = 'float32'> {
   readonly layers: readonly Layer<D>[];
 }
 

@@ -2,15 +2,24 @@
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { DeviceChoice } from 'metal-sgd';
+import { DTYPES, type ParameterDtype } from './model';
 
 export interface Options {
   readonly epochs: number;
   readonly batchSize: number;
+  /** Batches per step. */
+  readonly accumulate: number;
   readonly learningRate: number;
   readonly warmup: number;
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly weightDecay: number;
+  /** False: weights decay, biases don't. */
+  readonly decayOnBias: boolean;
+  readonly dtype: ParameterDtype;
+  readonly masterWeights: boolean;
+  /** The decay of the moving averages, if there are to be some. */
+  readonly ema: number | undefined;
   readonly seed: number;
   readonly device: DeviceChoice;
   readonly data: string;
@@ -34,6 +43,9 @@ export function parseOptions(argv: readonly string[]): Options {
   if (options.nesterov && options.momentum === 0) {
     command.error('error: Nesterov momentum needs a momentum: give --no-nesterov too');
   }
+  if (options.masterWeights && options.dtype === 'float32') {
+    command.error('error: --master-weights needs --dtype float16 or bfloat16');
+  }
   if (options.resume && options.checkpoint === undefined) command.error('error: --resume needs --checkpoint DIR');
   return { ...options, warmup: Math.min(options.warmup, options.epochs) };
 }
@@ -42,12 +54,17 @@ function describe(): Command {
   return new Command('digits')
     .description('Trains a multilayer perceptron (64-128-64-10) on 1797 handwritten digits with metal-sgd.')
     .option('--epochs <n>', 'passes over the training set', wholeFrom(1), 40)
-    .option('--batch-size <n>', 'images per step', wholeFrom(1), 32)
+    .option('--batch-size <n>', 'images per batch', wholeFrom(1), 32)
+    .option('--accumulate <n>', 'batches per step', wholeFrom(1), 1)
     .option('--learning-rate <x>', 'peak learning rate', atLeastZero, 0.1)
     .option('--warmup <n>', 'epochs of linear warm-up; cosine decay follows', wholeFrom(0), 2)
     .option('--momentum <x>', 'momentum', atLeastZero, 0.9)
     .option('--no-nesterov', 'classical momentum instead of Nesterov')
     .option('--weight-decay <x>', 'weight decay', atLeastZero, 1e-4)
+    .option('--no-decay-on-bias', 'no weight decay for biases')
+    .addOption(new Option('--dtype <name>', 'of the parameters').choices(DTYPES).default('float32'))
+    .option('--master-weights', 'float32 masters of 16-bit parameters', false)
+    .option('--ema <x>', 'test a moving average of the parameters too; its decay', fromZeroToOne)
     .option('--seed <n>', 'of the split, the initial weights and the order of images', wholeFrom(0, 2 ** 32 - 1), 1)
     .addOption(new Option('--device <name>', 'where steps run').choices(['auto', 'gpu', 'cpu']).default('auto'))
     .addOption(new Option('--data <file>', 'images and classes, as CSV').default(DIGITS, 'the 1797 digits'))
@@ -56,6 +73,7 @@ function describe(): Command {
     .option('--checkpoint <dir>', 'save a checkpoint there after each epoch')
     .option('--resume', 'go on from the newest checkpoint, if there is one', false)
     .allowExcessArguments(false)
+    .addHelpText('after', '\nWith 16 bits and no masters it trains again with them, and shows both accuracies.')
     .addHelpText('after', '\nEnvironment: METAL_SGD_THREADS sets the number of CPU threads; no result depends on it.')
     .configureOutput({
       outputError: (text, write) => {
@@ -78,4 +96,10 @@ function atLeastZero(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
   throw new InvalidArgumentError('Expected a number from 0.');
+}
+
+function fromZeroToOne(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('Expected a number from 0 to 1.');
 }

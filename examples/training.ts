@@ -1,10 +1,10 @@
 // Trains a network: shuffled batches, one step of the optimizer for each.
 import { setImmediate as nextTick } from 'node:timers/promises';
-import { cosineDecay, joinSchedules, linearSchedule, type Schedule, type SGD, zerosLike } from 'metal-sgd';
+import { assign, cosineDecay, joinSchedules, linearSchedule, type Schedule, type SGD, zerosLike } from 'metal-sgd';
 import { type Dataset, imageAt, type Split } from './data';
 import { Interrupted, UserError } from './errors';
 import { evaluate } from './metrics';
-import { type Parameters, Perceptron } from './model';
+import { type ParameterDtype, type Parameters, Perceptron } from './model';
 import { createRandom, permutation } from './random';
 
 /** What is told after each epoch. */
@@ -19,7 +19,9 @@ export interface EpochResult {
 
 /** What changes while training goes on: all that a checkpoint holds. */
 export interface Training {
-  readonly parameters: Parameters;
+  readonly parameters: Parameters<ParameterDtype>;
+  /** The same arrays for the network; of 16-bit parameters, a float32 copy. */
+  readonly weights: Parameters;
   readonly optimizer: SGD;
   readonly history: EpochResult[];
 }
@@ -27,6 +29,8 @@ export interface Training {
 export interface TrainingOptions {
   readonly epochs: number;
   readonly batchSize: number;
+  /** Batches per step. */
+  readonly accumulate: number;
   readonly seed: number;
 }
 
@@ -43,9 +47,17 @@ export function warmupThenCosine(peak: number, warmupSteps: number, steps: numbe
   return joinSchedules([linearSchedule(peak / warmupSteps, peak, warmupSteps), decay], [warmupSteps]);
 }
 
-/** Steps that one epoch takes; the last batch may be a small one. */
-export function stepsPerEpoch(train: Dataset, batchSize: number): number {
-  return Math.ceil(train.labels.length / batchSize);
+/** Steps that one epoch takes; the last batch may be a small one, and the last step one of fewer batches. */
+export function stepsPerEpoch(
+  train: Dataset,
+  { batchSize, accumulate }: Pick<TrainingOptions, 'batchSize' | 'accumulate'>,
+): number {
+  return Math.ceil(Math.ceil(train.labels.length / batchSize) / accumulate);
+}
+
+/** The network's copy, after the parameters have changed. */
+export function refresh({ parameters, weights }: Training): void {
+  if (weights !== parameters) assign(weights, parameters);
 }
 
 /**
@@ -54,22 +66,28 @@ export function stepsPerEpoch(train: Dataset, batchSize: number): number {
  * @throws Interrupted between two epochs, if `signal` says so; UserError if the loss grows beyond all numbers.
  */
 export async function train(
-  { parameters, optimizer, history }: Training,
+  training: Training,
   { train: images, test }: Split,
-  { epochs, batchSize, seed }: TrainingOptions,
+  { epochs, batchSize, accumulate, seed }: TrainingOptions,
   signal: AbortSignal,
   tell: (result: EpochResult) => void | Promise<void>,
 ): Promise<void> {
-  const network = new Perceptron(parameters);
-  const gradients = zerosLike(parameters);
+  const { parameters, weights, optimizer, history } = training;
+  const network = new Perceptron(weights);
+  const gradients = zerosLike(weights); // float32, also for 16-bit parameters
   for (let epoch = history.length; epoch < epochs; epoch++) {
     await nextTick(); // lets Ctrl-C through
     if (signal.aborted) throw new Interrupted(`after ${String(epoch)} of ${String(epochs)} epochs`);
     const order = permutation(images.labels.length, createRandom(seed, FIRST_EPOCH_STREAM + epoch));
     let loss = 0;
-    for (let start = 0; start < order.length; start += batchSize) {
+    for (let start = 0, batches = 1; start < order.length; start += batchSize, batches++) {
       loss += addUpGradients(network, images, order.subarray(start, start + batchSize), gradients);
-      optimizer.update(parameters, gradients);
+      if (batches % accumulate > 0 && start + batchSize < order.length) {
+        optimizer.accumulate(gradients);
+        continue;
+      }
+      optimizer.update(parameters, gradients); // by the mean of all that was accumulated
+      refresh(training);
     }
     if (!Number.isFinite(loss))
       throw new UserError(`diverged in epoch ${String(epoch + 1)}: try a lower learning rate`);

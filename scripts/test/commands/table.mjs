@@ -21,6 +21,7 @@ export const TABLE = [
   { names: 'npm ci', doneBy: 'npm ci --no-audit --no-fund' },
   { names: 'npx jest test/values', run: 'ci' },
   { names: 'node examples/digits.mjs', doneBy: 'test/tooling/example-short.test.ts' },
+  { names: 'npm start -- --help', run: 'ci', prints: '--master-weights' },
   { names: 'npm run mutants -- --check', run: 'ci', prints: 'mutants fit the code' },
   { names: 'npm run mutants -- --since COMMIT', run: 'ci', as: 'npm run mutants -- --since HEAD' },
   { names: 'npm run docs', run: 'ci', makes: 'docs/api/classes/SGD.html' },

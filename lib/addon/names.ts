@@ -15,6 +15,7 @@ export const OUTCOMES = [
   'cpuRefused',
   'cpuGpuFailed',
   'cpuTooLarge',
+  'cpuNoProof',
   'cpuExact',
   'gpu',
   'gpuAndCpu',

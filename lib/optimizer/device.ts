@@ -100,6 +100,7 @@ export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings): Last
     cpuRefused: "the GPU was refused: its compiler or its self-test failed; device: 'gpu' tells how",
     cpuGpuFailed: "the GPU failed before it wrote anything; device: 'gpu' tells how, 'auto' tries again later",
     cpuTooLarge: 'the arrays of zeros take more memory than the GPU should use',
+    cpuNoProof: 'this GPU is proved for plain steps alone',
     cpuExact: "this GPU has other bits than the CPU where float32 subnormals are; device: 'gpu' uses it all the same",
     gpu: 'a step of this size runs on the GPU',
     gpuAndCpu: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',

@@ -52,7 +52,7 @@ async function compare(training: Training, split: Split, options: Options, signa
     console.log(`test accuracy ${what}: ${percent(accuracy)} (test loss ${loss.toFixed(6)})`);
   };
   const { weights, optimizer } = training;
-  const averages = optimizer.averages as unknown as Parameters | undefined;
+  const { averages } = optimizer;
   if (averages) show('of the averages', assign(zerosLike(weights), averages));
   if (options.dtype === 'float32' || options.masterWeights) return;
   const other = begin({ ...options, masterWeights: true }, split);

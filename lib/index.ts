@@ -30,15 +30,17 @@ export type { Difference } from './tree/compare';
 export { assign } from './memory/assign';
 export { clone, zeros, zerosLike } from './memory/zeros';
 export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './state/schedules';
-export { type GradientMean, meanOf, type SomeGradients } from './gradients/mean';
+export { type AllGradients, type GradientMean, meanOf, type SomeGradients } from './gradients/mean';
 export type { SGDReadings } from './optimizer/readings';
 export { SGD } from './optimizer/sgd';
 export type { SGDAround } from './state/around';
 export type { LeafFilter } from './state/groups';
 export type { SGDHyperparameters } from './state/hyperparameters';
-export type { AverageTree, LeafState, OptimizerState, Schedule, StateTree } from './state/types';
+export type { LeafState, OptimizerState, Schedule, StateTree } from './state/types';
 export type {
   Assignable,
+  Averages,
+  AverageTree,
   DataOf,
   DeepPartial,
   FileUrl,

@@ -1,7 +1,7 @@
 // `meanOf`: several trees of gradients that one step takes the mean of.
 import { calledFrom } from '../caller';
 import { rangeError, typeError } from '../errors';
-import type { GradientsFor } from '../tree/types';
+import type { Gradients, GradientsFor } from '../tree/types';
 
 /** The most that a step sums. */
 const MAX_GRADIENTS = 256;
@@ -23,6 +23,9 @@ export class GradientMean<out G = unknown> {
   }
 }
 
+/** A gradient for every parameter of `P`: one tree of them, or several. */
+export type AllGradients<P> = Gradients<P> | GradientMean<Gradients<P>>;
+
 /** One tree of gradients for `P`, or several. */
 export type SomeGradients<P> = GradientsFor<P> | GradientMean<GradientsFor<P>>;
 
@@ -33,7 +36,7 @@ export type SomeGradients<P> = GradientsFor<P> | GradientMean<GradientsFor<P>>;
  * @param gradients 1 to 256 trees with the same leaves; they may share memory. Read when the step runs.
  * @throws RangeError (code `invalid-option`) for none or more than 256.
  */
-export function meanOf<G>(...gradients: readonly G[]): GradientMean<G> {
+export function meanOf<G extends readonly unknown[]>(...gradients: G): GradientMean<G[number]> {
   return calledFrom(meanOf, () => {
     const expected = `1 to ${String(MAX_GRADIENTS)} trees of gradients`;
     if (gradients.length === 0 || gradients.length > MAX_GRADIENTS)

@@ -6,7 +6,7 @@ import { checkAlike, compareTrees, type Difference } from '../tree/compare';
 import type { LeafData } from '../tree/dtype';
 import { bufferOf, type CheckedLeaf, checkStillThere, leafReader, looksLikeLeaf, offsetOf } from '../tree/leaf';
 import { isLeafNode, leavesOf, type Node, type Reader, readTree } from '../tree/tree';
-import type { Assignable, Tree } from '../tree/types';
+import type { Assignable, Averages, Tree } from '../tree/types';
 import { checkLeavesFree } from './inUse';
 import { checkSeparate } from './overlap';
 import { refuseMore } from './zeros';
@@ -21,12 +21,13 @@ interface Pair {
  *
  * @param target Written in place.
  * @param source A tree of the same structure, or of a part of it; never written. Its dtypes may differ: each element is
- *   rounded once, to nearest even. A leaf may be a number or an array of numbers, nested as the shape.
+ *   rounded once, to nearest even. A leaf may be a number or an array of numbers, nested as the shape. An
+ *   optimizer's `averages` too.
  * @returns `target`.
  * @throws TypeError or RangeError that names the path; code `busy` while a step of `updateAsync` uses the memory. Then
  *   nothing has changed.
  */
-export function assign<P>(target: P & Tree<P>, source: NoInfer<P> | Assignable<P>): P;
+export function assign<P>(target: P & Tree<P>, source: NoInfer<P> | Assignable<P> | Averages): P;
 export function assign(target: unknown, source: unknown, ...more: readonly unknown[]): unknown {
   return calledFrom(assign, () => {
     refuseMore('assign', 'a target and a source', more);

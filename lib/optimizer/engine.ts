@@ -3,11 +3,12 @@ import { types } from 'node:util';
 import { calledFrom, callerOf, type PublicFunction } from '../caller';
 import { checkLoad, type LoadedState, loadState, loadStateBytes } from '../checkpoint/load';
 import { Save } from '../checkpoint/save';
-import { coded, typeError, Verbatim } from '../errors';
+import { typeError, Verbatim } from '../errors';
 import type { Bytes } from '../safetensors/options';
 import { checkStep } from '../state/progress';
 import { State } from '../state/state';
-import type { AverageTree, OptimizerState } from '../state/types';
+import type { OptimizerState } from '../state/types';
+import type { Averages } from '../tree/types';
 import { Accumulator } from './accumulator';
 import { Configuration } from './configuration';
 import type { LastRun } from './device';
@@ -15,7 +16,7 @@ import { checkOptions, checkScale } from './options';
 import { Planner } from './planner';
 import { Queue } from './queue';
 import { Runner } from './runner';
-import { applySingle, initSingle, type SingleState } from './single';
+import { applySingle, initSingle, refuseSingle, type SingleState } from './single';
 
 /** Finds a public method or accessor of the optimizer. */
 type EntryOf = (name: string, accessor?: 'get' | 'set') => PublicFunction;
@@ -68,27 +69,14 @@ export class Engine {
 
   initSingle(parameter: unknown, state: SingleState): void {
     this.#queue.call('initSingle', () => {
-      this.#refuseSingle('initSingle');
+      refuseSingle('initSingle', this.#state);
       initSingle(parameter, state, this.#state);
     });
   }
 
-  /** One leaf by itself has no group, and nothing but a velocity. */
-  #refuseSingle(what: string): void {
-    const { masters, averages } = this.#state.keeps;
-    const given = [
-      ...(this.#state.groups.count > 0 ? ['groups'] : []),
-      ...(masters ? ['masterWeights'] : []),
-      ...(averages ? ['emaDecay'] : []),
-    ];
-    if (given.length === 0) return;
-    const text = `${what}: takes no ${given.join(', ')}; use an optimizer without them, or update`;
-    throw coded(Error, 'not-single', text);
-  }
-
   applySingle(gradient: unknown, parameter: unknown, state: SingleState): object {
     return this.#queue.call('applySingle', () => {
-      this.#refuseSingle('applySingle');
+      refuseSingle('applySingle', this.#state);
       return applySingle(gradient, parameter, state, this.#state, this.runner);
     });
   }
@@ -216,7 +204,7 @@ export class Engine {
     });
   }
 
-  get averages(): AverageTree | undefined {
+  get averages(): Averages | undefined {
     return calledFrom(this.#entryOf('averages', 'get'), () => {
       this.#queue.assertStill('averages');
       return this.#state.averages;

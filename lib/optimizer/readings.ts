@@ -1,5 +1,5 @@
 // What an optimizer tells: properties that can't be assigned.
-import type { AverageTree } from '../state/types';
+import type { Averages } from '../tree/types';
 import type { DeviceChoice, LastRun } from './device';
 import type { Engine } from './engine';
 import type { SGDGroup } from './group';
@@ -14,7 +14,7 @@ export interface SGDReadings {
    * The moving averages, in the place of their parameters: the live arrays. `undefined` without `emaDecay`. Throws with code
    * `busy` while asynchronous steps are pending.
    */
-  readonly averages: AverageTree | undefined;
+  readonly averages: Averages | undefined;
   /** The device that was asked for. */
   readonly device: DeviceChoice;
   /** What the last step did, and where it ran. `undefined` before the first. */

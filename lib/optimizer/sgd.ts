@@ -4,20 +4,18 @@ import { calledFrom, calledFromAsync, publicFunctionsOf } from '../caller';
 import type { LoadedState, LoadOptions } from '../checkpoint/load';
 import type { SaveOptions, SavePath } from '../checkpoint/save';
 import type { Bytes } from '../safetensors/options';
-import type { GradientMean, SomeGradients } from '../gradients/mean';
+import type { AllGradients, GradientMean, SomeGradients } from '../gradients/mean';
 import type { SGDAround } from '../state/around';
 import type { LeafFilter } from '../state/groups';
 import type { SGDHyperparameters } from '../state/hyperparameters';
 import type { OptimizerState, Schedule } from '../state/types';
-import type { FileUrl, Gradients, Leaf, LeafLike, PartialTree, Synchronous, Tree } from '../tree/types';
+import type { FileUrl, GradientLike, Leaf, PartialTree, Synchronous, Tree } from '../tree/types';
 import type { LastRun } from './device';
 import { OPTION_NAMES } from './configuration';
 import { Engine } from './engine';
 import type { SGDOptions, StepOptions } from './options';
 import { defineReadings, type SGDReadings } from './readings';
 import { defineProperties, refuseOtherProperties } from './strict';
-
-type AllGradients<P> = Gradients<P> | GradientMean<Gradients<P>>;
 
 /**
  * Stochastic gradient descent with momentum, weight decay, dampening and Nesterov momentum. In float32 it matches
@@ -68,7 +66,7 @@ export class SGD {
    * @returns The new parameter in an array of its own (shared if `parameter` is).
    * @throws TypeError or RangeError; then nothing has changed.
    */
-  applySingle<L extends Leaf>(gradient: LeafLike<L>, parameter: L, state: { v?: Leaf }): L {
+  applySingle<L extends Leaf>(gradient: GradientLike<L>, parameter: L, state: { v?: Leaf }): L {
     return this.#engine.applySingle(gradient, parameter, state) as L;
   }
 

@@ -1,5 +1,5 @@
 // One leaf by itself: `SGD.initSingle` and `SGD.applySingle`.
-import { typeError } from '../errors';
+import { coded, typeError } from '../errors';
 import { checkLeavesFree } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import { copyOf } from '../memory/zeros';
@@ -16,6 +16,18 @@ import { checkGradient } from './pairs';
 import type { Runner } from './runner';
 
 export type SingleState = { v?: Leaf };
+
+/** Throws for options that need a tree: one leaf by itself has no group, and nothing but a velocity. */
+export function refuseSingle(what: string, { groups, keeps }: State): void {
+  const given = [
+    ...(groups.count > 0 ? ['groups'] : []),
+    ...(keeps.masters ? ['masterWeights'] : []),
+    ...(keeps.averages ? ['emaDecay'] : []),
+  ];
+  if (given.length === 0) return;
+  const text = `${what}: takes no ${given.join(', ')}; use an optimizer without them, or update`;
+  throw coded(Error, 'not-single', text);
+}
 
 /** Velocities that `initSingle` made, before the first step with them. */
 const firsts = new WeakSet<object>();

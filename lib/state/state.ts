@@ -2,7 +2,8 @@
 import { rangeError, typeError, Verbatim } from '../errors';
 import { type CheckedLeaf, leafReader } from '../tree/leaf';
 import { leavesOf, readTree } from '../tree/tree';
-import type { AverageTree, OptimizerState } from './types';
+import type { Averages } from '../tree/types';
+import type { OptimizerState } from './types';
 import { Accumulated } from './accumulated';
 import type { SGDAround } from './around';
 import { complete } from './complete';
@@ -90,7 +91,7 @@ export class State {
   }
 
   /** The averages with the live arrays; `undefined` without a decay. */
-  get averages(): AverageTree | undefined {
+  get averages(): Averages | undefined {
     return this.keeps.averages ? averagesTree(this.slots) : undefined;
   }
 

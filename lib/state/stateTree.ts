@@ -20,7 +20,8 @@ import {
 import { type Layout } from '../tree/leaf';
 import { isNarrow, type Part, PARTS, Slot, wideDtype } from './slot';
 import { mapSlots, type Parts, type Slots } from './slots';
-import type { AverageTree, StateTree } from './types';
+import type { Averages } from '../tree/types';
+import type { StateTree } from './types';
 
 /** What an optimizer keeps beside velocities. */
 export interface Keeps {
@@ -74,12 +75,12 @@ export function stateTree(slots: Slots, keeps: Keeps): StateTree {
 }
 
 /** The averages in the place of their parameters; `{}` where there is none. */
-export function averagesTree(slots: Slots): AverageTree {
+export function averagesTree(slots: Slots): Averages {
   const average = (slot: Slot): Node<CheckedLeaf> => {
     const ema = slot.isFirstAverage ? undefined : slot.get('ema');
     return ema ? leafNode(ema) : EMPTY;
   };
-  return buildTree(mapSlots(slots.root, average, EMPTY), ({ leaf }) => leaf) as AverageTree;
+  return buildTree(mapSlots(slots.root, average, EMPTY), ({ leaf }) => leaf) as Averages;
 }
 
 /** Reads a state: a tree whose leaves stand at the names of parts, in their parameter's place. */

@@ -16,9 +16,6 @@ export interface LeafState {
 /** The tree of parameters with what is kept for each in its place; `{}` where there is nothing. */
 export type StateTree = LeafState | StateTree[] | { [key: string]: StateTree };
 
-/** The tree of parameters with the average of each in its place; `{}` where there is none yet. */
-export type AverageTree = Leaf | AverageTree[] | { [key: string]: AverageTree };
-
 /** A learning rate as a function of the number of completed steps. */
 export type Schedule = (step: number) => number;
 

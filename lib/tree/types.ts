@@ -128,3 +128,15 @@ export type Zeros<S, D extends Dtype = 'float32'> = S extends number | readonly 
   : S extends object
     ? { -readonly [K in keyof S]: Zeros<S[K], D> }
     : never;
+
+/** Marks averages for the compiler; no object has it. */
+declare const AVERAGES: unique symbol;
+
+/**
+ * The averages of parameters, each in the place of its parameter; `{}` where there is none yet. `assign` takes them for any
+ * tree: which leaves there are, only the optimizer knows.
+ */
+export type Averages = AverageTree & { readonly [AVERAGES]: true };
+
+/** A tree of averages as any other tree. */
+export type AverageTree = Leaf | AverageTree[] | { [key: string]: AverageTree };

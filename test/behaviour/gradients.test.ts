@@ -2,6 +2,7 @@
 import { clone, type Leaf, type LeafState, meanOf, SGD, type SGDOptions, type Tensor, zeros } from '../../lib';
 import { native } from '../../lib/addon/native';
 import { bytesOf, copied, expectSameBytes } from '../helpers/bits';
+import { deviceFor } from '../helpers/devices';
 import { failureOf, rangeFailure, typeFailure } from '../helpers/failures';
 
 type Trained = Record<string, Float32Array>;
@@ -572,7 +573,7 @@ describe('averages', () => {
   });
 
   test('of float64 leaves are float64', () => {
-    const optimizer = new SGD(1, { emaDecay: 0.1 });
+    const optimizer = new SGD(1, { emaDecay: 0.1, device: deviceFor(['float64']) });
     const parameters = { w: Float64Array.of(0) };
     optimizer.update(parameters, { w: Float64Array.of(-1) });
     optimizer.update(parameters, { w: Float64Array.of(-1) });

@@ -6,6 +6,7 @@ import {
   type DeepPartial,
   type Gradients,
   type LastRun,
+  meanOf,
   type NotALeaf,
   type OptimizerState,
   type Schedule,
@@ -124,3 +125,30 @@ optimizer.state = new SGD(0.1).state;
 optimizer.device = 'cpu';
 // @ts-expect-error -- a boolean is wanted
 optimizer.nesterov = 1;
+
+// What happens to gradients before the rule.
+optimizer.update(network, meanOf(network, network));
+optimizer.update({ half: float16 }, meanOf({ half: halves }, { half: vector }));
+optimizer.update({ a: vector, b: vector }, meanOf({ a: vector, b: vector }, { a: vector }));
+// @ts-expect-error -- another dtype in one of them
+optimizer.update(vector, meanOf(vector, doubles));
+optimizer.update({ half: halves }, { half: vector });
+// @ts-expect-error -- float32 parameters take no float16
+optimizer.update(vector, halves);
+optimizer.update(network);
+optimizer.update(network, undefined, { gradientScale: 2 });
+// @ts-expect-error -- no option of a step
+optimizer.update(network, network, { learningRate: 2 });
+optimizer.accumulate(network);
+optimizer.accumulate(meanOf(network, network));
+// @ts-expect-error -- a number is no leaf
+optimizer.accumulate({ w: 5 });
+expectTypeOf(optimizer.applyGradients(meanOf(network, network), network)).toEqualTypeOf<Network>();
+assign(zerosLike(network), optimizer.averages ?? {});
+expectTypeOf(optimizer.masterWeights).toEqualTypeOf<boolean>();
+// @ts-expect-error -- chosen at the constructor
+optimizer.masterWeights = true;
+optimizer.clipValue = undefined;
+// @ts-expect-error -- not a first step
+optimizer.firstStep = 'keras';
+optimizer.applySingle(vector, halves, {});

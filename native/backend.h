@@ -75,8 +75,8 @@ struct Arena {
 };
 
 /// The arrays that one step reads and writes for each element, besides gradients.
-#define METAL_SGD_ROLES(row)                                                        \
-  row(kParameter, "parameter") row(kVelocity, "velocity") row(kMaster, "master")    \
+#define METAL_SGD_ROLES(row)                                                     \
+  row(kParameter, "parameter") row(kVelocity, "velocity") row(kMaster, "master") \
       row(kAverage, "average")
 enum Role { METAL_SGD_ROLES(METAL_SGD_ENUMERATOR) kRoles };
 constexpr const char* kRoleNames[] = {METAL_SGD_ROLES(METAL_SGD_NAME)};

@@ -116,7 +116,8 @@ describe('Nesterov', () => {
 });
 
 describe('options', () => {
-  const known = 'momentum, weightDecay, dampening, nesterov, maximize, clipValue, emaDecay, firstStep, groups, trainable, masterWeights, device';
+  const known =
+    'momentum, weightDecay, dampening, nesterov, maximize, clipValue, emaDecay, firstStep, groups, trainable, masterWeights, device';
   test.each<[string, unknown, Failure]>([
     [
       'an unknown key',

@@ -89,7 +89,10 @@ describe('that is none', () => {
     [
       'an unknown key',
       (state) => ({ ...state, momentum: 1 }),
-      rangeFailure('invalid-state', 'state: expected only step, learningRate, parameters, accumulated, groups, received "momentum"'),
+      rangeFailure(
+        'invalid-state',
+        'state: expected only step, learningRate, parameters, accumulated, groups, received "momentum"',
+      ),
     ],
     [
       'no step',

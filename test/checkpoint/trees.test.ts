@@ -167,7 +167,11 @@ test.each([-0, 0.1, 1e-46, 1e-40, 3e38])('the learning rate %p comes back exactl
   const options = { momentum: 0.1, weightDecay: -0, dampening: 1 / 3 };
   const optimizer = new SGD(rate, options);
   const resumed = new SGD(5);
-  expect(resumed.fromBytes(optimizer.toBytes()).hyperparameters).toEqual({ ...options, nesterov: false, maximize: false });
+  expect(resumed.fromBytes(optimizer.toBytes()).hyperparameters).toEqual({
+    ...options,
+    nesterov: false,
+    maximize: false,
+  });
   expect(resumed.learningRate).toBe(rate);
   expect(resumed.momentum).toBe(0);
 });

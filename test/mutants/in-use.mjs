@@ -33,7 +33,8 @@ export default [
     why: 'The velocities that a step writes can be read.',
     file: 'lib/optimizer/plan.ts',
     find: 'dataOf(parameter, velocity, master, average)),\n    read: leaves.flatMap(({ gradients }) =>',
-    replace: 'dataOf(parameter, velocity === parameter ? velocity : master, average)),\n    read: leaves.flatMap(({ gradients }) =>',
+    replace:
+      'dataOf(parameter, velocity === parameter ? velocity : master, average)),\n    read: leaves.flatMap(({ gradients }) =>',
     caughtBy,
   },
   {

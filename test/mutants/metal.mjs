@@ -322,7 +322,8 @@ export default [
     why: 'step counts an update that failed.',
     file: 'lib/optimizer/engine.ts',
     find: '      this.runner.step(plan);\n',
-    replace: '      this.#completed(rate, groupRates);\n      this.runner.step(plan);\n      this.#state.progress.restore(this.#state.progress.step - 1);\n',
+    replace:
+      '      this.#completed(rate, groupRates);\n      this.runner.step(plan);\n      this.#state.progress.restore(this.#state.progress.step - 1);\n',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {

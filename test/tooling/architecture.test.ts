@@ -74,7 +74,9 @@ describe('arrows go one way: lib -> binding -> native -> native/kernels', () => 
     const proof = filesIn('native/proof', SOURCES);
     const included = proof.flatMap((path) => includesOf(path).filter((name) => layerOf(path, name) !== undefined));
     expect(included).toContain('backend.h');
-    expect(included.filter((name) => !['backend.h', 'comparison.h', 'proof.h', 'self_test.h', 'values.h'].includes(name))).toEqual([]);
+    expect(
+      included.filter((name) => !['backend.h', 'comparison.h', 'proof.h', 'self_test.h', 'values.h'].includes(name)),
+    ).toEqual([]);
   });
 
   test('no source of lib, binding or native is longer than 260 lines', () => {

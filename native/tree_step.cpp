@@ -44,8 +44,13 @@ bool fits_gpu(const Span& span, Target target) {
   return gpu_backend()->takes(span) && (target == Target::kGpu || in_arenas(span));
 }
 
-/// Whether the arenas of these spans exceed what the GPU can well keep at hand: beyond it, command
-/// buffers fail after their commit.
+/// Bytes that a GPU keeps for the float32 sum of several gradients.
+size_t sum_bytes(const Span& span) {
+  return span.gradients.size() > 1 ? span.count * item_size(Dtype::kFloat32) : 0;
+}
+
+/// Whether the arenas of these spans, and their sums, exceed what the GPU can well keep at hand:
+/// beyond it, command buffers fail after their commit.
 bool exceed_working_set(const std::vector<Span>& spans) {
   std::map<uint64_t, uint64_t> sizes;
   auto count = [&](const Stream& stream) {
@@ -57,6 +62,7 @@ bool exceed_working_set(const std::vector<Span>& spans) {
   }
   uint64_t bytes = 0;
   for (auto& [id, size] : sizes) bytes += size;
+  for (const Span& span : spans) bytes += sum_bytes(span);
   return bytes > gpu_backend()->working_set();
 }
 
@@ -74,7 +80,7 @@ TreeStep::TreeStep(const std::vector<Span>& spans, Target target) : target_(targ
   std::vector<Span> gpu, rest;
   for (const Span& span : spans) (fits_gpu(span, target) ? gpu : rest).push_back(span);
   for (const Span& span : gpu) {
-    gpu_traffic_ += traffic(span);
+    gpu_traffic_ += traffic(span) + 2 * sum_bytes(span);  // written, and read again
     add_once(gpu_dtypes_, span.dtype());
     if (span.is_plain() && span.others.empty()) {
       add_once(plain_, std::pair(span.dtype(), span.group));

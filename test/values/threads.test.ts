@@ -70,7 +70,7 @@ describe.each(Object.entries(LAYOUTS))('%s', (_, sizes) => {
     const expected = expectedOf(dtype, trees);
 
     /** Back to the start, some steps, and a look at every bit. */
-    async function expectBits(take: (optimizer: SGD) => Promise<unknown> | void): Promise<void> {
+    async function expectBits(take: (optimizer: SGD) => unknown): Promise<void> {
       const { learningRate, ...options } = hyperparameters;
       trees.parameters.forEach(({ data }, i) => {
         data.set(start[i]);

@@ -10,6 +10,12 @@ export interface Rule {
   readonly weightDecay: number;
   readonly dampening: number;
   readonly nesterov: boolean;
+  /** The step takes the mean of so many gradients; by default of one. */
+  readonly gradients?: number;
+  /** True: 16-bit parameters have float32 masters and velocities. */
+  readonly masters?: boolean;
+  /** Of the parameters' moving averages; without one there are none. */
+  readonly emaDecay?: number;
 }
 
 const COMMON = { learningRate: 1e-3, weightDecay: 1e-4, dampening: 0, nesterov: false };
@@ -31,8 +37,8 @@ export interface Case {
 
 /** What came out of some steps, by which contestants are compared. */
 export interface Outcome {
-  /** Hashes of all parameters and of all velocities (0 without): of those who promise the package's bits. */
-  readonly hashes?: readonly [parameters: number, velocities: number];
+  /** Hashes of all parameters, velocities, masters and averages (0 without): of those who promise the package's bits. */
+  readonly hashes?: readonly number[];
   /** Some parameters' values; the C program has hashes only. */
   readonly values?: readonly number[];
   /** Set by who computes something else on purpose: whether that is right. */
@@ -60,14 +66,25 @@ export interface Contestant {
 
 export const ITEM_SIZES: Readonly<Record<Dtype, number>> = { float32: 4, float64: 8, float16: 2, bfloat16: 2 };
 
-/** Bytes that one step must move: w and g read and w written, and v read and written with momentum. */
-export function trafficOf({ model, dtype, rule }: Case): number {
-  return model.total * ITEM_SIZES[dtype] * (rule.momentum > 0 ? 5 : 3);
+/** Bytes that one step must move: gradients read, everything else read and written. */
+export function trafficOf(given: Case): number {
+  const { read, written } = elementBytes(given);
+  return given.model.total * (read + 2 * written);
 }
 
 /** Bytes of the arrays of one contestant. */
-export function memoryOf({ model, dtype, rule }: Case): number {
-  return model.total * ITEM_SIZES[dtype] * (rule.momentum > 0 ? 3 : 2);
+export function memoryOf(given: Case): number {
+  const { read, written } = elementBytes(given);
+  return given.model.total * (read + written);
+}
+
+/** Of one element: what a step only reads, and what it reads and writes. */
+function elementBytes({ dtype, rule }: Case): { read: number; written: number } {
+  const item = ITEM_SIZES[dtype];
+  const wide = Math.max(item, ITEM_SIZES.float32);
+  const velocity = rule.momentum > 0 ? (rule.masters ? wide : item) : 0;
+  const others = (rule.masters ? wide : 0) + (rule.emaDecay === undefined ? 0 : wide);
+  return { read: item * (rule.gradients ?? 1), written: item + velocity + others };
 }
 
 /** Such as `resnet50 bfloat16 momentum, 2 threads`. */

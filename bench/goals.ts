@@ -1,5 +1,6 @@
 // What the package is to reach (speeds relative to others in the same run, medians), and what it did.
 import type { Case } from './contestant';
+import { featureMetrics, isFeature } from './features';
 import type { Measurement, Series } from './measure';
 import { atLeast, atMost, type Judged, type Metric, worstMetric } from './metrics';
 import { pairedDifferences, pairedRatios, type Sample, summarize } from './statistics';
@@ -52,8 +53,10 @@ export function goalMetrics(measurements: readonly Measurement[]): Metric[] {
     ...speed(
       'sizes from 10,000 on, speed relative to C',
       0.95,
-      (given) => given.model.name.startsWith('leaf-') && given.model.total >= 10_000 && !isBig(given),
+      (given) =>
+        given.model.name.startsWith('leaf-') && given.model.total >= 10_000 && !isBig(given) && !isFeature(given.rule),
     ),
+    ...featureMetrics(measurements),
     ...peerMetrics(measurements),
   ];
 }

@@ -7,11 +7,12 @@ import type { Effort } from './measure';
 import { type Asked, DEVICES, DTYPES, known, LAYOUTS, type Offered, rulesNamed, VERBS, modelsNamed } from './selection';
 import { type Model, MODELS } from './models';
 
-/** The parts of the suite: the first three are cases, the others single figures. */
+/** The parts of the suite: the first four are cases, the others single figures. */
 const PARTS = [
   'models',
   'sizes',
   'costs',
+  'features',
   'startup',
   'heap',
   'memory',

@@ -1,13 +1,16 @@
 // What a run measures, as groups of cases with those who do them.
+import type { Dtype } from 'metal-sgd';
 import { type Case, type Contestant, type Rule, RULES, memoryOf } from './contestant';
 import type { Baseline } from './contestants/baseline';
 import { javascript } from './contestants/javascript';
+import { featureContestants } from './contestants/features';
 import { metalSgd } from './contestants/package';
 import { FITTED_LEAVES, FITTED_SIZES } from './costs';
+import { AVERAGES, CHECKED_LEAVES, GROUPS, MASTERS, MEAN } from './features';
 import type { Effort } from './measure';
 import type { Options, PartName } from './options';
 import { fitting, select, type Usage } from './selection';
-import { LARGE, modelOf } from './models';
+import { LARGE, type Model, modelNamed, modelOf } from './models';
 
 /** What is measured together, in one memory. */
 export interface Group {
@@ -35,6 +38,7 @@ export function groupsOf(
     ...(options.parts.includes('models') ? modelGroups(options, baseline, peers) : []),
     ...(options.parts.includes('sizes') ? sizeGroups(options, baseline) : []),
     ...(options.parts.includes('costs') ? costGroups(options, baseline) : []),
+    ...(options.parts.includes('features') ? featureGroups(options, baseline) : []),
   ];
   return groups.flatMap((group) => batches(group, peers, complain));
 }
@@ -84,6 +88,27 @@ function costGroups({ effort, isSmoke }: Options, baseline: Baseline | undefined
     effort,
   });
   return [group('leaf', sizes, [USAGE]), group('list', leaves, [USAGE, { ...USAGE, layout: 'shared' }])];
+}
+
+/** Large steps with all threads, or as many as were asked for; and one with so many small leaves that checks show. */
+function featureGroups({ asked, offered, effort, isSmoke }: Options, baseline: Baseline | undefined): Group[] {
+  const threads = asked.threads ?? offered.threads.slice(0, 1);
+  const group = (model: Model | undefined, dtype: Dtype, rule: Rule, counts: readonly number[]): Group[] =>
+    counts.flatMap((count) => {
+      if (!model) return [];
+      const cases = [{ model, dtype, rule, threads: count }];
+      const contestants = [...featureContestants(rule), ...(baseline ? [baseline.loop] : [])];
+      return { part: 'features', cases, contestants, effort: effortFor(model.total, effort) };
+    });
+  const list = modelOf('list', CHECKED_LEAVES);
+  const leaf = modelNamed(isSmoke ? 'leaf-100k' : 'leaf-25.6m');
+  return [
+    ...group(leaf, 'float32', MEAN, threads),
+    ...group(leaf, 'bfloat16', MASTERS, threads),
+    ...group(leaf, 'float32', AVERAGES, threads),
+    ...group(isSmoke ? list : modelNamed('resnet50'), 'float32', GROUPS, threads),
+    ...group(list, 'float32', MEAN, [1]),
+  ];
 }
 
 function effortFor(elements: number, effort: Effort): Effort {

@@ -4,7 +4,16 @@ import type { Measurement, Series } from './measure';
 import { pairedRatios, summarize } from './statistics';
 
 /** Of the table's columns. */
-export const HEADER = ['case', 'contestant', 'per step', '(quartiles)', 'GB/s', 'speed / C', '(quartiles)'];
+export const HEADER = [
+  'case',
+  'contestant',
+  'per step',
+  '(quartiles)',
+  'B/element',
+  'GB/s',
+  'speed / C',
+  '(quartiles)',
+];
 const LEFT_ALIGNED = 2;
 
 /** Medians; speeds are medians over pairs of samples that were taken one after the other. */
@@ -28,12 +37,12 @@ export function alignedTable(rows: readonly (readonly string[])[], left: number)
 function rowsOf({ given, series }: Measurement): string[][] {
   return series
     .filter(({ contestant }) => sampled(series, contestant))
-    .map((one, i) => [i === 0 ? labelOf(given) : '', ...rowOf(series, one)]);
+    .map((one, i) => [i === 0 ? labelOf(given) : '', ...rowOf(series, one, given.model.total)]);
 }
 
 /** One of the series that were measured together, which has samples: `HEADER` without the case. */
-export function rowOf(series: readonly Series[], one: Series): string[] {
-  return [one.contestant, ...timeAndRate(one), ...speedOver(sampled(series, 'C'), one)];
+export function rowOf(series: readonly Series[], one: Series, elements: number): string[] {
+  return [one.contestant, ...timeAndRate(one, elements), ...speedOver(sampled(series, 'C'), one)];
 }
 
 /** A contestant's series, if it has any samples. */
@@ -42,10 +51,15 @@ export function sampled(series: readonly Series[], name: string): Series | undef
 }
 
 /** A contestant that computed something else than the others is marked. */
-function timeAndRate({ agrees, samples, bytes }: Series): string[] {
+function timeAndRate({ agrees, samples, bytes }: Series, elements: number): string[] {
   const { median, low, high } = summarize(samples);
   const spread = `(${duration(low)} to ${duration(high)})`;
-  return [`${agrees ? '' : 'WRONG '}${duration(median)}`, spread, (bytes / median).toFixed(1)];
+  return [
+    `${agrees ? '' : 'WRONG '}${duration(median)}`,
+    spread,
+    String(Math.round(bytes / elements)),
+    (bytes / median).toFixed(1),
+  ];
 }
 
 /** Of the triad, which does other work, the speed is that by bytes. */

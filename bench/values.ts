@@ -15,13 +15,27 @@ const HASH_FACTOR = 2654435761;
  * the other, as the C program does: which physical pages lie side by side depends on who is written first.
  */
 export function fill(parameters: readonly Data[], gradients: readonly Data[], dtype: Dtype): void {
-  fillWith(parameters, dtype, (hash) => ((hash >>> 24) - 128) / 256);
-  fillWith(gradients, dtype, (hash) => (2 * ((hash >>> 16) & 127) - 127) / 8192);
+  fillWith(parameters, dtype, parameterOf);
+  fillGradients(gradients, dtype, 0);
 }
 
-function fillWith(leaves: readonly Data[], dtype: Dtype, value: (hash: number) => number): void {
+/** Tree `which` of a step that takes several: each is shifted by one element against the one before. */
+export function fillGradients(leaves: readonly Data[], dtype: Dtype, which: number): void {
+  fillWith(leaves, dtype, gradientOf, which);
+}
+
+/** The first parameter and the gradient of an element, by its number in the tree. */
+export function valuesOf(number: number): { parameter: number; gradient: number } {
+  const hash = Math.imul(number, HASH_FACTOR);
+  return { parameter: parameterOf(hash), gradient: gradientOf(hash) };
+}
+
+const parameterOf = (hash: number): number => ((hash >>> 24) - 128) / 256;
+const gradientOf = (hash: number): number => (2 * ((hash >>> 16) & 127) - 127) / 8192;
+
+function fillWith(leaves: readonly Data[], dtype: Dtype, value: (hash: number) => number, from = 0): void {
   const store = STORES[dtype];
-  let number = 0;
+  let number = from;
   for (const leaf of leaves) {
     for (let i = 0; i < leaf.length; i++, number++) leaf[i] = store(value(Math.imul(number, HASH_FACTOR)));
   }

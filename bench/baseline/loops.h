@@ -10,6 +10,9 @@ enum { kFloat32, kFloat64, kFloat16, kBfloat16, kDtypes };
 typedef struct {
   double learning_rate, momentum, weight_decay, dampening;
   int nesterov;
+  int gradients;     // a step takes the mean of so many
+  int masters;       // true: 16-bit parameters have float32 masters
+  double ema_decay;  // of the parameters' moving averages; 0: none
 } Rule;
 
 // One step over n elements: w parameters, g gradients, v velocities (not touched without momentum).

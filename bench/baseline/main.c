@@ -1,12 +1,13 @@
 // The machine's limit: bare loops over the same leaves, as a process that
 // bench/contestants/limit.ts asks. A line of standard input is a command, a line of standard output
 // its answer:
-//   open SLOT DTYPE LAMBDA MU WD TAU NESTEROV COUNT...  -> ok | no memory
+//   open SLOT DTYPE LAMBDA MU WD TAU NESTEROV GRADIENTS MASTERS DECAY COUNT...
+//                                                       -> ok | no memory | no such loop
 //   triad SLOT COUNT                                    -> ok | no memory: STREAM's, of doubles
 //   time SLOT THREADS STEPS                             -> nanoseconds of all steps
-//   fingerprint SLOT                                    -> hashes of parameters and velocities
-//   right SLOT                                          -> 1 | 0: is the triad's result right?
-//   close SLOT                                          -> ok
+//   fingerprint SLOT                                    -> hashes of parameters, velocities,
+//   masters and averages right SLOT                                          -> 1 | 0: is the
+//   triad's result right? close SLOT                                          -> ok
 // The arguments of the program are the processors to which its threads are bound; none: nowhere.
 #define _POSIX_C_SOURCE 200809L
 #include <signal.h>
@@ -48,16 +49,20 @@ static void answer_open(size_t line_length) {
   rule.weight_decay = next_real();
   rule.dampening = next_real();
   rule.nesterov = (int)next_number();
+  rule.gradients = (int)next_number();
+  rule.masters = (int)next_number();
+  rule.ema_decay = next_real();
   size_t* counts = malloc((line_length + 1) * sizeof *counts);
   int leaves = 0;
   for (long count = next_number(); counts && count >= 0; count = next_number()) {
     counts[leaves++] = (size_t)count;
   }
-  int opened =
-      counts && dtype >= 0 && dtype < kDtypes && open_work(work, dtype, &rule, counts, leaves);
+  int known = dtype >= 0 && dtype < kDtypes;
+  if (known && has_features(&rule)) known = feature_loop_for(dtype, &rule) != NULL;
+  int opened = known && counts && open_work(work, dtype, &rule, counts, leaves);
   if (!opened) close_work(work);
   free(counts);
-  puts(opened ? "ok" : "no memory");
+  puts(opened ? "ok" : known ? "no memory" : "no such loop");
 }
 
 static void answer_triad(void) {
@@ -72,13 +77,23 @@ static void answer_time(void) {
   int threads = (int)next_number();
   long steps = next_number();
   const int* bound = threads <= processor_count ? processors : NULL;
-  printf("%.0f\n", run_team(step_share, work, threads < 1 ? 1 : threads, steps, bound));
+  if (threads < 1) threads = 1;
+  double time = 0;
+  if (!work->has_stepped && steps > 0) {
+    time = run_team(step_share, work, threads, 1, bound);
+    work->has_stepped = 1;
+    steps--;
+  }
+  if (steps > 0) time += run_team(step_share, work, threads, steps, bound);
+  printf("%.0f\n", time);
 }
 
 static void answer_fingerprint(void) {
   Work* work = next_work();
-  uint32_t velocities = work->velocities ? fingerprint(work, work->velocities) : 0;
-  printf("%u %u\n", fingerprint(work, work->parameters), velocities);
+  int wide = wide_dtype(work), masters = work->masters != NULL;
+  printf("%u %u %u %u\n", fingerprint(work, work->parameters, work->dtype),
+         fingerprint(work, work->velocities, masters ? wide : work->dtype),
+         fingerprint(work, work->masters, wide), fingerprint(work, work->averages, wide));
 }
 
 static void answer(char* line) {

@@ -11,6 +11,13 @@ enum { kLeafAlignment = 256, kArenaAlignment = 16384 };
 
 static size_t item_size(int dtype) { return dtype == kFloat64 ? 8 : dtype == kFloat32 ? 4 : 2; }
 
+int wide_dtype(const Work* work) { return work->dtype == kFloat64 ? kFloat64 : kFloat32; }
+
+// Bytes of a wide array for each byte of the parameters' one.
+static size_t wide_ratio(const Work* work) {
+  return item_size(wide_dtype(work)) / item_size(work->dtype);
+}
+
 static void store(char* data, size_t index, int dtype, double value) {
   float single = (float)value;
   if (dtype == kFloat64) ((double*)data)[index] = value;
@@ -19,16 +26,24 @@ static void store(char* data, size_t index, int dtype, double value) {
   if (dtype == kBfloat16) ((uint16_t*)data)[index] = narrow_bfloat16(single);
 }
 
-static void fill(Work* work) {
-  uint32_t number = 0;  // of an element in the tree
+static double parameter_of(uint32_t hash) { return ((double)(hash >> 24) - 128) / 256; }
+static double gradient_of(uint32_t hash) { return (2.0 * ((hash >> 16) & 127) - 127) / 8192; }
+
+// By the number of the element in its tree, counted from `number`.
+static void fill(const Work* work, char* data, uint32_t number, double (*value)(uint32_t hash)) {
   for (int leaf = 0; leaf < work->leaves; leaf++) {
-    char* parameters = work->parameters + work->offsets[leaf];
-    char* gradients = work->gradients + work->offsets[leaf];
     for (size_t i = 0; i < work->counts[leaf]; i++, number++) {
-      uint32_t hash = number * 2654435761u;
-      store(parameters, i, work->dtype, ((double)(hash >> 24) - 128) / 256);
-      store(gradients, i, work->dtype, (2.0 * ((hash >> 16) & 127) - 127) / 8192);
+      store(data + work->offsets[leaf], i, work->dtype, value(number * 2654435761u));
     }
+  }
+}
+
+// Masters begin as their parameters.
+static void widen_masters(const Work* work) {
+  for (int leaf = 0; leaf < work->leaves; leaf++) {
+    const uint16_t* items = (const uint16_t*)(work->parameters + work->offsets[leaf]);
+    float* masters = (float*)(work->masters + work->offsets[leaf] * wide_ratio(work));
+    for (size_t i = 0; i < work->counts[leaf]; i++) masters[i] = widen_bfloat16(items[i]);
   }
 }
 
@@ -53,10 +68,18 @@ int open_work(Work* work, int dtype, const Rule* rule, const size_t* counts, int
   }
   work->parameters = zeroed(bytes);
   work->gradients = zeroed(bytes);
-  work->velocities = rule->momentum > 0 ? zeroed(bytes) : NULL;
-  int complete = work->parameters && work->gradients && (work->velocities || rule->momentum <= 0);
-  if (complete) fill(work);
-  return complete;
+  size_t wide = bytes * wide_ratio(work);
+  int complete = work->parameters && work->gradients;
+  if (rule->momentum > 0) complete &= !!(work->velocities = zeroed(rule->masters ? wide : bytes));
+  if (rule->masters) complete &= !!(work->masters = zeroed(wide));
+  if (rule->ema_decay > 0) complete &= !!(work->averages = zeroed(wide));
+  for (int k = 1; k < rule->gradients; k++) complete &= !!(work->others[k - 1] = zeroed(bytes));
+  if (!complete) return 0;
+  fill(work, work->parameters, 0, parameter_of);
+  fill(work, work->gradients, 0, gradient_of);
+  for (int k = 1; k < rule->gradients; k++) fill(work, work->others[k - 1], k, gradient_of);
+  if (rule->masters) widen_masters(work);
+  return 1;
 }
 
 int open_triad(Work* work, size_t count) {
@@ -78,6 +101,9 @@ void close_work(Work* work) {
   free(work->parameters);
   free(work->gradients);
   free(work->velocities);
+  free(work->masters);
+  free(work->averages);
+  for (int k = 1; k < kMostGradients; k++) free(work->others[k - 1]);
   *work = (Work){0};
 }
 
@@ -105,32 +131,48 @@ int triad_is_right(const Work* work) {
   return 1;
 }
 
+static char* at_byte(char* data, size_t at) { return data ? data + at : NULL; }
+
+// `n` elements from byte `at` of the parameters on.
+static void step_run(const Work* work, size_t at, size_t n) {
+  const Rule* rule = &work->rule;
+  if (!has_features(rule)) {
+    loop_for(work->dtype, rule)(work->parameters + at, work->gradients + at,
+                                at_byte(work->velocities, at), n, rule);
+    return;
+  }
+  size_t wide = at * wide_ratio(work);
+  Arrays arrays = {work->parameters + at,
+                   at_byte(work->velocities, rule->masters ? wide : at),
+                   at_byte(work->masters, wide),
+                   at_byte(work->averages, wide),
+                   {work->gradients + at}};
+  for (int k = 1; k < rule->gradients; k++) arrays.gradients[k] = work->others[k - 1] + at;
+  feature_loop_for(work->dtype, rule)(&arrays, n, rule, !work->has_stepped);
+}
+
 void step_share(void* context, int thread, int threads) {
   const Work* work = context;
   if (work->is_triad) {
     triad_share(work, thread, threads);
     return;
   }
-  Loop loop = loop_for(work->dtype, &work->rule);
   size_t item = item_size(work->dtype), first = 0;
   size_t begin = work->total * thread / threads, end = work->total * (thread + 1) / threads;
   for (int leaf = 0; leaf < work->leaves && first < end; leaf++) {
     size_t from = elements_before(begin, first, work->counts[leaf]);
     size_t to = elements_before(end, first, work->counts[leaf]);
-    if (from < to) {
-      size_t at = work->offsets[leaf] + from * item;
-      char* velocities = work->velocities ? work->velocities + at : NULL;
-      loop(work->parameters + at, work->gradients + at, velocities, to - from, &work->rule);
-    }
+    if (from < to) step_run(work, work->offsets[leaf] + from * item, to - from);
     first += work->counts[leaf];
   }
 }
 
-uint32_t fingerprint(const Work* work, const char* data) {
-  size_t words = item_size(work->dtype) / 4;
+uint32_t fingerprint(const Work* work, const char* data, int dtype) {
+  if (!data) return 0;
+  size_t words = item_size(dtype) / 4, ratio = item_size(dtype) / item_size(work->dtype);
   uint32_t hash = 2166136261u;
   for (int leaf = 0; leaf < work->leaves; leaf++) {
-    const char* at = data + work->offsets[leaf];
+    const char* at = data + work->offsets[leaf] * ratio;
     size_t count = work->counts[leaf] * (words ? words : 1);
     for (size_t i = 0; i < count; i++) {
       uint32_t word = words ? ((const uint32_t*)at)[i] : ((const uint16_t*)at)[i];

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "features.h"
 #include "loops.h"
 
 typedef struct {
@@ -15,6 +16,8 @@ typedef struct {
   size_t* offsets;  // bytes from the beginning to each leaf
   size_t total;     // elements of all
   char *parameters, *gradients, *velocities;
+  char *others[kMostGradients - 1], *masters, *averages;  // NULL: the rule has none
+  int has_stepped;
   int is_triad;  // then these are STREAM's a, b and c, of `total` doubles each
 } Work;
 
@@ -27,8 +30,10 @@ void close_work(Work* work);
 // One thread's share of one step: a fixed part of all elements, whichever leaves they are in.
 void step_share(void* work, int thread, int threads);
 
-// Hash of all elements of a tree's arrays, as bench/values.ts makes it.
-uint32_t fingerprint(const Work* work, const char* data);
+// Hash of all elements of a tree's arrays of a dtype, as bench/values.ts makes it; 0 of NULL.
+uint32_t fingerprint(const Work* work, const char* data, int dtype);
+// The dtype of masters and averages, and of velocities beside masters.
+int wide_dtype(const Work* work);
 
 // True if all of a is what the triad makes of b and c.
 int triad_is_right(const Work* work);

@@ -7,7 +7,9 @@ import { ITEM_SIZES } from '../contestant';
 import { ROOT } from '../internals';
 import { Program } from '../program';
 
-const SOURCES = ['main.c', 'work.c', 'loops.c', 'team.c'].map((file) => join(ROOT, 'bench', 'baseline', file));
+const SOURCES = ['main.c', 'work.c', 'loops.c', 'features.c', 'team.c'].map((file) =>
+  join(ROOT, 'bench', 'baseline', file),
+);
 const FLAGS = ['-std=c11', '-O3', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'];
 
 /** Flags for this processor, the best first; a compiler that refuses some gets the next. */
@@ -79,10 +81,11 @@ export class Baseline {
 
   #openLoop({ model, dtype, rule, threads }: Case): Promise<Runner | string> {
     const { learningRate, momentum, weightDecay, dampening, nesterov } = rule;
-    const numbers = [learningRate, momentum, weightDecay, dampening, Number(nesterov), ...model.counts];
+    const { gradients = 1, masters = false, emaDecay = 0 } = rule;
+    const features = [gradients, Number(masters), emaDecay];
+    const numbers = [learningRate, momentum, weightDecay, dampening, Number(nesterov), ...features, ...model.counts];
     return this.#open(threads, 'open', [DTYPES.indexOf(dtype), ...numbers], async (slot) => {
-      const [parameters, velocities] = (await this.#ask('fingerprint', slot)).split(' ').map(Number);
-      return { hashes: [parameters, velocities] };
+      return { hashes: (await this.#ask('fingerprint', slot)).split(' ').map(Number) };
     });
   }
 

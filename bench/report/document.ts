@@ -1,9 +1,10 @@
 // docs/benchmarks.md as text.
 import { figure, isReached, type Metric } from '../metrics';
+import { isFeature } from '../features';
 import type { Result, Results } from '../results';
 import { HEADER, rowOf, sampled } from '../table';
 import type { Chart } from './charts';
-import { INTRODUCTIONS, METHOD, PARTS, REPEAT } from './text';
+import { FEATURES, INTRODUCTIONS, METHOD, PARTS, REPEAT } from './text';
 
 const MODELS = 'models';
 
@@ -19,6 +20,7 @@ export function documentOf(main: Results, others: readonly Results[], charts: re
       ...(all.some(({ interrupted }) => interrupted) ? ['A run was interrupted; what it had measured is here.'] : []),
       '## How it was measured',
       METHOD.trim(),
+      ...(all.some(({ results }) => results.some(({ rule }) => isFeature(rule))) ? [FEATURES.trim()] : []),
       ...all.flatMap((results) => section(MODELS, results, main, tableOfModels(results.results))),
       ...Object.keys(PARTS).flatMap((part) =>
         all.flatMap((results) => {
@@ -83,7 +85,7 @@ function tableOfModels(results: readonly Result[]): string | undefined {
   const rows = results.flatMap((result) =>
     result.series
       .filter(({ contestant }) => sampled(result.series, contestant))
-      .map((series, i) => [i === 0 ? labelOf(result) : '', ...rowOf(result.series, series)]),
+      .map((series, i) => [i === 0 ? labelOf(result) : '', ...rowOf(result.series, series, result.elements)]),
   );
   return rows.length > 0 ? markdownTable(HEADER, rows, 2) : undefined;
 }

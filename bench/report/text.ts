@@ -49,6 +49,19 @@ agreed to the bit; the others within some roundings. What did not is marked WRON
 Rules: *plain* (no momentum), *momentum* 0.9, *nesterov* (with momentum 0.9), *dampened* (momentum 0.9, dampening 0.1;
 Nesterov momentum allows none); all with weight decay 1e-4.`;
 
+/** Said where features were measured. */
+export const FEATURES = `
+**Features**, with momentum 0.9; B/element is the number of bytes that GB/s counts for each element:
+
+- *mean of 4*: \`update\` with a \`meanOf\` that is made anew for each step. *accumulate*: three \`accumulate\` and an \`update\`.
+- *masters*: bfloat16 parameters and gradients, float32 masters and velocities.
+- *averages*: decay 0.999.
+- *groups*: *metal-sgd groups* has no weight decay for the 53 biases of ResNet-50's normalisations; the others have no
+  groups.
+
+C does the same in one pass, and compares parameters with their masters as metal-sgd does. The ways of metal-sgd step
+the same arrays here.`;
+
 export const REPEAT = `
 \`\`\`sh
 npm ci

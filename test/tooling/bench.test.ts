@@ -92,6 +92,30 @@ test("STREAM's triad runs beside large models, and computes what it should", () 
   expect(byName.get('triad')).toMatchObject({ agrees: true, bytes: 12 * elements });
 });
 
+test('features compute what C does, in the bytes that they are told to move', () => {
+  const path = join(folder, 'features.json');
+  const run = bench('--smoke', '--parts', 'features', '--threads', '2', '--json', path);
+  expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+  const { results, metrics } = resultsIn(path);
+  const told = results.map(({ model, rule, elements, series }) => [
+    `${model} ${rule.name}`,
+    ...series.map(({ contestant, agrees, bytes }) => `${contestant} ${String(agrees)} ${String(bytes / elements)}`),
+  ]);
+  expect(told).toEqual([
+    ['leaf-100k mean of 4', 'metal-sgd true 32', 'metal-sgd accumulate true 56', 'C true 32'],
+    ['leaf-100k masters', 'metal-sgd true 22', 'C true 22'],
+    ['leaf-100k averages', 'metal-sgd true 28', 'C true 28'],
+    ['list-161 groups', 'metal-sgd true 20', 'metal-sgd groups true 20', 'C true 20'],
+    ['list-161 mean of 4', 'metal-sgd true 32', 'metal-sgd accumulate true 56', 'C true 32'],
+  ]);
+  expect(metrics.map(({ name }) => name)).toEqual([
+    'mean of 4, speed relative to C',
+    'masters, speed relative to C',
+    'averages, speed relative to C',
+    'mean of 4 made anew, update above C, per leaf and tree',
+  ]);
+});
+
 test('with a GPU, its times are told, and over the simulator the calls of a step of each model', () => {
   const path = join(folder, 'gpu.json');
   // `npm test` has built it; a Mac has a GPU of its own.

@@ -1,0 +1,25 @@
+// Bare loops of steps that do more than the update rule, each in one pass.
+#ifndef METAL_SGD_BENCH_FEATURES_H_
+#define METAL_SGD_BENCH_FEATURES_H_
+
+#include <stddef.h>
+
+#include "loops.h"
+
+enum { kMostGradients = 4 };
+
+// One run of elements in each array; NULL where the rule has none.
+typedef struct {
+  void *parameters, *velocities, *masters, *averages;
+  const void* gradients[kMostGradients];
+} Arrays;
+
+// One step over n elements; the first one makes the averages.
+typedef void (*FeatureLoop)(const Arrays* arrays, size_t n, const Rule* rule, int is_first);
+
+// True if the rule does more than the update rule.
+int has_features(const Rule* rule);
+// NULL: there is no loop for it.
+FeatureLoop feature_loop_for(int dtype, const Rule* rule);
+
+#endif  // METAL_SGD_BENCH_FEATURES_H_

@@ -93,14 +93,16 @@ function costGroups({ effort, isSmoke }: Options, baseline: Baseline | undefined
 /** Large steps with all threads, or as many as were asked for; and one with so many small leaves that checks show. */
 function featureGroups({ asked, offered, effort, isSmoke }: Options, baseline: Baseline | undefined): Group[] {
   const threads = asked.threads ?? offered.threads.slice(0, 1);
+  const list = modelOf('list', CHECKED_LEAVES);
   const group = (model: Model | undefined, dtype: Dtype, rule: Rule, counts: readonly number[]): Group[] =>
     counts.flatMap((count) => {
       if (!model) return [];
       const cases = [{ model, dtype, rule, threads: count }];
-      const contestants = [...featureContestants(rule), ...(baseline ? [baseline.loop] : [])];
+      // Accumulating many leaves in turn leaves garbage that the others would pay for.
+      const ways = model === list && rule === MEAN ? featureContestants(rule).slice(0, 1) : featureContestants(rule);
+      const contestants = [...ways, ...(baseline ? [baseline.loop] : [])];
       return { part: 'features', cases, contestants, effort: effortFor(model.total, effort) };
     });
-  const list = modelOf('list', CHECKED_LEAVES);
   const leaf = modelNamed(isSmoke ? 'leaf-100k' : 'leaf-25.6m');
   return [
     ...group(leaf, 'float32', MEAN, threads),

@@ -134,8 +134,24 @@ export default [
     caughtBy: parts,
   },
   {
+    name: 'master-ignores-a-written-parameter',
+    why: 'A bfloat16 parameter that somebody wrote is lost.',
+    file: blocks,
+    find: 'return bfloat16_bits(master) == parameter.bits ?',
+    replace: 'return bfloat16_bits(master) <= 0xffffu ?',
+    caughtBy,
+  },
+  {
+    name: 'master-forgotten',
+    why: 'Each step begins with the rounded parameter.',
+    file: blocks,
+    find: 'return bfloat16_bits(master) == parameter.bits ?',
+    replace: 'return bfloat16_bits(master) > 0xffffu ?',
+    caughtBy: features,
+  },
+  {
     name: 'master-keeps-its-own',
-    why: 'A parameter that somebody wrote is lost.',
+    why: 'A float16 parameter that somebody wrote is lost.',
     file: blocks,
     find: 'if (rounded[i].bits != parameter[i].bits) master[i]',
     replace: 'if (rounded[i].bits > parameter[i].bits + 0x10000) master[i]',
@@ -152,9 +168,9 @@ export default [
   {
     name: 'master-nan-rounded-away',
     why: 'A NaN of float32 becomes a zero of bfloat16.',
-    file: blocks,
-    find: '> 0x7f800000u ? quiet : rounded)',
-    replace: '> 0x7fffffffu ? quiet : rounded)',
+    file: 'native/cpu/items.inc',
+    find: '> 0x7f800000u ? quiet : rounded;',
+    replace: '> 0x7fffffffu ? quiet : rounded;',
     caughtBy,
   },
   {

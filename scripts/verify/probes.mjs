@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answer, given, loadPackage } from './child.mjs';
 
-const { SGD, addon, devices, zeros, zerosLike } = loadPackage();
+const { SGD, addon, devices, meanOf, zeros, zerosLike } = loadPackage();
 const OPTIONS = { momentum: 0.9, nesterov: true, weightDecay: 1e-3 };
 
 /** The first GPU's name, or why there is none. */
@@ -46,6 +46,22 @@ function sameBits() {
   return { differences: onCpu.map(differing).reduce((sum, count) => sum + count) };
 }
 
+/** Elements in which a step of the mean of so many gradients differs from the CPU's; none is or becomes subnormal. */
+function means({ count }) {
+  const stepOn = (device) => {
+    const parameters = [zeros(100_003)];
+    const trees = Array.from({ length: count }, (_, k) => {
+      const gradients = zerosLike(parameters);
+      gradients[0].data.forEach((_, i, data) => (data[i] = (((i * 2654435761 + k) >>> 0) % 2001) / 1000 + 0.5));
+      return gradients;
+    });
+    new SGD(0.1, { device }).update(parameters, meanOf(...trees));
+    return bitsOf(parameters[0]);
+  };
+  const [onCpu, onGpu] = ['cpu', 'gpu'].map(stepOn);
+  return { differences: onCpu.filter((word, i) => word !== onGpu[i]).length };
+}
+
 /** Whether an error inside the addon becomes a JavaScript one. */
 function throws() {
   try {
@@ -79,6 +95,16 @@ function flushedZero() {
       value === 0 ? (Object.is(value, -0) ? '-0' : '+0') : String(value),
     );
   return { gpu: left('gpu'), cpu: left('auto') };
+}
+
+/** What becomes of a subnormal gradient that is the first velocity. */
+function copiedSubnormals() {
+  const parameters = [zeros(1)];
+  const gradients = zerosLike(parameters);
+  gradients[0].data[0] = 1e-40;
+  const optimizer = new SGD(1, { momentum: 0.9, firstStep: 'torch', device: 'gpu' });
+  optimizer.update(parameters, gradients);
+  return { are: optimizer.state.parameters[0].v.data[0] === 0 ? 'flushed to zero' : 'kept' };
 }
 
 /** What becomes of a product that is just below 2^-126, and 2^-126 once rounded. */
@@ -153,10 +179,12 @@ const probes = {
   gpu,
   selfTest,
   sameBits,
+  means,
   throws,
   subnormals,
   flushedZero,
   tinyProducts,
+  copiedSubnormals,
   pageAlignment,
   copied,
   pauses,

@@ -82,6 +82,11 @@ const benchChild = (name) => join(root, 'bench', 'build', 'children', `${name}.j
 
 /** Asked of a child under Metal's validation. `words` makes an answer of its result, or undefined where it tells none. */
 const probe = (name, words) => ({ script: PROBES, options: () => ({ probe: name }), words, validated: true });
+/** A step of so many gradients on both devices. */
+const means = (count) => ({
+  ...probe('means', ({ differences }) => (differences === 0 ? 'Yes.' : `No: ${differences} elements differ.`)),
+  options: () => ({ probe: 'means', count }),
+});
 /** Asked of a child without validation, which would slow it down. */
 const timing = (script, options, words) => ({ script, options, words });
 /** The same, where a simulator has nothing to say. */
@@ -104,6 +109,9 @@ export const ways = {
       `A parameter and a result become ${gpu.join(' and ')} on the GPU, ${cpu.join(' and ')} on the CPU.`,
   ),
   'tiny-products': probe('tinyProducts', ({ gpu, cpu }) => `On the GPU it is ${gpu}, on the CPU ${cpu}.`),
+  division: means(3),
+  'sum-barriers': means(40),
+  'copied-subnormals': probe('copiedSubnormals', ({ are }) => `They are ${are}.`),
   compiler: timing(
     benchChild('delay'),
     () => ({ elements: 8, steps: 1, device: 'gpu' }),

@@ -102,6 +102,9 @@ describe('a run that finds a GPU', () => {
     const answers = answersIn(run.report);
     expect(answers.get('subnormals')?.answer).toContain('They are flushed to zero.');
     expect(answers.get('no-copy')?.answer).toContain('Yes.');
+    expect(answers.get('division')?.answer).toContain('Yes.');
+    expect(answers.get('sum-barriers')?.answer).toContain('Yes.');
+    expect(answers.get('copied-subnormals')?.answer).toMatch(/They are (kept|flushed to zero)\./);
     expect(answers.get('flushed-zero')?.answer).toMatch(/become [-+]0 and [-+]0 on the GPU, -0 and -0 on the CPU\.$/);
     // Processors for arm64 flush before they round. What Apple's GPUs do is an open question.
     const [onGpu, onCpu] = [

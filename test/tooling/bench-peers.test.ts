@@ -41,7 +41,7 @@ const perceptron: Case = {
 
 async function measured(peer: Contestant): Promise<Measurement> {
   const into: Measurement[] = [];
-  const effort = { rounds: 3, openings: 1, sample: 1e5, budget: 1e7, mostSteps: 10 };
+  const effort = { rounds: 3, openings: 1, sample: 1e5, budget: 1e9, mostSteps: 10 };
   const { signal } = new AbortController();
   const refused = (name: string, reason: string, label: string): void => {
     told.push(`${name}: ${label}: ${reason}`);

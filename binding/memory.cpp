@@ -1,5 +1,6 @@
 // Verbs about memory.
 #include "cpu/copies.h"
+#include "cpu/norm.h"
 #include "environment.h"
 #include "system/huge_pages.h"
 #include "view.h"
@@ -49,6 +50,22 @@ void copy_elements(const Napi::CallbackInfo& info) {
     copies.push_back({target, source, to.length});
   }
   copy_elements(copies);
+}
+
+/// globalNorm(arrays: TypedArray[], dtypes: Uint8Array, flushSubnormals: boolean): number
+Napi::Value global_norm(const Napi::CallbackInfo& info) {
+  auto arrays = info[0].As<Napi::Array>();
+  auto dtypes = info[1].As<Napi::Uint8Array>();
+  Subnormals subnormals = info[2].As<Napi::Boolean>() ? Subnormals::kFlush : Subnormals::kKeep;
+  std::vector<Elements> elements;
+  for (uint32_t i = 0; i < arrays.Length(); i++) {
+    Napi::HandleScope scope(info.Env());
+    if (i >= dtypes.ElementLength() || dtypes[i] >= kDtypes)
+      throw Napi::Error::New(info.Env(), "arrays without a dtype");
+    View view = view_of(arrays[i]);
+    elements.push_back({{view.data, static_cast<Dtype>(dtypes[i])}, view.length});
+  }
+  return Napi::Number::New(info.Env(), global_norm(elements, subnormals));
 }
 
 }  // namespace metal_sgd

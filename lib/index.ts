@@ -31,6 +31,7 @@ export { assign } from './memory/assign';
 export { clone, zeros, zerosLike } from './memory/zeros';
 export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay } from './state/schedules';
 export { type AllGradients, type GradientMean, meanOf, type SomeGradients } from './gradients/mean';
+export { globalNorm } from './optimizer/norm';
 export type { SGDReadings } from './optimizer/readings';
 export { SGD } from './optimizer/sgd';
 export type { SGDAround } from './state/around';

@@ -69,6 +69,8 @@ export interface Native {
   /** Copies elements of any dtype, each rounded once. `dtypes` has the target's and the source's of each leaf. */
   copyElements(targets: readonly LeafData[], sources: readonly LeafData[], dtypes: Uint8Array): void;
   constants(): Constants;
+  /** The norm of all arrays, in one fixed shape. `flushSubnormals`: of float32, as GPUs do. */
+  globalNorm(arrays: readonly LeafData[], dtypes: Uint8Array, flushSubnormals: boolean): number;
   machine(): Machine;
   /** Asks Metal, alone among the verbs that take no step. */
   gpus(): Gpus;

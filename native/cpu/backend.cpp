@@ -20,11 +20,6 @@ namespace {
 
 std::atomic<const CpuKernels*> chosen_kernels{nullptr};
 
-const CpuKernels& kernels() {
-  const CpuKernels* chosen = chosen_kernels.load(std::memory_order_relaxed);
-  return chosen ? *chosen : *cpu_kernels().front();
-}
-
 /// Traffic of one chunk. The lower bound lets two threads share 10,000 elements. The upper bound is
 /// the smallest chunk that streams as fast as an uncut C loop.
 constexpr size_t kMinChunkBytes = 96 * 1024, kMaxChunkBytes = 4 * 1024 * 1024;
@@ -71,7 +66,7 @@ class CpuStep final : public Prepared {
   }
 
   Report run(const StepSettings& settings) override {
-    const CpuKernels* chosen = &kernels();
+    const CpuKernels* chosen = &present_cpu_kernels();
     // Written only where something changed: each other core's first look at it takes some 100 ns.
     if (!is_last(settings, chosen)) {
       last_ = settings;
@@ -210,6 +205,11 @@ class CpuBackend final : public Backend {
 
 std::unique_ptr<Prepared> prepare_sums(const std::vector<Span>& spans) {
   return std::make_unique<CpuStep>(spans, Operation::kSum);
+}
+
+const CpuKernels& present_cpu_kernels() {
+  const CpuKernels* chosen = chosen_kernels.load(std::memory_order_relaxed);
+  return chosen ? *chosen : *cpu_kernels().front();
 }
 
 Backend& cpu_backend() {

@@ -62,16 +62,22 @@ using StepFunction = void (*)(const Piece& piece, const StepParams& params, bool
 using BlocksFunction = void (*)(const Sources& sources, const StepParams& params, bool prefetch);
 /// Writes the sum of the gradients to the parameter's stream, which may be the first of them.
 using SumFunction = void (*)(const Sources& sources, bool prefetch);
+/// Writes a sum of squares for each block of the gradients' sum: floats, or doubles for float64.
+using SquaresFunction = void (*)(const Sources& sources, void* sums);
 
 struct CpuKernels {
   const char* name;  ///< as `devices()` shows it
   StepFunction step[kDtypes];
   BlocksFunction blocks[kDtypes];
   SumFunction sum_f32, sum_f64;
+  SquaresFunction squares[kDtypes];
 };
 
 /// What this processor can run, the fastest first; never empty.
 const std::vector<const CpuKernels*>& cpu_kernels();
+
+/// Those that steps use now.
+const CpuKernels& present_cpu_kernels();
 
 /// Whether prefetching pays on this processor once data exceeds its caches.
 bool gains_by_prefetch();

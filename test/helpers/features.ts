@@ -25,6 +25,8 @@ interface RawStep {
   readonly ema?: RawTree;
   readonly scale?: number;
   readonly skipped?: boolean;
+  readonly exactNorm?: number;
+  readonly normalizer?: number;
 }
 
 interface RawCase {
@@ -68,6 +70,10 @@ export interface Step {
   /** The loss scale that the gradients are multiplied by. */
   readonly scale: number;
   readonly skipped: boolean;
+  /** The norm of all gradients, in double. */
+  readonly exactNorm: number;
+  /** What MLX multiplies the gradients by. */
+  readonly normalizer: number;
 }
 
 export interface Case {
@@ -83,7 +89,7 @@ export interface Case {
 }
 
 /** The cases of one file. */
-export function featureCases(file: 'groups' | 'mean' | 'master' | 'ema' | 'torch'): readonly Case[] {
+export function featureCases(file: 'groups' | 'mean' | 'master' | 'ema' | 'torch' | 'clip'): readonly Case[] {
   const cases = JSON.parse(fixture(`features/${file}.json`).toString('utf8')) as RawCase[];
   return cases.map(({ name, dtype = 'float32', learningRate, options, groups = [], maxNorm, parameters, steps }) => ({
     name,
@@ -101,6 +107,8 @@ export function featureCases(file: 'groups' | 'mean' | 'master' | 'ema' | 'torch
       ema: elements(step.ema),
       scale: step.scale ?? 1,
       skipped: step.skipped ?? false,
+      exactNorm: step.exactNorm ?? NaN,
+      normalizer: step.normalizer ?? 1,
     })),
   }));
 }

@@ -1,5 +1,5 @@
 // Means, masters, averages and PyTorch's first step against real MLX, PyTorch and numpy, to the bit, after every step.
-import { clone, type Leaf, meanOf, SGD } from '../../lib';
+import { clone, globalNorm, type Leaf, meanOf, SGD } from '../../lib';
 import type { Dtype } from '../../lib/tree/dtype';
 import { expectSameBits } from '../helpers/bits';
 import { type Elements, featureCases, type Nested, type Step } from '../helpers/features';
@@ -82,5 +82,20 @@ test.each(featureCases('torch').filter(({ isClipped }) => !isClipped))(
       expectStep(optimizer, parameters, 'float32', step, String(i + 1));
     }
     expect(optimizer.step).toBe(one.steps.filter(({ skipped }) => !skipped).length);
+  },
+);
+
+test.each(featureCases('clip'))(
+  "MLX's clipping, by the caller's own norm: $name",
+  ({ learningRate, options, ...one }) => {
+    const optimizer = new SGD(learningRate, options);
+    const parameters = clone(one.parameters);
+    for (const [i, step] of one.steps.entries()) {
+      const [gradients] = step.gradients;
+      expect(Math.abs(globalNorm(gradients) / step.exactNorm - 1)).toBeLessThan(1e-6);
+      optimizer.update(parameters, gradients, { gradientScale: step.normalizer });
+      expectStep(optimizer, parameters, 'float32', step, String(i + 1));
+    }
+    expect(one.steps.some(({ normalizer }) => normalizer !== 1)).toBe(true);
   },
 );

@@ -4,6 +4,7 @@
 
 #include "cpu/convert.h"
 #include "cpu/loops.h"
+#include "kernels/norm_shape.h"
 #include "kernels/sgd_rule.h"
 #include "prefetch_x86.h"
 

@@ -14,8 +14,9 @@ struct Elements {
   size_t count;
 };
 
-/// The square root of the sum of all squares: in float32, and rounded to it, but for float64 arrays,
-/// whose sum is added in double. The same bits for any number of threads and any instruction set.
+/// The square root of the sum of all squares: in float32, and rounded to it, but for float64
+/// arrays, whose sum is added in double. The same bits for any number of threads and any
+/// instruction set.
 double global_norm(const std::vector<Elements>& arrays, Subnormals subnormals);
 
 }  // namespace metal_sgd

@@ -52,6 +52,7 @@ const CALLS: Record<string, () => unknown> = {
     optimizer.accumulate(BAD);
   },
   meanOf: () => sgd.meanOf(),
+  globalNorm: () => sgd.globalNorm(BAD),
   'update, an option': () => {
     optimizer.update(good, good, 0.5 as never);
   },

@@ -1,6 +1,7 @@
 // Bugs in what happens to gradients before the rule, and in masters and averages. scripts/test/mutants.mjs explains the fields.
 const caughtBy = 'test/behaviour/gradients.test.ts';
 const features = 'test/values/features.test.ts';
+const norm = 'test/values/norm.test.ts';
 const parts = 'test/checkpoint/parts.test.ts';
 const rule = 'native/kernels/gradient_rule.h';
 const blocks = 'native/cpu/blocks.inc';
@@ -308,5 +309,45 @@ export default [
     find: 'moved.#sum = this.#sum;',
     replace: 'moved.#sum = this.#sum && { ...this.#sum };',
     caughtBy: 'test/values/around.test.ts',
+  },
+  {
+    name: 'norm-halves-in-another-order',
+    why: 'Lanes are added to their neighbours.',
+    file: 'native/cpu/norm.inc',
+    find: 'lanes[j] = lanes[j] + lanes[j + half];',
+    replace: 'lanes[j] = lanes[2 * j] + lanes[2 * j + 1];',
+    caughtBy: norm,
+  },
+  {
+    name: 'norm-block-of-another-size',
+    why: 'Blocks are twice as long.',
+    file: 'native/kernels/norm_shape.h',
+    find: '#define SGD_NORM_BLOCK 4096',
+    replace: '#define SGD_NORM_BLOCK 8192',
+    caughtBy: norm,
+  },
+  {
+    name: 'norm-levels-one-after-another',
+    why: 'The sums of blocks are added in one run.',
+    file: 'native/cpu/norm.cpp',
+    find: 'Real& lane = lanes[(i - first) % SGD_NORM_LANES];',
+    replace: 'Real& lane = lanes[0 * i];',
+    caughtBy: norm,
+  },
+  {
+    name: 'norm-float64-in-float32',
+    why: 'The sums of float64 leaves are added in float32.',
+    file: 'native/cpu/norm.cpp',
+    find: 'static_cast<double>(sum) + sum_levels(std::move(wide_sums))',
+    replace: 'sum + static_cast<float>(sum_levels(std::move(wide_sums)))',
+    caughtBy: norm,
+  },
+  {
+    name: 'norm-reads-what-a-step-writes',
+    why: 'The norm of memory that a pending step writes is taken.',
+    file: 'lib/optimizer/norm.ts',
+    find: "checkLeavesFree(leaves, 'read');",
+    replace: '',
+    caughtBy: norm,
   },
 ];

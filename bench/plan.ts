@@ -6,7 +6,7 @@ import { javascript } from './contestants/javascript';
 import { featureContestants } from './contestants/features';
 import { metalSgd } from './contestants/package';
 import { FITTED_LEAVES, FITTED_SIZES } from './costs';
-import { AVERAGES, CHECKED_LEAVES, GROUPS, MASTERS, MEAN } from './features';
+import { AVERAGES, CHECKED_LEAVES, MASTERS, MEAN } from './features';
 import type { Effort } from './measure';
 import type { Options, PartName } from './options';
 import { fitting, select, type Usage } from './selection';
@@ -108,7 +108,6 @@ function featureGroups({ asked, offered, effort, isSmoke }: Options, baseline: B
     ...group(leaf, 'float32', MEAN, threads),
     ...group(leaf, 'bfloat16', MASTERS, threads),
     ...group(leaf, 'float32', AVERAGES, threads),
-    ...group(isSmoke ? list : modelNamed('resnet50'), 'float32', GROUPS, threads),
     ...group(list, 'float32', MEAN, [1]),
   ];
 }

@@ -10,6 +10,7 @@ import type { Options } from './options';
 import { checkpoints } from './parts/checkpoints';
 import { underLoad } from './parts/underLoad';
 import { gpu } from './parts/gpu';
+import { groups as features } from './parts/groups';
 import type { Context, Part } from './parts/part';
 import { delay, heap, memory, startup } from './parts/processes';
 import { type Group, groupsOf } from './plan';
@@ -19,7 +20,7 @@ import { type Results, resultsOf } from './results';
 import { tableOf } from './table';
 
 /** Parts that find single figures. They come before threads are bound, since processes that they start would inherit it. */
-const FIGURES: Readonly<Record<string, Part>> = { startup, heap, memory, delay, checkpoints, gpu };
+const FIGURES: Readonly<Record<string, Part>> = { startup, heap, memory, delay, checkpoints, gpu, features };
 
 type Complain = (line: string) => void;
 

@@ -1,9 +1,9 @@
-// metal-sgd's features as a user runs them: means of gradients, accumulation, groups, masters and averages.
+// metal-sgd's features as a user runs them: means of gradients, accumulation, masters and averages.
 import { meanOf, SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
 import { type Case, type Contestant, ITEM_SIZES, type Outcome, type Rule, trafficOf } from '../contestant';
-import { GROUPS, MEAN } from '../features';
+import { MEAN } from '../features';
 import { setThreads } from '../internals';
-import { type Data, fill, fillGradients, hashOf, valuesOf } from '../values';
+import { type Data, fill, fillGradients, hashOf } from '../values';
 
 /** Parameters, and the trees of gradients of one step. */
 interface Trees {
@@ -15,7 +15,6 @@ interface Trees {
 interface Way {
   readonly name: string;
   readonly step: (optimizer: SGD, trees: Trees) => void;
-  readonly hasGroup?: boolean;
   readonly traffic?: (given: Case) => number;
 }
 
@@ -45,16 +44,9 @@ const ACCUMULATE: Way = {
   traffic: (given) => trafficOf(given) + 6 * ITEM_SIZES[given.dtype] * given.model.total,
 };
 
-const UPDATE_GROUPS: Way = { ...UPDATE, name: 'metal-sgd groups', hasGroup: true };
-
 /** All ways to take a step of the rule; the first one is what a user writes first. */
 export function featureContestants(rule: Rule): Contestant[] {
-  const ways =
-    rule.name === MEAN.name
-      ? [UPDATE_MEAN, ACCUMULATE]
-      : rule.name === GROUPS.name
-        ? [UPDATE, UPDATE_GROUPS]
-        : [UPDATE];
+  const ways = rule.name === MEAN.name ? [UPDATE_MEAN, ACCUMULATE] : [UPDATE];
   const shared: Shared = { users: 0, trees: undefined };
   return ways.map((way) => ({
     name: way.name,
@@ -70,9 +62,6 @@ interface Shared {
   trees: Trees | undefined;
 }
 
-/** The biases of ResNet-50's 53 normalisations, which many train without weight decay. */
-const isBias = (leaf: number): boolean => leaf % 3 === 2;
-
 const dataOf = (leaves: readonly Tensor[]): Data[] => leaves.map(({ data }) => data);
 
 class FeatureRunner {
@@ -80,7 +69,6 @@ class FeatureRunner {
   readonly #optimizer: SGD;
   readonly #given: Case;
   readonly #way: Way;
-  #steps = 0;
 
   constructor(given: Case, way: Way, shared: Shared) {
     const { dtype, rule } = given;
@@ -92,8 +80,7 @@ class FeatureRunner {
     });
     const { learningRate, momentum, weightDecay, dampening, nesterov, masters = false, emaDecay } = rule;
     const options = { momentum, weightDecay, dampening, nesterov, masterWeights: masters, emaDecay };
-    const groups = [{ parameters: (path: string) => isBias(Number(path)), weightDecay: 0 }];
-    this.#optimizer = new SGD(learningRate, { ...options, ...(way.hasGroup ? { groups } : {}), device: 'cpu' });
+    this.#optimizer = new SGD(learningRate, { ...options, device: 'cpu' });
     this.#shared = shared;
     this.#given = given;
     this.#way = way;
@@ -110,12 +97,10 @@ class FeatureRunner {
     const start = process.hrtime.bigint();
     for (let i = 0; i < steps; i++) step(optimizer, trees);
     const end = process.hrtime.bigint();
-    this.#steps += steps;
     return Promise.resolve(Number(end - start));
   }
 
   outcome(): Promise<Outcome> {
-    if (this.#way.hasGroup) return Promise.resolve({ isRight: this.#decayIsRight() });
     const slots = this.#optimizer.state.parameters as Partial<Record<'v' | 'master' | 'ema', Tensor>>[];
     const hash = (part: 'v' | 'master' | 'ema'): number => {
       const leaves = slots.flatMap((slot) => slot[part] ?? []);
@@ -123,16 +108,6 @@ class FeatureRunner {
     };
     return Promise.resolve({
       hashes: [hashOf(dataOf(this.#trees.parameters)), hash('v'), hash('master'), hash('ema')],
-    });
-  }
-
-  /** The first element of each leaf, whether decayed or not. */
-  #decayIsRight(): boolean {
-    let number = 0;
-    return this.#trees.parameters.every(({ data }, leaf) => {
-      const expected = stepped(number, this.#steps, this.#given.rule, isBias(leaf) ? 0 : this.#given.rule.weightDecay);
-      number += data.length;
-      return data[0] === expected;
     });
   }
 
@@ -147,18 +122,4 @@ const NO_TREES: Trees = { parameters: [], gradients: [] };
 function treesFor({ model, dtype, rule }: Case): Trees {
   const parameters = zeros(model.shapes as number[][], dtype);
   return { parameters, gradients: Array.from({ length: rule.gradients ?? 1 }, () => zerosLike(parameters)) };
-}
-
-/** What the rule with momentum makes of an element in float32, each operation rounded. */
-function stepped(number: number, steps: number, { learningRate, momentum }: Rule, weightDecay: number): number {
-  const { fround } = Math;
-  const { gradient, parameter } = valuesOf(number);
-  const [lambda, mu, decay] = [learningRate, momentum, weightDecay].map(fround);
-  let [w, v] = [parameter, 0];
-  for (let i = 0; i < steps; i++) {
-    const g = decay === 0 ? gradient : fround(gradient + fround(decay * w));
-    v = fround(fround(mu * v) + g);
-    w = fround(w - fround(lambda * v));
-  }
-  return w;
 }

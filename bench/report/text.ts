@@ -56,8 +56,8 @@ export const FEATURES = `
 - *mean of 4*: \`update\` with a \`meanOf\` that is made anew for each step. *accumulate*: three \`accumulate\` and an \`update\`.
 - *masters*: bfloat16 parameters and gradients, float32 masters and velocities.
 - *averages*: decay 0.999.
-- *groups*: *metal-sgd groups* has no weight decay for the 53 biases of ResNet-50's normalisations; the others have no
-  groups.
+- The goal of groups compares an optimizer whose group has no weight decay, for the 53 biases of ResNet-50's
+  normalisations, with one without groups: three of each, on the same arrays, in turn.
 
 C does the same in one pass, and compares parameters with their masters as metal-sgd does. The ways of metal-sgd step
 the same arrays here.`;

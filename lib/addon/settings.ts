@@ -13,7 +13,7 @@ export class Settings {
 
   constructor(groups: number) {
     this.rows = new Float64Array(this.#width * (1 + groups));
-    this.setGradients(1, 1);
+    this.setStep(0, 1, 1);
   }
 
   get(column: Column): number {
@@ -24,13 +24,16 @@ export class Settings {
     this.rows[row * this.#width + indexOf(column)] = Number(value);
   }
 
-  /** Sets columns that every step sets, as the next method does. */
-  setGradients(divisor: number, gradientScale: number): void {
-    this.rows[this.#divisor] = divisor;
-    this.rows[this.#gradientScale] = gradientScale;
+  /** Sets the columns that every step sets. */
+  setStep(learningRate: number, divisor: number, gradientScale: number): void {
+    const { rows } = this;
+    rows[this.#learningRate] = learningRate;
+    rows[this.#divisor] = divisor;
+    rows[this.#gradientScale] = gradientScale;
   }
 
-  setLearningRate(value: number, row = 0): void {
+  /** Sets the learning rate of a group. */
+  setLearningRate(value: number, row: number): void {
     this.rows[row * this.#width + this.#learningRate] = value;
   }
 }

@@ -54,7 +54,10 @@ export class Plan {
   readonly #snapshot: Snapshot;
   /** Kept alive here: the prepared tree points into them. */
   readonly #arrays: Arrays;
-  #prepared: PreparedTree;
+  /** As the addon takes it. */
+  prepared: PreparedTree;
+  /** True once neither `ready` nor `settle` would do anything. */
+  isWarm = false;
   /** What the prepared step makes, for each leaf; `undefined`: nothing. */
   #first: string | undefined;
   #isSettled = false;
@@ -69,17 +72,16 @@ export class Plan {
     this.#keeps = keeps;
     const leaves = stepLeaves(stepped, keeps);
     this.#first = firstOf(leaves);
-    this.#prepared = prepareStep(leaves, how);
+    this.prepared = prepareStep(leaves, how);
     this.#arrays = arraysOf(leaves);
     this.footprint = new Footprint(() => this.#arrays);
     this.isShared = this.#arrays.written.every(isShared) && this.#arrays.read.every(isShared);
     this.#snapshot = new Snapshot([parameters, ...gradients]);
   }
 
-  /** The step, as the addon takes it now. One that makes velocities or averages is prepared apart from later ones. */
-  ready(): PreparedTree {
+  /** Prepares the next step. One that makes velocities or averages is prepared apart from later ones. */
+  ready(): void {
     if (this.#first !== undefined) this.#prepareAgain();
-    return this.#prepared;
   }
 
   #prepareAgain(): void {
@@ -87,8 +89,8 @@ export class Plan {
     const first = firstOf(leaves);
     if (first === this.#first) return;
     const prepared = prepareStep(leaves, this.#how);
-    native().release(this.#prepared);
-    this.#prepared = prepared;
+    native().release(this.prepared);
+    this.prepared = prepared;
     this.#first = first;
     this.#forgetStepped();
   }
@@ -102,7 +104,9 @@ export class Plan {
   }
 
   #forgetStepped(): void {
-    if (this.#isSettled && this.#first === undefined) this.#stepped = undefined;
+    if (!this.#isSettled || this.#first !== undefined) return;
+    this.#stepped = undefined;
+    this.isWarm = true;
   }
 
   /** A pending step will use the plan. */
@@ -123,13 +127,17 @@ export class Plan {
   }
 
   #releaseUnused(): void {
-    if (this.#isRetired && this.#held === 0) native().release(this.#prepared);
+    if (this.#isRetired && this.#held === 0) native().release(this.prepared);
   }
 
   /** True if the plan still holds for these trees and sums. Allocates nothing. */
   fits(parameters: unknown, gradients: unknown, sums: object | undefined): boolean {
     const snapshot = this.#snapshot;
-    return sums === this.#sums && snapshot.isOf(parameters, 0) && areSame(gradients, snapshot, 1) && snapshot.holds();
+    if (sums !== this.#sums) return false;
+    // Two plain trees first: the rest of a warm step is as short as this.
+    const are =
+      snapshot.areOf(parameters, gradients) || (snapshot.isOf(parameters, 0) && areSame(gradients, snapshot, 1));
+    return are && snapshot.holds();
   }
 }
 

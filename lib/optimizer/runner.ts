@@ -53,34 +53,40 @@ export class Runner {
 
   /** Sets the numbers of the next step. `divisor`: gradients that the sum stands for. */
   setNumbers(learningRate: number, groupRates: readonly number[], divisor: number, gradientScale: number): void {
-    this.settings.setLearningRate(learningRate);
-    for (let i = 0; i < groupRates.length; i++) this.settings.setLearningRate(groupRates[i], i + 1);
-    this.settings.setGradients(divisor, gradientScale);
+    this.settings.setStep(learningRate, divisor, gradientScale);
+    if (groupRates.length > 0) this.#setGroupRates(groupRates);
+  }
+
+  #setGroupRates(rates: readonly number[]): void {
+    for (let i = 0; i < rates.length; i++) this.settings.setLearningRate(rates[i], i + 1);
   }
 
   /** Takes one step in place. */
   step(plan: Plan): void {
-    const prepared = plan.ready();
+    if (!plan.isWarm) plan.ready();
     try {
-      this.#addon.step(prepared);
+      this.#addon.step(plan.prepared);
     } catch (error) {
       throw asMetalError(error);
     }
+    if (!plan.isWarm) this.#settle(plan);
+    this.#lastRun = undefined;
+  }
+
+  #settle(plan: Plan): void {
     plan.settle();
     this.#hasRun = true;
-    this.#lastRun = undefined;
   }
 
   /** Takes one step in place, off this thread. */
   async stepAsync(plan: Plan): Promise<LastRun> {
-    const prepared = plan.ready();
+    plan.ready();
     try {
-      await this.#addon.stepAsync(prepared, plan);
+      await this.#addon.stepAsync(plan.prepared, plan);
     } catch (error) {
       throw asMetalError(error);
     }
-    plan.settle();
-    this.#hasRun = true;
+    this.#settle(plan);
     this.#lastRun = undefined;
     return this.lastRun as LastRun;
   }

@@ -54,6 +54,12 @@ export class Snapshot {
     return this.#given.length;
   }
 
+  /** True if there were two trees, and these are they. */
+  areOf(first: unknown, second: unknown): boolean {
+    const given = this.#given;
+    return given.length === 2 && given[0] === first && given[1] === second;
+  }
+
   /** True if tree number `i` was this object. */
   isOf(tree: unknown, i: number): boolean {
     return this.#given[i] === tree;

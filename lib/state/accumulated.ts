@@ -3,29 +3,21 @@ import type { Slot } from './slot';
 
 /** What the sums of one optimizer hold. */
 export class Accumulated {
-  #count = 0;
+  /** Gradients in the sums. Changed here alone; a field, since each step reads it. */
+  count = 0;
+  /** The same object while the same slots have a sum; `undefined` while none has. Likewise. */
+  pattern: object | undefined;
   #slots: Slot[] = [];
-  #pattern: object | undefined;
-
-  /** Gradients in the sums. */
-  get count(): number {
-    return this.#count;
-  }
 
   /** The slots that have a sum. */
   get slots(): readonly Slot[] {
     return this.#slots;
   }
 
-  /** The same object while the same slots have a sum; `undefined` while none has. */
-  get pattern(): object | undefined {
-    return this.#pattern;
-  }
-
   /** Gradients were added to these slots; `pattern` stands for all of them. */
   added(count: number, slots: readonly Slot[], pattern: object): void {
-    this.#pattern = this.#count === 0 || this.#pattern === pattern ? pattern : {};
-    this.#count += count;
+    this.pattern = this.count === 0 || this.pattern === pattern ? pattern : {};
+    this.count += count;
     for (const slot of slots) {
       if (slot.isSummed) continue;
       slot.isSummed = true;
@@ -35,14 +27,14 @@ export class Accumulated {
 
   /** Goes on from a saved state. */
   restore(count: number, slots: readonly Slot[]): void {
-    this.#count = count;
+    this.count = count;
     this.#slots = slots.filter(({ isSummed }) => isSummed);
-    this.#pattern = count > 0 ? {} : undefined;
+    this.pattern = count > 0 ? {} : undefined;
   }
 
   /** Takes everything out, for a step. */
   take(): Taken {
-    const taken = { count: this.#count, slots: this.#slots, pattern: this.#pattern };
+    const taken = { count: this.count, slots: this.#slots, pattern: this.pattern };
     this.clear();
     return taken;
   }
@@ -50,16 +42,16 @@ export class Accumulated {
   /** The step failed. */
   giveBack({ count, slots, pattern }: Taken): void {
     for (const slot of slots) slot.isSummed = true;
-    this.#count = count;
+    this.count = count;
     this.#slots = slots;
-    this.#pattern = pattern;
+    this.pattern = pattern;
   }
 
   clear(): void {
     for (const slot of this.#slots) slot.isSummed = false;
     this.#slots = [];
-    this.#count = 0;
-    this.#pattern = undefined;
+    this.count = 0;
+    this.pattern = undefined;
   }
 }
 

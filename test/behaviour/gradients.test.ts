@@ -44,6 +44,25 @@ describe('first steps', () => {
     expect(kept(optimizer, 'w').v).toEqual(of(4));
   });
 
+  test('is over when the same trees come again, also behind pending steps', async () => {
+    const options: SGDOptions = { momentum: 0.5, dampening: 0.75, firstStep: 'torch', emaDecay: 0.5 };
+    for (const isAsync of [false, true]) {
+      const optimizer = new SGD(1, options);
+      const parameters = zeros({ w: 1 });
+      const gradients = zeros({ w: 1 });
+      gradients.w.data[0] = 4;
+      const steps: Promise<unknown>[] = [];
+      for (let i = 0; i < 3; i++) {
+        if (isAsync) steps.push(optimizer.updateAsync(parameters, gradients));
+        else optimizer.update(parameters, gradients);
+      }
+      await Promise.all(steps);
+      // v = 4, then 2 + 1 = 3, then 2.5; w = -4, -7, -9.5; e = -4, -5.5, -7.5.
+      const { v, ema } = kept(optimizer, 'w') as unknown as Record<string, Tensor>;
+      expect([v.data, parameters.w.data, ema.data]).toEqual([of(2.5), of(-9.5), of(-7.5)]);
+    }
+  });
+
   test('a velocity that was loaded or assigned is never first', () => {
     const options: SGDOptions = { momentum: 0.5, dampening: 0.75, firstStep: 'torch', emaDecay: 0.5 };
     const one = new SGD(1, options);

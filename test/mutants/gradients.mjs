@@ -48,8 +48,8 @@ export default [
     name: 'gradient-scale-lost',
     why: "A step's gradientScale never reaches the addon.",
     file: 'lib/optimizer/runner.ts',
-    find: 'this.settings.setGradients(divisor, gradientScale);',
-    replace: 'this.settings.setGradients(divisor, gradientScale && 1);',
+    find: 'this.settings.setStep(learningRate, divisor, gradientScale);',
+    replace: 'this.settings.setStep(learningRate, divisor, gradientScale && 1);',
     caughtBy,
   },
   {
@@ -82,7 +82,7 @@ export default [
     file: plan,
     find: 'if (this.#first !== undefined) this.#prepareAgain();',
     replace: 'if (this.#first === "none") this.#prepareAgain();',
-    caughtBy: features,
+    caughtBy,
   },
   {
     name: 'init-counts-as-first-step',
@@ -282,8 +282,8 @@ export default [
     name: 'accumulated-unseen-by-plan',
     why: 'A plan without a sum serves a step that has one.',
     file: plan,
-    find: 'return sums === this.#sums && snapshot.isOf(parameters, 0)',
-    replace: 'return (sums === this.#sums || snapshot.count > 0) && snapshot.isOf(parameters, 0)',
+    find: 'if (sums !== this.#sums) return false;',
+    replace: '',
     caughtBy,
   },
   {

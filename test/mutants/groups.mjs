@@ -40,8 +40,8 @@ export default [
     name: 'groups-own-rate-for-all',
     why: "A group's learning rate is lost on the way to the addon.",
     file: 'lib/optimizer/runner.ts',
-    find: 'this.settings.setLearningRate(groupRates[i], i + 1);',
-    replace: 'this.settings.setLearningRate(learningRate, i + 1);',
+    find: 'this.settings.setLearningRate(rates[i], i + 1);',
+    replace: 'this.settings.setLearningRate(rates[0 * i], i + 1);',
     caughtBy,
   },
   {

@@ -156,7 +156,7 @@ export default [
     file: blocks,
     find: 'if (rounded[i].bits != parameter[i].bits) master[i]',
     replace: 'if (rounded[i].bits > parameter[i].bits + 0x10000) master[i]',
-    caughtBy,
+    caughtBy: 'test/values/around.test.ts',
   },
   {
     name: 'master-taken-up-whole',
@@ -164,7 +164,7 @@ export default [
     file: blocks,
     find: 'if (rounded[i].bits != parameter[i].bits) master[i]',
     replace: 'if (rounded[i].bits <= 0xffff) master[i]',
-    caughtBy,
+    caughtBy: 'test/values/around.test.ts',
   },
   {
     name: 'master-nan-rounded-away',

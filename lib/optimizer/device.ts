@@ -25,7 +25,25 @@ export interface LastRun {
   readonly copiedBytes: number;
   /** Seconds on the GPU, by the GPU's own clock; 0 on the CPU. */
   readonly gpuSeconds: number;
+  /** The norm of the gradients, and their largest magnitude; `undefined` for a step that computed none. */
+  readonly gradientNorm: number | undefined;
+  readonly gradientMax: number | undefined;
+  /** True if the step clipped by the norm. */
+  readonly clipped: boolean;
+  /** True if the step changed nothing, since a gradient was not finite. */
+  readonly skipped: boolean;
+  /** The loss scale that the step took out; `undefined` without one. */
+  readonly lossScale: number | undefined;
 }
+
+/** Of a step that computes no norm: no option asks for one yet. */
+const WITHOUT_NORM = {
+  gradientNorm: undefined,
+  gradientMax: undefined,
+  clipped: false,
+  skipped: false,
+  lossScale: undefined,
+} as const;
 
 /** The processor. */
 export interface CpuDevice {
@@ -108,5 +126,5 @@ export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings): Last
   };
   const device = outcome.startsWith('gpu') ? 'gpu' : 'cpu';
   const [copiedBytes, gpuSeconds] = [settings.get('copiedBytes'), settings.get('gpuSeconds')];
-  return Object.freeze({ device, reason: reasons[outcome], copiedBytes, gpuSeconds });
+  return Object.freeze({ device, reason: reasons[outcome], copiedBytes, gpuSeconds, ...WITHOUT_NORM });
 }

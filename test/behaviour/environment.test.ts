@@ -1,6 +1,7 @@
 // Environment variables, and what importing the package does and doesn't: each in a process of its own.
 import { type ChildOptions, type Lab, resultOf, runNode } from '../helpers/child';
 import type { Failure } from '../helpers/failures';
+import { WITHOUT_NORM } from '../helpers/lastRun';
 
 /** The error that a constructor throws there. */
 const constructing = ({ sgd }: Lab, device: 'auto' | 'cpu'): Failure | string => {
@@ -24,12 +25,18 @@ describe('METAL_SGD_DEVICE', () => {
 
   test("replaces 'auto'", () => {
     const run = resultOf(lastRun, 'auto', { env: { METAL_SGD_DEVICE: 'cpu' } });
-    expect(run).toEqual({ device: 'cpu', reason: "METAL_SGD_DEVICE is 'cpu'", copiedBytes: 0, gpuSeconds: 0 });
+    expect(run).toEqual({
+      device: 'cpu',
+      reason: "METAL_SGD_DEVICE is 'cpu'",
+      copiedBytes: 0,
+      gpuSeconds: 0,
+      ...WITHOUT_NORM,
+    });
   });
 
   test('does not replace another choice', () => {
     const run = resultOf(lastRun, 'cpu', { env: { METAL_SGD_DEVICE: 'gpu' } });
-    expect(run).toEqual({ device: 'cpu', reason: "device is 'cpu'", copiedBytes: 0, gpuSeconds: 0 });
+    expect(run).toEqual({ device: 'cpu', reason: "device is 'cpu'", copiedBytes: 0, gpuSeconds: 0, ...WITHOUT_NORM });
   });
 
   test('is ignored when it is empty', () => {

@@ -1,5 +1,6 @@
 // Asynchronous steps on the GPU: the event loop stays free, and nothing that ends early does harm.
 import { type Lab, resultOf, runChild } from '../helpers/child';
+import { WITHOUT_NORM } from '../helpers/lastRun';
 import type { SimulatorSettings } from '../helpers/simulator';
 
 const METAL = (settings: SimulatorSettings): { env: Record<string, string> } => ({
@@ -84,7 +85,7 @@ test.each([
       timeout: 20_000,
     }) as Record<string, unknown>;
     const gpuSeconds: unknown = expect.any(Number);
-    const lastRun = { device: 'gpu', reason, copiedBytes, gpuSeconds };
+    const lastRun = { device: 'gpu', reason, copiedBytes, gpuSeconds, ...WITHOUT_NORM };
     expect(told).toEqual({ codes: ['busy', 'busy'], step: 4, lastRun });
     expect(values).toEqual(Array(device === 'auto' ? 3 : 2).fill([-4]));
   },

@@ -2,6 +2,7 @@
 // take no time, with a quick or a slow way there, is measured first; then the kernels run again, and bits are compared.
 import { type Lab, resultOf } from '../helpers/child';
 import type { LastRun } from '../../lib';
+import { WITHOUT_NORM } from '../helpers/lastRun';
 
 interface Measured {
   readonly measuring: LastRun | undefined;
@@ -73,8 +74,15 @@ describe("device 'auto'", () => {
     reason: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',
     copiedBytes: 0,
     gpuSeconds: expect.any(Number) as number,
+    ...WITHOUT_NORM,
   };
-  const cpu = { device: 'cpu', reason: 'a step of this size is faster on the CPU', copiedBytes: 0, gpuSeconds: 0 };
+  const cpu = {
+    device: 'cpu',
+    reason: 'a step of this size is faster on the CPU',
+    copiedBytes: 0,
+    gpuSeconds: 0,
+    ...WITHOUT_NORM,
+  };
 
   test('runs a step on a fast GPU, and float64 leaves on the CPU', () => {
     expect(fast.measuring).toEqual({ ...gpuThenCpu, reason: 'a step of this size runs on the GPU' });
@@ -114,6 +122,7 @@ test('ordinary arrays and float64 leaves run on the CPU, however fast the GPU', 
     reason: 'no leaf can run on the GPU in place: float64, or memory that zeros did not make',
     copiedBytes: 0,
     gpuSeconds: 0,
+    ...WITHOUT_NORM,
   };
   expect(resultOf(run, undefined, { env: { METAL_SGD_DEVICE: '', METAL_SGD_THREADS: '1' } })).toEqual([cpu, cpu, 0]);
 });

@@ -2,6 +2,7 @@
 import { type Lab, resultOf } from '../helpers/child';
 import type { Failure } from '../helpers/failures';
 import type { Device, LastRun } from '../../lib';
+import { WITHOUT_NORM } from '../helpers/lastRun';
 import type { SimulatorSettings } from '../helpers/simulator';
 
 interface Found {
@@ -38,12 +39,24 @@ const names = ({ devices }: Found): string[] => devices.map(({ type, name }) => 
 
 const gpuSeconds: unknown = expect.any(Number);
 const onGpu = {
-  lastRun: { device: 'gpu', reason: 'a step of this size runs on the GPU', copiedBytes: 0, gpuSeconds },
+  lastRun: {
+    device: 'gpu',
+    reason: 'a step of this size runs on the GPU',
+    copiedBytes: 0,
+    gpuSeconds,
+    ...WITHOUT_NORM,
+  },
   w: -1,
 };
 
 const small = {
-  lastRun: { device: 'cpu', reason: 'a step of this size is faster on the CPU', copiedBytes: 0, gpuSeconds: 0 },
+  lastRun: {
+    device: 'cpu',
+    reason: 'a step of this size is faster on the CPU',
+    copiedBytes: 0,
+    gpuSeconds: 0,
+    ...WITHOUT_NORM,
+  },
   w: -1,
 };
 
@@ -105,7 +118,13 @@ describe('without a GPU', () => {
     const found = lookAt({ devices: [] });
     expect(names(found)).toEqual([`cpu ${process.arch}`]);
     expect(found.gpu).toEqual({ failure: noGpu("device is 'gpu'") });
-    const lastRun = { device: 'cpu', reason: 'no GPU: Metal has no device', copiedBytes: 0, gpuSeconds: 0 };
+    const lastRun = {
+      device: 'cpu',
+      reason: 'no GPU: Metal has no device',
+      copiedBytes: 0,
+      gpuSeconds: 0,
+      ...WITHOUT_NORM,
+    };
     expect(found.auto).toEqual({ lastRun, w: -1 });
   });
 

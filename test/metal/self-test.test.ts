@@ -2,6 +2,7 @@
 import { type Lab, resultOf } from '../helpers/child';
 import type { Failure } from '../helpers/failures';
 import type { Dtype } from '../../lib/tree/dtype';
+import { WITHOUT_NORM } from '../helpers/lastRun';
 import type { Counters, SimulatorSettings } from '../helpers/simulator';
 
 interface Told {
@@ -124,6 +125,7 @@ test('a small step under auto does not touch the GPU', () => {
     reason: 'a step of this size is faster on the CPU',
     copiedBytes: 0,
     gpuSeconds: 0,
+    ...WITHOUT_NORM,
   });
   expect(counters).toMatchObject({ libraries: 0, commandQueues: 0, buffersWrapped: 0 });
 });

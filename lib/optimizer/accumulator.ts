@@ -15,6 +15,9 @@ import { prepareSum, type StepLeaf } from './prepare';
 import { type ReadTree, Snapshot } from './snapshot';
 import { areSame, checkAllThere, readGradients } from './trees';
 
+/** Plans that are kept. */
+const MOST_PLANS = 8;
+
 /** A slot and the gradients that are added to its sum. */
 interface Summand {
   readonly slot: Slot;
@@ -25,7 +28,8 @@ interface Summand {
 export class Accumulator {
   readonly #state: State;
   readonly #settings = new Settings(0);
-  #last: SumPlan | undefined;
+  /** The newest first: workers bring trees that take turns. */
+  #plans: readonly SumPlan[] = [];
 
   constructor(state: State, flushSubnormals: boolean) {
     this.#state = state;
@@ -34,11 +38,16 @@ export class Accumulator {
 
   /** Adds one tree, or those of a `meanOf` one by one. Throws what is wrong with them; then nothing has changed. */
   add(gradients: unknown): void {
-    const last = this.#last;
-    const plan = last?.fits(gradients) ? last : this.#newPlan(gradients);
+    const plan = this.#planFor(gradients) ?? this.#newPlan(gradients);
     checkFree('gradients', plan.footprint);
     plan.run();
     this.#state.accumulated.added(plan.count, plan.slots, plan);
+  }
+
+  #planFor(gradients: unknown): SumPlan | undefined {
+    const { generation } = this.#state.slots;
+    for (const plan of this.#plans) if (plan.generation === generation && plan.fits(gradients)) return plan;
+    return undefined;
   }
 
   #newPlan(gradients: unknown): SumPlan {
@@ -52,17 +61,17 @@ export class Accumulator {
       slots.map((slot) => slot.get('accumulated') as CheckedLeaf),
       lists.flat(),
     );
-    const plan = new SumPlan(trees, summands, this.#settings);
     commit();
-    this.drop();
-    this.#last = plan;
+    const plan = new SumPlan(trees, summands, { settings: this.#settings, generation: this.#state.slots.generation });
+    for (const old of this.#plans.slice(MOST_PLANS - 1)) old.release();
+    this.#plans = [plan, ...this.#plans.slice(0, MOST_PLANS - 1)];
     return plan;
   }
 
-  /** Ends the last plan: the state has been replaced. */
+  /** Ends all plans: the state has been replaced. */
   drop(): void {
-    this.#last?.release();
-    this.#last = undefined;
+    for (const plan of this.#plans) plan.release();
+    this.#plans = [];
   }
 }
 
@@ -88,8 +97,15 @@ function extraIn(path: string, other: string): Error {
   return coded(RangeError, 'invalid-tree', text);
 }
 
+interface HowToSum {
+  readonly settings: Settings;
+  readonly generation: number;
+}
+
 /** Trees of gradients and the sums that they are added to. */
 class SumPlan {
+  /** Of the slots: plans of former ones are dead. */
+  readonly generation: number;
   readonly slots: readonly Slot[];
   readonly footprint: Footprint;
   readonly #summands: readonly Summand[];
@@ -100,7 +116,8 @@ class SumPlan {
   /** Adds to sums that are there. */
   #continues: PreparedTree | undefined;
 
-  constructor(trees: readonly ReadTree[], summands: readonly Summand[], settings: Settings) {
+  constructor(trees: readonly ReadTree[], summands: readonly Summand[], { settings, generation }: HowToSum) {
+    this.generation = generation;
     this.slots = summands.map(({ slot }) => slot);
     this.#summands = summands;
     this.#settings = settings;

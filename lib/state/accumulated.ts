@@ -16,13 +16,15 @@ export class Accumulated {
 
   /** Gradients were added to these slots; `pattern` stands for all of them. */
   added(count: number, slots: readonly Slot[], pattern: object): void {
-    this.pattern = this.count === 0 || this.pattern === pattern ? pattern : {};
-    this.count += count;
+    const before = this.#slots.length;
     for (const slot of slots) {
       if (slot.isSummed) continue;
       slot.isSummed = true;
       this.#slots.push(slot);
     }
+    if (this.count === 0) this.pattern = pattern;
+    else if (this.#slots.length > before) this.pattern = {};
+    this.count += count;
   }
 
   /** Goes on from a saved state. */

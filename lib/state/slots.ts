@@ -23,6 +23,8 @@ interface Found {
 /** The slots of one optimizer. */
 export class Slots {
   readonly #masters: boolean;
+  /** Grows whenever a slot takes another one's place. */
+  generation = 0;
   #root: Node<Place> = BLANK;
 
   /** @param masters True: velocities of 16-bit parameters are float32. */
@@ -46,12 +48,13 @@ export class Slots {
   }
 
   #grow(tree: Node<CheckedLeaf>, name: string, how: Pick<Growth, 'wanted' | 'slotFor'>): Found {
-    const slots: Slot[] = [];
-    const root = grow(this.#root, tree, name, undefined, { slots, ...how });
+    const found: Growth = { slots: [], replaces: false, ...how };
+    const root = grow(this.#root, tree, name, undefined, found);
     return {
-      slots,
+      slots: found.slots,
       commit: () => {
         this.#root = root;
+        if (found.replaces) this.generation++;
       },
     };
   }
@@ -80,6 +83,8 @@ type Wanted = (leaf: CheckedLeaf) => boolean;
 
 interface Growth {
   readonly slots: Slot[];
+  /** True if a slot takes another one's place. */
+  replaces: boolean;
   readonly wanted: Wanted;
   /** The slot of a leaf; `former` if that will do. */
   readonly slotFor: (path: Path, leaf: CheckedLeaf, former: Place) => Slot;
@@ -92,6 +97,7 @@ interface Growth {
 function grow(place: Node<Place>, node: Node<CheckedLeaf>, name: string, path: Path, found: Growth): Node<Place> {
   if (place !== BLANK && kindOf(place) !== kindOf(node)) {
     if (leavesOf(place).some((slot) => slot?.isUsed)) throw changedTree(name, place, node);
+    found.replaces = true;
     return grow(BLANK, node, name, path, found);
   }
   if (isLeafNode(node)) {
@@ -99,6 +105,7 @@ function grow(place: Node<Place>, node: Node<CheckedLeaf>, name: string, path: P
     const former = isLeafNode(place) ? place.leaf : undefined;
     const slot = found.slotFor(path, node.leaf, former);
     found.slots.push(slot);
+    if (former && slot !== former) found.replaces = true;
     return slot === former ? place : leafNode(slot);
   }
   const former = isLeafNode(place) ? undefined : place;

@@ -383,6 +383,37 @@ describe('accumulation', () => {
     expect(seen).toEqual([2, 8, 10, 16]);
   });
 
+  test('goes on when its place has been taken by another layout, and is given back', () => {
+    const optimizer = new SGD(-1);
+    const gradients = { w: of(2, 2) };
+    const parameters = { w: brain(0, 0) };
+    optimizer.accumulate(gradients);
+    optimizer.discardAccumulated();
+    optimizer.update(parameters, gradients);
+    optimizer.accumulate(gradients);
+    optimizer.update(parameters);
+    expect(parameters.w).toEqual(brain(4, 4));
+    const [other, plain] = [{ w: of(0, 0, 0) }, { w: of(0, 0) }];
+    optimizer.update(other, { w: of(1, 1, 1) });
+    optimizer.update(plain, gradients);
+    optimizer.accumulate(gradients);
+    optimizer.update(plain);
+    expect(plain.w).toEqual(of(4, 4));
+  });
+
+  test('trees that take turns are added without a new plan', () => {
+    const optimizer = new SGD(-1);
+    const parameters = { w: of(0) };
+    const trees = Array.from({ length: 5 }, (_, i) => ({ w: of(i) }));
+    const prepared = jest.spyOn(native(), 'prepareSum');
+    for (let i = 0; i < 4; i++) {
+      for (const one of trees) optimizer.accumulate(one);
+      optimizer.update(parameters);
+    }
+    expect(parameters.w).toEqual(of(8));
+    expect(prepared).toHaveBeenCalledTimes(5);
+  });
+
   test('goes on in other arrays of the same tree', () => {
     const optimizer = new SGD(-1);
     const parameters = { w: of(0), b: of(0) };

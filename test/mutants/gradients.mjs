@@ -311,6 +311,22 @@ export default [
     caughtBy: 'test/values/around.test.ts',
   },
   {
+    name: 'accumulated-into-dead-slots',
+    why: 'Sums go on in slots whose place another layout has taken.',
+    file: 'lib/optimizer/accumulator.ts',
+    find: 'if (plan.generation === generation && plan.fits(gradients)) return plan;',
+    replace: 'if (plan.generation <= generation && plan.fits(gradients)) return plan;',
+    caughtBy,
+  },
+  {
+    name: 'accumulated-plan-forgotten',
+    why: 'Trees that take turns get a new plan each time.',
+    file: 'lib/optimizer/accumulator.ts',
+    find: 'const MOST_PLANS = 8;',
+    replace: 'const MOST_PLANS = 1;',
+    caughtBy,
+  },
+  {
     name: 'norm-halves-in-another-order',
     why: 'Lanes are added to their neighbours.',
     file: 'native/cpu/norm.inc',

@@ -283,7 +283,7 @@ export default [
     why: 'A plan without a sum serves a step that has one.',
     file: plan,
     find: 'if (sums !== this.#sums) return false;',
-    replace: '',
+    replace: 'if (sums !== this.#sums && snapshot.count === 0) return false;',
     caughtBy,
   },
   {

@@ -92,7 +92,8 @@ export function checkLoad(path: unknown, options: unknown, state: State): LoadRe
   const isStrict = checkFlag('strict', strict, true);
   const { slots } = state;
   const grown = parameters ? slots.slotsFor(parameters, 'parameters') : { slots: [], commit: () => undefined };
-  const known = [...new Set([...slots.all, ...grown.slots])];
+  const paths = new Set(grown.slots.map(({ path }) => path));
+  const known = [...slots.all.filter(({ path }) => !paths.has(path)), ...grown.slots];
   const written = [
     ...(parameters ? leavesOf(parameters) : []),
     ...known.flatMap((slot) => PARTS.flatMap((part) => slot.get(part) ?? [])),
@@ -174,7 +175,8 @@ function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
 
   commit();
   request.commit();
-  state.accumulated.restore(numbers.accumulated, state.slots.all);
+  const noneFits = entries.parts.accumulated.length > 0 && !state.slots.all.some(({ isSummed }) => isSummed);
+  state.accumulated.restore(noneFits ? 0 : numbers.accumulated, state.slots.all);
   state.progress.restore(numbers.step, numbers.learningRate);
   if (numbers.groupRates?.length === state.groups.count) state.groups.restoreRates(numbers.groupRates);
   const hyperparameters = ours ? savedHyperparameters(contents) : undefined;

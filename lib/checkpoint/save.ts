@@ -46,8 +46,10 @@ interface Named {
 /** A save whose arguments have been checked. */
 export class Save {
   readonly isSnapshot: boolean;
-  readonly #named: readonly Named[];
-  readonly #notes: Readonly<Record<string, string | undefined>>;
+  readonly #held: readonly { readonly part: Part; readonly slot: Slot; readonly leaf: CheckedLeaf }[];
+  readonly #tree: Node<CheckedLeaf> | undefined;
+  #named: readonly Named[] = [];
+  #notes: Readonly<Record<string, string | undefined>> = {};
   readonly #metadata: Metadata;
   readonly #path: (step: number) => unknown;
   readonly #state: State;
@@ -61,33 +63,36 @@ export class Save {
     this.isSnapshot = checkFlag('snapshot', snapshot, false);
     this.#metadata = checkMetadata(metadata);
     const tree = parameters === undefined ? undefined : readTree(parameters, 'parameters', leafReader);
-    const { keeps } = state;
-    const shown = slots.all.flatMap((slot) =>
-      PARTS.filter((part) => isShown(slot, part, keeps)).map((part) => ({
-        part,
-        slot,
-        leaf: slot.get(part) as CheckedLeaf,
-      })),
+    this.#tree = tree;
+    this.#held = slots.all.flatMap((slot) =>
+      PARTS.flatMap((part) => {
+        const leaf = slot.get(part);
+        return leaf ? [{ part, slot, leaf }] : [];
+      }),
     );
+    checkSeparate([...this.#held.map(({ leaf }) => leaf), ...(tree ? leavesOf(tree) : [])], []);
+  }
+
+  /** What the file will hold: as the state is once earlier steps are over. */
+  #collect(): void {
+    const { keeps, accumulated } = this.#state;
+    const tree = this.#tree;
+    const shown = this.#held.filter(({ slot, part }) => isShown(slot, part, keeps));
     this.#named = [
       ...shown.map(({ part, slot, leaf }) => ({ name: savedName(slot.path, part), leaf })),
       ...(tree ? leavesOf(tree).map((leaf) => ({ name: leaf.name, leaf })) : []),
     ];
-    checkSeparate(
-      this.#named.map(({ leaf }) => leaf),
-      [],
-    );
     this.#notes = {
       ...countNotes(shown.map(({ part }) => part)),
-      [ACCUMULATED]: state.accumulated.count > 0 ? String(state.accumulated.count) : undefined,
-      state: noteFor(firstParts(state), pathOf),
+      [ACCUMULATED]: accumulated.count > 0 ? String(accumulated.count) : undefined,
+      state: noteFor(firstParts(this.#state), pathOf),
       [noteName('parameters')]: tree && noteFor(tree, ({ name }) => pathIn('parameters', name)),
     };
   }
 
   /** The memory that it reads. */
   get footprint(): Footprint {
-    return footprintOf(this.#leaves, 'read');
+    return footprintOf([...this.#held.map(({ leaf }) => leaf), ...(this.#tree ? leavesOf(this.#tree) : [])], 'read');
   }
 
   get #leaves(): readonly CheckedLeaf[] {
@@ -97,6 +102,7 @@ export class Save {
   /** Writes the file once `turn` has come. A snapshot is copied before this returns. */
   async write(turn: Promise<unknown>): Promise<string> {
     const path = checkPath(this.#path(this.#state.progress.step));
+    this.#collect();
     const pieces = this.#pieces();
     await turn;
     await writeWhole(path, pieces);
@@ -105,6 +111,7 @@ export class Save {
 
   /** The whole file in memory. */
   toBytes(): Bytes {
+    this.#collect();
     checkLeavesFree(this.#leaves, 'read');
     return joinPieces(this.#pieces());
   }

@@ -5,7 +5,7 @@ import { clearElements, zerosFor } from '../memory/zeros';
 import { leafDtype } from '../safetensors/header';
 import type { Read } from '../safetensors/read';
 import { byPath, type Found, makeLeaves, matchTensors, placeAll, readInto, splitFloats } from '../safetensors/trees';
-import { isNarrow, type Part, partName, PARTS, type Slot } from '../state/slot';
+import { type Part, partName, PARTS, type Slot } from '../state/slot';
 import type { Parts, Slots } from '../state/slots';
 import { forget, type Keeps, modelOf, partsOf, remember } from '../state/stateTree';
 import type { Difference } from '../tree/compare';
@@ -95,14 +95,14 @@ function matchPart(
       const model = modelOf({ slot, part }, { dtype: leafDtype(dtype) ?? dtype }, keeps);
       return { slot, part, path: slot.path, name: slot.nameOf(part), model };
     });
-  const { fits, differences } = matchTensors(entries, targets, (path) => partName(path, part));
+  const { fits, differences } = matchTensors(entries, targets, (path) =>
+    partName(path === '' ? undefined : path, part),
+  );
   const isOther =
     part === 'v' ? differences.some(({ kind }) => kind === 'extra') : part === 'master' && found.length > 0;
   const isStrange = lost.includes(part) || isOther;
-  // Without its parameter, a slot need not be one of 16 bits.
-  const needed = new Set(
-    targets.filter(({ slot }) => part !== 'master' || isNarrow(slot.dtype)).map(({ name }) => name),
-  );
+  // A leaf that is frozen, or has never stepped, has no master.
+  const needed = new Set(targets.filter(({ slot }) => part !== 'master' || slot.has('master')).map(({ name }) => name));
   const isDifference = ({ kind, path }: Difference): boolean => kind !== 'missing' || (isStrange && needed.has(path));
   return { fits, differences: differences.filter(isDifference), isStrange };
 }

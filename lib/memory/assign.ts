@@ -59,6 +59,7 @@ function pairUp(targets: Node<CheckedLeaf>, sources: Node<CheckedLeaf>): Pair[] 
       pairs.push({ target, source });
     },
     differ: (difference, target, source) => {
+      if (source && !isLeafNode(source) && source.keys?.length === 0) return; // `{}` stands for nothing, as in `averages`
       if (difference.kind !== 'missing' && !areBothEmpty(target, source)) throw mismatch(difference);
     },
   });

@@ -53,6 +53,12 @@ export class Accumulator {
   #newPlan(gradients: unknown): SumPlan {
     const trees = readGradients(gradients, false);
     checkAllThere(trees);
+    if (leavesOf(trees[0].node).length === 0)
+      throw coded(
+        RangeError,
+        'invalid-tree',
+        `${trees[0].name}: expected a tree with leaves, received one without any`,
+      );
     const { slots, commit } = this.#state.slots.slotsForGradients(trees[0].node, trees[0].name);
     const lists = listsOf(trees);
     makeArrays(slots, 'accumulated', false);

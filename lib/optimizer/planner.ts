@@ -129,10 +129,11 @@ export class Planner {
   }
 
   #match({ parameters, gradients }: Trees): Matched {
-    const { groups, slots: allSlots, accumulated, usesVelocity } = this.#state;
+    const { groups, slots: allSlots, accumulated } = this.#state;
     const all = leavesOf(parameters.node);
     const pairs = gradientsByParameter(parameters, gradients);
     const sorted = groups.sort(all);
+    const { usesVelocity } = this.#state; // a filter may have assigned a momentum
     this.#state.checkMasters(all.filter(sorted.isTrainable));
     const given = pairs.checked(sorted.isTrainable);
     const hasSum = sumFinder(accumulated.slots);
@@ -183,8 +184,8 @@ function refuseOtherSums(
   all: readonly CheckedLeaf[],
   isTrainable: (leaf: CheckedLeaf) => boolean,
 ): void {
-  const taken = new Set(slots.filter(({ isSummed }) => isSummed).map(({ path }) => path));
+  const taken = new Set(slots.filter(({ isSummed }) => isSummed).map(({ path }) => path ?? ''));
   for (const leaf of all) if (!isTrainable(leaf)) taken.add(leaf.name.slice('parameters.'.length));
-  const other = summed.find(({ path }) => !taken.has(path));
+  const other = summed.find(({ path }) => !taken.has(path ?? ''));
   if (other) throw unmatchedSum(other.path);
 }

@@ -122,7 +122,7 @@ export class State {
       throw rangeError('state-mismatch', 'state.groups', expected, groups.length);
     return groups.map((group: unknown, i) => {
       const rate =
-        typeof group === 'object' && group !== null ? (group as { learningRate?: unknown }).learningRate : group;
+        typeof group === 'object' && group !== null ? (group as { learningRate?: unknown }).learningRate : undefined;
       return checkNumber(`state.groups.${String(i)}.learningRate`, rate);
     });
   }

@@ -126,6 +126,10 @@ export function assignState(slots: Slots, state: unknown, name: string, keeps: K
     throw rangeError('invalid-state', 'state.accumulated', text, accumulated);
   }
   if (slots.isEmpty) {
+    const useless = leavesOf(given).filter(
+      ({ name: leaf }) => (!keeps.masters && leaf.endsWith('.master')) || (!keeps.averages && leaf.endsWith('.ema')),
+    );
+    if (useless.length > 0) throw differ(useless.map(({ name: path }): Difference => ({ path, kind: 'extra' })));
     const leaves = leavesOf(given);
     const copies = copiesOf(leaves).map((copy, i) => checkLeaf(copy, leaves[i].name));
     slots.adopt(partsIn(nodeWith(given, copies)));
@@ -159,8 +163,12 @@ function matchState(slots: Slots, state: Node<Parts>, name: string, keeps: Keeps
     },
   });
   if (differences.length === 0) return matched;
+  throw differ(differences);
+}
+
+function differ(differences: readonly Difference[]): Error {
   const message = `state: expected the same tree, received one with differences:\n${listDifferences(differences)}`;
-  throw Object.assign(coded(RangeError, 'state-mismatch', message), { differences });
+  return Object.assign(coded(RangeError, 'state-mismatch', message), { differences });
 }
 
 function expand(node: Node<Parts>): Node<CheckedLeaf> {

@@ -1,5 +1,5 @@
 // What was decided about gradients before the rule, masters and averages: each decision is a title.
-import { clone, type Leaf, type LeafState, meanOf, SGD, type SGDOptions, type Tensor, zeros } from '../../lib';
+import { assign, clone, type Leaf, type LeafState, meanOf, SGD, type SGDOptions, type Tensor, zeros } from '../../lib';
 import { native } from '../../lib/addon/native';
 import { bytesOf, copied, expectSameBytes } from '../helpers/bits';
 import { deviceFor } from '../helpers/devices';
@@ -628,6 +628,47 @@ describe('averages', () => {
     optimizer.update(parameters, { w: Float64Array.of(-1) });
     optimizer.update(parameters, { w: Float64Array.of(-1) });
     expect((optimizer.averages as Record<string, Float64Array>)['w']).toEqual(Float64Array.of(0.1 + 0.9 * 2));
+  });
+});
+
+describe('what others broke', () => {
+  test('averages that some leaves lack can be assigned', () => {
+    const parameters = { a: of(1), b: of(2), list: [of(3), of(4)] };
+    const optimizer = new SGD(1, { emaDecay: 0.5, trainable: /a|1/ });
+    optimizer.update(parameters, { a: of(1), b: of(1), list: [of(1), of(1)] });
+    const copy = clone(parameters);
+    assign(copy, optimizer.averages ?? {});
+    expect(copy).toEqual({ a: of(0), b: of(2), list: [of(3), of(3)] });
+  });
+
+  test('a sum of a frozen tree that is one leaf is dropped by the step', () => {
+    const optimizer = new SGD(1, { trainable: () => false });
+    optimizer.accumulate(of(1, 1));
+    const parameter = of(1, 2);
+    optimizer.update(parameter);
+    expect([parameter, optimizer.step, optimizer.state.accumulated]).toEqual([of(1, 2), 1, undefined]);
+  });
+
+  test('a filter that assigns a momentum changes the step that asks it', () => {
+    const optimizer: SGD = new SGD(1, {
+      trainable: () => {
+        if (optimizer.momentum === 0) optimizer.momentum = 0.5;
+        return true;
+      },
+    });
+    const parameters = { w: of(1) };
+    optimizer.update(parameters, { w: of(1) });
+    expect([parameters.w, kept(optimizer, 'w').v]).toEqual([of(0), of(1)]);
+  });
+
+  test('a tree without leaves cannot be accumulated', () => {
+    const optimizer = new SGD(1);
+    expect(
+      failureOf(() => {
+        optimizer.accumulate({});
+      }),
+    ).toMatchObject({ code: 'invalid-tree' });
+    expect(optimizer.state.accumulated).toBeUndefined();
   });
 });
 

@@ -1,9 +1,13 @@
 // Masters, averages and accumulated sums in files and states: training goes on to the same bits, and what differs is said.
+import { join } from 'node:path';
 import { clone, type LeafState, SGD, type SGDOptions, type Tensor, zeros } from '../../lib';
 import { DTYPES } from '../../lib/tree/dtype';
 import { bytesOf, expectSameBytes } from '../helpers/bits';
 import { failureOf } from '../helpers/failures';
+import { temporaryFolders } from '../helpers/folders';
 import { fillRandom } from '../helpers/random';
+
+const newFolder = temporaryFolders();
 
 type Trees = Record<string, Tensor>;
 
@@ -224,4 +228,58 @@ test('a failed load changes nothing', () => {
   expect(failureOf(() => optimizer.fromBytes(other.toBytes()))).toMatchObject({ code: 'file-mismatch' });
   expect(failureOf(() => (optimizer.state = other.state))).toMatchObject({ code: 'state-mismatch' });
   expectSameBytes(Buffer.from(optimizer.toBytes()), bytesOf(before), 'the state');
+});
+
+test.each([true, false])('a save behind the first step has what that makes (snapshot %p)', async (snapshot) => {
+  const parameters = zeros({ w: 3 });
+  const gradients = zeros({ w: 3 });
+  gradients.w.data.fill(1);
+  const options: SGDOptions = { momentum: 0.5, firstStep: 'torch', emaDecay: 0.5, device: 'cpu' };
+  const optimizer = new SGD(1, options);
+  const path = join(newFolder(), 'first.safetensors');
+  const step = optimizer.updateAsync(parameters, gradients);
+  await Promise.all([step, optimizer.save(path, { snapshot })]);
+  const resumed = new SGD(1, options);
+  await resumed.load(path);
+  expect(JSON.stringify(resumed.state)).toBe(JSON.stringify(optimizer.state));
+  expect(JSON.stringify(resumed.averages)).toBe(JSON.stringify(optimizer.averages));
+});
+
+test('a frozen 16-bit leaf has no master, and the file loads strictly', () => {
+  const parameters = { a: brain().w, b: brain().w };
+  const options: SGDOptions = { masterWeights: true, trainable: /a/, device: 'cpu' };
+  const optimizer = new SGD(0.1, options);
+  optimizer.update(parameters, { a: ones().w, b: ones().w });
+  const bytes = optimizer.toBytes({ parameters });
+  for (const to of [optimizer, new SGD(0.1, options)]) {
+    to.fromBytes(bytes, { parameters });
+    expect(Buffer.compare(to.toBytes({ parameters }), bytes)).toBe(0);
+  }
+});
+
+test('a load with parameters whose slots move finds no memory twice', () => {
+  const parameters = brain();
+  const bytes = new SGD(1, { device: 'cpu' }).toBytes({ parameters });
+  const optimizer = new SGD(1, { device: 'cpu' });
+  optimizer.accumulate(brain());
+  optimizer.fromBytes(bytes, { parameters });
+  expect(optimizer.state.accumulated).toBeUndefined();
+});
+
+test('a fresh optimizer takes no state that it has no use for', () => {
+  const from = new SGD(1, { masterWeights: true, emaDecay: 0.5, device: 'cpu' });
+  from.update(brain(), ones());
+  const { message } = failureOf(() => (new SGD(1, { device: 'cpu' }).state = from.state));
+  expect(message).toContain('state.parameters.w.master: extra');
+  expect(message).toContain('state.parameters.w.ema: extra');
+});
+
+test('sums that fit nowhere are not counted', () => {
+  const from = new SGD(-1, { device: 'cpu' });
+  from.accumulate({ w: Float32Array.of(1, 1) });
+  const optimizer = new SGD(-1, { momentum: 0.5, device: 'cpu' });
+  const parameters = { w: new Float32Array(3) };
+  optimizer.update(parameters, { w: new Float32Array(3) });
+  optimizer.fromBytes(from.toBytes(), { strict: false });
+  expect(optimizer.state.accumulated).toBeUndefined();
 });

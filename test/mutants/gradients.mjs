@@ -298,8 +298,8 @@ export default [
     name: 'accumulated-number-not-saved',
     why: 'A file has sums without their number.',
     file: 'lib/checkpoint/save.ts',
-    find: '[ACCUMULATED]: state.accumulated.count > 0 ?',
-    replace: '[ACCUMULATED]: state.accumulated.count < 0 ?',
+    find: '[ACCUMULATED]: accumulated.count > 0 ?',
+    replace: '[ACCUMULATED]: accumulated.count < 0 ?',
     caughtBy: parts,
   },
   {

@@ -363,7 +363,7 @@ export default [
     why: 'The norm of memory that a pending step writes is taken.',
     file: 'lib/optimizer/norm.ts',
     find: "checkLeavesFree(leaves, 'read');",
-    replace: '',
+    replace: "if (leaves.length < 0) checkLeavesFree(leaves, 'read');",
     caughtBy: norm,
   },
 ];

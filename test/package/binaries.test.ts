@@ -37,7 +37,8 @@ describe.each(names)('%s', (name) => {
   test('is there, and small', () => {
     const { length } = readFileSync(fileOf(name));
     expect(length).toBeGreaterThan(50_000);
-    expect(length).toBeLessThan(600_000);
+    // Three instruction sets on x86-64, of up to 60 KB more than plain steps alone need.
+    expect(length).toBeLessThan(700_000);
   });
   if (!onLinux) return; // the compiler of the system made it, and what it needs is that system's affair
 

@@ -39,9 +39,7 @@ Real sum_levels(std::vector<Real> sums) {
         Real& lane = lanes[(i - first) % SGD_NORM_LANES];
         lane = lane + sums[i];
       }
-      for (size_t half = SGD_NORM_LANES / 2; half > 0; half /= 2)
-        for (size_t j = 0; j < half; j++) lanes[j] = lanes[j] + lanes[j + half];
-      next.push_back(lanes[0]);
+      next.push_back(add_lanes(lanes));
     }
     sums = std::move(next);
   }

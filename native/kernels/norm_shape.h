@@ -1,5 +1,5 @@
 // The one shape in which squares are summed, whatever the threads, vectors and devices: see
-// docs/gradients.md. Plain C++ that is valid Metal too.
+// docs/gradients.md. Plain C++.
 #ifndef METAL_SGD_KERNELS_NORM_SHAPE_H_
 #define METAL_SGD_KERNELS_NORM_SHAPE_H_
 
@@ -7,5 +7,14 @@
 // added by halves. The sums of all blocks, in order, are summed likewise until one is left.
 #define SGD_NORM_LANES 32
 #define SGD_NORM_BLOCK 4096
+
+/// The sum of the lanes, by halves; writes them. `static`: files compiled for different instruction
+/// sets must never share one copy.
+template <typename Real>
+static inline Real add_lanes(Real* lanes) {
+  for (int half = SGD_NORM_LANES / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; j++) lanes[j] = lanes[j] + lanes[j + half];
+  return lanes[0];
+}
 
 #endif  // METAL_SGD_KERNELS_NORM_SHAPE_H_

@@ -130,8 +130,8 @@ export default [
     name: 'average-shown-before-its-first-step',
     why: 'An average that no step has made is shown.',
     file: 'lib/state/stateTree.ts',
-    find: "const ema = slot.isFirstAverage ? undefined : slot.get('ema');",
-    replace: "const ema = slot.get('ema');",
+    find: "isShown(slot, 'ema', keeps) ? leafNode",
+    replace: "slot.has('ema') ? leafNode",
     caughtBy: parts,
   },
   {
@@ -329,7 +329,7 @@ export default [
   {
     name: 'norm-halves-in-another-order',
     why: 'Lanes are added to their neighbours.',
-    file: 'native/cpu/norm.inc',
+    file: 'native/kernels/norm_shape.h',
     find: 'lanes[j] = lanes[j] + lanes[j + half];',
     replace: 'lanes[j] = lanes[2 * j] + lanes[2 * j + 1];',
     caughtBy: norm,

@@ -7,7 +7,7 @@ import type { Read } from '../safetensors/read';
 import { byPath, type Found, makeLeaves, matchTensors, placeAll, readInto, splitFloats } from '../safetensors/trees';
 import { type Part, partName, PARTS, type Slot } from '../state/slot';
 import type { Parts, Slots } from '../state/slots';
-import { forget, type Keeps, modelOf, partsOf, remember } from '../state/stateTree';
+import { forget, isUseful, type Keeps, modelOf, partsOf, remember } from '../state/stateTree';
 import type { Difference } from '../tree/compare';
 import { type CheckedLeaf, checkLeaf } from '../tree/leaf';
 import { leavesOf, mapTree } from '../tree/tree';
@@ -128,7 +128,7 @@ export function newSlots(
   slots: Slots,
   keeps: Keeps,
 ): SlotMatch {
-  const useless = PARTS.filter((part) => (part === 'master' && !keeps.masters) || (part === 'ema' && !keeps.averages));
+  const useless = PARTS.filter((part) => !isUseful(part, keeps));
   const extra = useless.flatMap((part) => found[part].map(({ path }) => ({ path, part })));
   // One array of each slot stands for its place.
   const seen = new Set<string>();

@@ -7,6 +7,7 @@ import { complete } from '../state/complete';
 import { PARTS, type Slot } from '../state/slot';
 import type { State } from '../state/state';
 import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
+import { pathIn } from '../tree/paths';
 import { leavesOf, type Node, treeWith } from '../tree/tree';
 import { gradientsByParameter, unmatchedSum } from './pairs';
 import { footprintOfCopies, Plan, settle, stepLeaves, type Stepped } from './plan';
@@ -174,7 +175,7 @@ export class Planner {
 function sumFinder(summed: readonly Slot[]): (leaf: CheckedLeaf) => boolean {
   if (summed.length === 0) return () => false;
   const paths = new Set(summed.map(({ path }) => path ?? ''));
-  return ({ name }) => paths.has(name.slice('parameters.'.length));
+  return ({ name }) => paths.has(pathIn('parameters', name) ?? '');
 }
 
 /** Throws for a sum that no parameter takes, frozen ones aside. */
@@ -185,7 +186,7 @@ function refuseOtherSums(
   isTrainable: (leaf: CheckedLeaf) => boolean,
 ): void {
   const taken = new Set(slots.filter(({ isSummed }) => isSummed).map(({ path }) => path ?? ''));
-  for (const leaf of all) if (!isTrainable(leaf)) taken.add(leaf.name.slice('parameters.'.length));
+  for (const leaf of all) if (!isTrainable(leaf)) taken.add(pathIn('parameters', leaf.name) ?? '');
   const other = summed.find(({ path }) => !taken.has(path ?? ''));
   if (other) throw unmatchedSum(other.path);
 }

@@ -92,7 +92,7 @@ export class State {
 
   /** The averages with the live arrays; `undefined` without a decay. */
   get averages(): Averages | undefined {
-    return this.keeps.averages ? averagesTree(this.slots) : undefined;
+    return this.keeps.averages ? averagesTree(this.slots, this.keeps) : undefined;
   }
 
   /** Copies a state in, after all of it is checked. */

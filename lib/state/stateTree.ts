@@ -3,7 +3,7 @@ import { coded, rangeError, typeError } from '../errors';
 import { copyAll } from '../memory/assign';
 import { copiesOf, zerosFor } from '../memory/zeros';
 import { compareTrees, type Difference, leafDifference, listDifferences } from '../tree/compare';
-import { checkLeaf, type CheckedLeaf, looksLikeLeaf } from '../tree/leaf';
+import { checkLeaf, type CheckedLeaf, type Layout, looksLikeLeaf } from '../tree/leaf';
 import {
   branch,
   buildTree,
@@ -17,7 +17,6 @@ import {
   type Reader,
   readTree,
 } from '../tree/tree';
-import { type Layout } from '../tree/leaf';
 import { isNarrow, type Part, PARTS, Slot, wideDtype } from './slot';
 import { mapSlots, type Parts, type Slots } from './slots';
 import type { Averages } from '../tree/types';
@@ -46,19 +45,21 @@ export function partLayout(slot: Slot, part: Part, masters: boolean): Layout {
   return { dtype: isWide ? wideDtype(dtype) : dtype, shape, length };
 }
 
+/** True if the optimizer has a use for arrays of this part. */
+export function isUseful(part: Part, { masters, averages }: Keeps): boolean {
+  return part === 'master' ? masters : part === 'ema' ? averages : true;
+}
+
 /** The parts that a slot can have in this optimizer. */
-export function partsOf(slot: Slot, { masters, averages }: Keeps): readonly Part[] {
-  const has: Record<Part, boolean> = {
-    v: true,
-    master: masters && (slot.isAdopted || isNarrow(slot.dtype)),
-    ema: averages || slot.has('ema'),
-    accumulated: true,
-  };
-  return PARTS.filter((part) => has[part]);
+export function partsOf(slot: Slot, keeps: Keeps): readonly Part[] {
+  return PARTS.filter((part) => {
+    if (part === 'ema' && slot.has(part)) return true; // at rest
+    return isUseful(part, keeps) && (part !== 'master' || slot.isAdopted || isNarrow(slot.dtype));
+  });
 }
 
 /** The shown arrays of all slots, in the place of each; `{}` where there is none. */
-export function shownParts(slots: Slots, keeps: Keeps): Node<CheckedLeaf> {
+function shownParts(slots: Slots, keeps: Keeps): Node<CheckedLeaf> {
   const shown = (slot: Slot): Node<CheckedLeaf> => {
     const parts = PARTS.filter((part) => isShown(slot, part, keeps));
     return branch(
@@ -75,11 +76,9 @@ export function stateTree(slots: Slots, keeps: Keeps): StateTree {
 }
 
 /** The averages in the place of their parameters; `{}` where there is none. */
-export function averagesTree(slots: Slots): Averages {
-  const average = (slot: Slot): Node<CheckedLeaf> => {
-    const ema = slot.isFirstAverage ? undefined : slot.get('ema');
-    return ema ? leafNode(ema) : EMPTY;
-  };
+export function averagesTree(slots: Slots, keeps: Keeps): Averages {
+  const average = (slot: Slot): Node<CheckedLeaf> =>
+    isShown(slot, 'ema', keeps) ? leafNode(slot.get('ema') as CheckedLeaf) : EMPTY;
   return buildTree(mapSlots(slots.root, average, EMPTY), ({ leaf }) => leaf) as Averages;
 }
 
@@ -126,20 +125,19 @@ export function assignState(slots: Slots, state: unknown, name: string, keeps: K
     throw rangeError('invalid-state', 'state.accumulated', text, accumulated);
   }
   if (slots.isEmpty) {
-    const useless = leavesOf(given).filter(
-      ({ name: leaf }) => (!keeps.masters && leaf.endsWith('.master')) || (!keeps.averages && leaf.endsWith('.ema')),
-    );
+    const uselessParts = PARTS.filter((part) => !isUseful(part, keeps));
+    const useless = leavesOf(given).filter((leaf) => uselessParts.some((part) => leaf.name.endsWith(`.${part}`)));
     if (useless.length > 0) throw differ(useless.map(({ name: path }): Difference => ({ path, kind: 'extra' })));
     const leaves = leavesOf(given);
     const copies = copiesOf(leaves).map((copy, i) => checkLeaf(copy, leaves[i].name));
     slots.adopt(partsIn(nodeWith(given, copies)));
   } else {
-    takeState(slots, matchState(slots, parts, name, keeps), keeps);
+    takeState(slots, matchState(slots, given, name, keeps), keeps);
   }
 }
 
 /** Each array of a state beside its place. Throws with every difference. */
-function matchState(slots: Slots, state: Node<Parts>, name: string, keeps: Keeps): Match {
+function matchState(slots: Slots, state: Node<CheckedLeaf>, name: string, keeps: Keeps): Match {
   const matched: (readonly [Target, CheckedLeaf])[] = [];
   const differences: Difference[] = [];
   const targets = (slot: Slot): Node<Target> => {
@@ -149,8 +147,7 @@ function matchState(slots: Slots, state: Node<Parts>, name: string, keeps: Keeps
       known.map((part) => leafNode({ slot, part })),
     );
   };
-  const given = expand(state);
-  compareTrees(mapSlots(slots.root, targets, EMPTY), given, name, {
+  compareTrees(mapSlots(slots.root, targets, EMPTY), state, name, {
     pair: (target, leaf, path) => {
       const difference = leafDifference(leaf, modelOf(target, leaf, keeps), path);
       if (difference) differences.push(difference);
@@ -169,15 +166,6 @@ function matchState(slots: Slots, state: Node<Parts>, name: string, keeps: Keeps
 function differ(differences: readonly Difference[]): Error {
   const message = `state: expected the same tree, received one with differences:\n${listDifferences(differences)}`;
   return Object.assign(coded(RangeError, 'state-mismatch', message), { differences });
-}
-
-function expand(node: Node<Parts>): Node<CheckedLeaf> {
-  if (!isLeafNode(node)) return { ...node, children: node.children.map(expand) };
-  const entries = Object.entries(node.leaf);
-  return branch(
-    entries.map(([key]) => key),
-    entries.map(([, leaf]) => leafNode(leaf)),
-  );
 }
 
 /** What an array must look like. One of 16 bits can become a float32 velocity. */

@@ -4,6 +4,8 @@ import { constants, native } from '../../lib/addon/native';
 import { Settings } from '../../lib/addon/settings';
 import type * as loaderFile from '../../lib/addon/loader';
 import { zeros } from '../../lib/index';
+import { prepareStep } from '../../lib/optimizer/prepare';
+import { checkLeaf } from '../../lib/tree/leaf';
 import { type Lab, resultOf } from '../helpers/child';
 import { type Failure, failureOf, rejectionOf } from '../helpers/failures';
 
@@ -71,19 +73,10 @@ describe('an addon of another version is refused with code addon', () => {
 
 test('the addon refuses a second step of a prepared tree while one is pending', async () => {
   const settings = new Settings(0);
-  const { dtypes, roles, targets } = constants();
   const [w, g] = [zeros(1 << 25), zeros(1 << 25)]; // far longer than the way to the second call, also on a busy machine
-  const arrays = [...roles.map((role) => (role === 'parameter' ? w.data : null)), g.data];
-  const tree = native().prepareStep({
-    arrays,
-    width: arrays.length,
-    dtypes: new Uint8Array(arrays.length).fill(dtypes.indexOf('float32')),
-    places: new Int32Array(2 * arrays.length).fill(-1),
-    groups: new Uint8Array(1),
-    first: new Uint8Array(1),
-    settings: settings.rows,
-    target: targets.indexOf('cpu'),
-    arenas: [],
+  const tree = prepareStep([{ parameter: checkLeaf(w, 'w'), gradients: [checkLeaf(g, 'g')], group: 0, first: [] }], {
+    target: 'cpu',
+    settings,
   });
   const first = native().stepAsync(tree, [w, g]);
   const again = (): void => {

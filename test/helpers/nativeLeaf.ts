@@ -1,7 +1,9 @@
 // Leaves on the addon alone, for what the class never asks of it, and for many steps at its own speed.
 import type { Dtype, LeafData } from '../../lib/tree/dtype';
-import { constants, native } from '../../lib/addon/native';
+import { native } from '../../lib/addon/native';
 import { Settings } from '../../lib/addon/settings';
+import { prepareStep } from '../../lib/optimizer/prepare';
+import { type CheckedLeaf, checkLeaf } from '../../lib/tree/leaf';
 import type { Hyperparameters, Subnormals } from './oracle';
 
 /** What the addon is given of a leaf. */
@@ -19,27 +21,20 @@ export function nativeStepper(
   leaves: readonly NativeLeaf[],
 ): (given: Hyperparameters, subnormals?: Subnormals) => void {
   const settings = new Settings(0);
-  const { dtypes, roles, targets } = constants();
-  const addon = native();
-  const width = roles.length + 1;
-  const arrays = leaves.flatMap(({ w, g, v }) => [
-    ...roles.map((role) => (role === 'parameter' ? w : role === 'velocity' ? v : null)),
-    g,
-  ]);
-  const tree = addon.prepareStep({
-    arrays,
-    width,
-    dtypes: Uint8Array.from(arrays, (_, i) => dtypes.indexOf(leaves[Math.floor(i / width)].dtype)),
-    places: new Int32Array(2 * arrays.length).fill(-1),
-    groups: new Uint8Array(leaves.length),
-    first: new Uint8Array(leaves.length),
-    settings: settings.rows,
-    target: targets.indexOf('cpu'),
-    arenas: [],
-  });
+  const read = (dtype: Dtype, data: LeafData): CheckedLeaf => checkLeaf({ data, shape: [data.length], dtype }, 'leaf');
+  const tree = prepareStep(
+    leaves.map(({ dtype, w, g, v }) => ({
+      parameter: read(dtype, w),
+      gradients: [read(dtype, g)],
+      ...(v && { velocity: read(dtype, v) }),
+      group: 0,
+      first: [],
+    })),
+    { target: 'cpu', settings },
+  );
   return (given, subnormals = 'keep') => {
     for (const key of KEYS) settings.set(key, given[key]);
     settings.set('flushSubnormals', subnormals === 'flush');
-    addon.step(tree);
+    native().step(tree);
   };
 }

@@ -40,7 +40,7 @@ Napi::Promise AsyncSteps::start(Napi::Env env, SharedTree tree, Napi::Object kee
   open(env);
   napi_deferred deferred;
   napi_value promise;
-  StepSettings settings = tree->read(env);
+  StepSettings settings = tree->settings(env);
   settings.yields = true;
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) throw Napi::Error::New(env);
   auto job = std::make_shared<Job>(

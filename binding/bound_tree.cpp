@@ -1,6 +1,8 @@
 // Verbs that prepare trees and step them on the calling thread.
 #include "bound_tree.h"
 
+#include <cstring>
+
 #include "cpu/cpu.h"
 #include "environment.h"
 #include "spans.h"
@@ -8,31 +10,53 @@
 
 namespace metal_sgd {
 
-StepSettings BoundTree::read(Napi::Env env) const {
+BoundTree::BoundTree(TreeStep tree, double* rows, size_t groups)
+    : tree(std::move(tree)), rows_(rows), seen_(kSettings * (1 + groups)) {
+  settings_.groups.resize(groups);
+}
+
+const StepSettings& BoundTree::settings(Napi::Env env) {
   if (pending.load(std::memory_order_acquire))
     throw Napi::Error::New(env, "a step of this tree is pending");
-  StepSettings read{row(0),
-                    settings[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep};
-  for (size_t group = 1; group <= groups; group++) read.groups.push_back(row(group));
-  read.around = {settings[kDivisor], settings[kGradientScale], settings[kClipValue],
-                 settings[kEmaDecay]};
-  for (size_t group = 0; group <= groups; group++) {
-    if (read.of(group).momentum > 0 && !tree.has_velocity(group))
+  if (!is_read()) read(env);
+  return settings_;
+}
+
+/// Compares bits, since a learning rate of -0 gives other results than one of 0. Steps write
+/// columns of the first row.
+bool BoundTree::is_read() const {
+  size_t others = settings_.groups.size() * kSettings;
+  const double *rows = rows_ + kSettings, *seen = seen_.data() + kSettings;
+  return settings_.revision != 0 &&
+         std::memcmp(rows_, seen_.data(), kOutcome * sizeof(double)) == 0 &&
+         std::memcmp(rows, seen, others * sizeof(double)) == 0;
+}
+
+void BoundTree::read(Napi::Env env) {
+  StepSettings next = settings_;
+  next.hyperparameters = row(0);
+  for (size_t group = 1; group <= next.groups.size(); group++) next.groups[group - 1] = row(group);
+  next.subnormals = rows_[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep;
+  next.around = {rows_[kDivisor], rows_[kGradientScale], rows_[kClipValue], rows_[kEmaDecay]};
+  for (size_t group = 0; group <= next.groups.size(); group++) {
+    if (next.of(group).momentum > 0 && !tree.has_velocity(group))
       throw Napi::Error::New(env, "momentum without velocity");
   }
-  return read;
+  next.revision++;
+  settings_ = std::move(next);
+  std::memcpy(seen_.data(), rows_, seen_.size() * sizeof(double));
 }
 
 Hyperparameters BoundTree::row(size_t group) const {
-  const double* columns = settings + group * kSettings;
+  const double* columns = rows_ + group * kSettings;
   return {columns[kLearningRate], columns[kMomentum],      columns[kWeightDecay],
           columns[kDampening],    columns[kNesterov] != 0, columns[kMaximize] != 0};
 }
 
 void BoundTree::report(const StepReport& report) const {
-  settings[kOutcome] = static_cast<double>(report.outcome);
-  settings[kCopiedBytes] = static_cast<double>(report.device.copied_bytes);
-  settings[kGpuSeconds] = report.device.gpu_seconds;
+  rows_[kOutcome] = static_cast<double>(report.outcome);
+  rows_[kCopiedBytes] = static_cast<double>(report.device.copied_bytes);
+  rows_[kGpuSeconds] = report.device.gpu_seconds;
 }
 
 SharedTree& tree_of(const Napi::Value& external) {
@@ -166,8 +190,8 @@ SharedTree bind(const Napi::CallbackInfo& info, bool are_sums) {
   auto target = static_cast<Target>(given.Get("target").As<Napi::Number>().Uint32Value());
   std::vector<Span> spans = join_leaves(std::move(placed));
   TreeStep tree = are_sums ? TreeStep(prepare_sums(spans)) : TreeStep(spans, target);
-  return SharedTree(
-      new BoundTree{std::move(tree), reinterpret_cast<double*>(settings.data), rows - 1});
+  return std::make_shared<BoundTree>(std::move(tree), reinterpret_cast<double*>(settings.data),
+                                     rows - 1);
 }
 
 Napi::Value wrapped(Napi::Env env, SharedTree bound) {
@@ -206,8 +230,7 @@ void release(const Napi::CallbackInfo& info) {
 /// step(tree: External) - takes one step in place, with the numbers in its settings row.
 void step(const Napi::CallbackInfo& info) {
   BoundTree& tree = *tree_of(info[0]);
-  StepSettings settings = tree.read(info.Env());
-  tree.report(tree.tree.run(settings));
+  tree.report(tree.tree.run(tree.settings(info.Env())));
 }
 
 }  // namespace metal_sgd

@@ -23,21 +23,30 @@ namespace metal_sgd {
 enum Setting { METAL_SGD_SETTINGS(METAL_SGD_ENUMERATOR) kSettings };
 constexpr const char* kSettingNames[] = {METAL_SGD_SETTINGS(METAL_SGD_NAME)};
 
-/// A prepared tree and its settings row. Points into the caller's arrays, which TypeScript keeps
+/// A prepared tree and its settings rows. Points into the caller's arrays, which TypeScript keeps
 /// alive while it keeps the External.
-struct BoundTree {
-  TreeStep tree;
-  double* settings;
-  size_t groups;  ///< rows after the first
-  /// True while an asynchronous step is queued or runs. Only the JavaScript thread sets it.
-  std::atomic<bool> pending{false};
+class BoundTree {
+ public:
+  /// `groups`: rows after the first.
+  BoundTree(TreeStep tree, double* rows, size_t groups);
 
   /// The settings as they are now. Throws if a momentum has no velocities to work on, or if a step
   /// of the tree is pending: it runs one at a time.
-  StepSettings read(Napi::Env env) const;
+  const StepSettings& settings(Napi::Env env);
   void report(const StepReport& report) const;
-  /// The hyperparameters in a row.
+
+  TreeStep tree;
+  /// True while an asynchronous step is queued or runs. Only the JavaScript thread sets it.
+  std::atomic<bool> pending{false};
+
+ private:
+  bool is_read() const;
+  void read(Napi::Env env);
   Hyperparameters row(size_t group) const;
+
+  double* rows_;
+  std::vector<double> seen_;  ///< the rows as `settings_` has them
+  StepSettings settings_{};
 };
 
 using SharedTree = std::shared_ptr<BoundTree>;

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -143,13 +142,6 @@ struct Hyperparameters {
   bool maximize = false;
 };
 
-/// Compares bits, since a learning rate of -0 gives other results than one of 0.
-inline bool is_same(const Hyperparameters& one, const Hyperparameters& other) {
-  constexpr size_t kNumbers = offsetof(Hyperparameters, nesterov);
-  return std::memcmp(&one, &other, kNumbers) == 0 && one.nesterov == other.nesterov &&
-         one.maximize == other.maximize;
-}
-
 /// The rounding of every hyperparameter, in one place.
 template <typename Real>
 SgdParams<Real> sgd_params(const Hyperparameters& given) {
@@ -171,10 +163,6 @@ struct Around {
   double clip = 0;  ///< the largest magnitude of a gradient; 0: any
   double decay = 0;
 };
-
-inline bool is_same_around(const Around& one, const Around& other) {
-  return std::memcmp(&one, &other, sizeof one) == 0;
-}
 
 /// What happens to the gradients of a group before the rule. Of a plain step: nothing, flags 0.
 template <typename Real>
@@ -211,6 +199,8 @@ struct StepSettings {
   /// A long step yields its processors in between: beside threads that never do, some systems keep
   /// an event loop waiting for milliseconds.
   bool yields = false;
+  /// Another number for other settings of the same tree; 0: they may be any.
+  uint64_t revision = 0;
 
   const Hyperparameters& of(size_t group) const {
     return group == 0 ? hyperparameters : groups[group - 1];

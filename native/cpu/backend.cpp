@@ -68,15 +68,7 @@ class CpuStep final : public Prepared {
   Report run(const StepSettings& settings) override {
     const CpuKernels* chosen = &present_cpu_kernels();
     // Written only where something changed: each other core's first look at it takes some 100 ns.
-    if (!is_last(settings, chosen)) {
-      last_ = settings;
-      kernels_ = chosen;
-      params_.resize(1 + settings.groups.size());
-      for (size_t group = 0; group < params_.size(); group++) {
-        params_[group] = {real_params<float>(settings, group),
-                          real_params<double>(settings, group)};
-      }
-    }
+    if (!is_last(settings, chosen)) take(settings, chosen);
     ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunks,
                                this, is_large());
     return {};
@@ -147,11 +139,19 @@ class CpuStep final : public Prepared {
   }
 
   bool is_last(const StepSettings& settings, const CpuKernels* chosen) const {
-    return is_same(settings.hyperparameters, last_.hyperparameters) &&
-           settings.subnormals == last_.subnormals && settings.yields == last_.yields &&
-           is_same_around(settings.around, last_.around) && chosen == kernels_ &&
-           std::equal(settings.groups.begin(), settings.groups.end(), last_.groups.begin(),
-                      last_.groups.end(), is_same);
+    return settings.revision != 0 && settings.revision == revision_ && settings.yields == yields_ &&
+           chosen == kernels_;
+  }
+
+  void take(const StepSettings& settings, const CpuKernels* chosen) {
+    revision_ = settings.revision;
+    subnormals_ = settings.subnormals;
+    yields_ = settings.yields;
+    kernels_ = chosen;
+    params_.resize(1 + settings.groups.size());
+    for (size_t group = 0; group < params_.size(); group++) {
+      params_[group] = {real_params<float>(settings, group), real_params<double>(settings, group)};
+    }
   }
 
   bool is_large() const { return bytes_ >= kLargeBytes; }
@@ -168,12 +168,12 @@ class CpuStep final : public Prepared {
   static void run_chunks(void* context, uint32_t begin, uint32_t end) {
     const CpuStep& step = *static_cast<const CpuStep*>(context);
     const bool prefetches = step.is_large() && gains_by_prefetch();
-    if (step.is_large() && step.last_.yields) std::this_thread::yield();
+    if (step.is_large() && step.yields_) std::this_thread::yield();
     FloatMode mode;
     for (size_t i = step.starts_[begin]; i < step.starts_[end]; i++) {
       const Piece& piece = step.pieces_[i];
       // float64 is never flushed: no GPU ever computes it.
-      mode.set(piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.last_.subnormals);
+      mode.set(piece.dtype == Dtype::kFloat64 ? Subnormals::kKeep : step.subnormals_);
       if (step.operation_ == Operation::kStep) {
         step.step(piece, prefetches);
       } else {
@@ -187,8 +187,10 @@ class CpuStep final : public Prepared {
   std::vector<Piece> pieces_;
   std::vector<size_t> starts_;  // first piece of each chunk, and the end
   size_t bytes_ = 0;
-  // Of the last step, and what the loops make of it.
-  StepSettings last_{};
+  // Of the last step's settings, and what the loops make of them.
+  uint64_t revision_ = 0;
+  Subnormals subnormals_ = Subnormals::kKeep;
+  bool yields_ = false;
   const CpuKernels* kernels_ = nullptr;
   std::vector<StepParams> params_ = std::vector<StepParams>(1);  // by group
 };

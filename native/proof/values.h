@@ -2,6 +2,8 @@
 #ifndef METAL_SGD_PROOF_VALUES_H_
 #define METAL_SGD_PROOF_VALUES_H_
 
+#include <cstring>
+
 #include "backend.h"
 
 namespace metal_sgd {

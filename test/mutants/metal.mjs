@@ -191,7 +191,7 @@ export default [
     name: 'metal-gpu-seconds-untold',
     why: 'lastRun.gpuSeconds is never written.',
     file: 'binding/bound_tree.cpp',
-    find: '  settings[kGpuSeconds] = report.device.gpu_seconds;\n',
+    find: '  rows_[kGpuSeconds] = report.device.gpu_seconds;\n',
     replace: '',
     caughtBy: 'test/metal/gpu-seconds.test.ts',
   },

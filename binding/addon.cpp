@@ -17,6 +17,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["askForHugePages"] = Napi::Function::New(env, verb<ask_for_huge_pages>);
   exports["copyElements"] = Napi::Function::New(env, verb<copy_elements>);
   exports["constants"] = Napi::Function::New(env, verb<constants>);
+  exports["firstNotFinite"] = Napi::Function::New(env, verb<first_not_finite>);
   exports["globalNorm"] = Napi::Function::New(env, verb<global_norm>);
   exports["machine"] = Napi::Function::New(env, verb<machine>);
   exports["gpus"] = Napi::Function::New(env, verb<gpus>);

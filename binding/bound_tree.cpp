@@ -37,7 +37,11 @@ void BoundTree::read(Napi::Env env) {
   next.hyperparameters = row(0);
   for (size_t group = 1; group <= next.groups.size(); group++) next.groups[group - 1] = row(group);
   next.subnormals = rows_[kFlushSubnormals] != 0 ? Subnormals::kFlush : Subnormals::kKeep;
-  next.around = {rows_[kDivisor], rows_[kGradientScale], rows_[kClipValue], rows_[kEmaDecay]};
+  next.around = {rows_[kDivisor],   rows_[kGradientScale],
+                 rows_[kClipValue], rows_[kEmaDecay],
+                 rows_[kMaxNorm],   static_cast<NonFinite>(rows_[kNonFinite])};
+  if (next.around.measures() && !tree.measures())
+    throw Napi::Error::New(env, "a norm of leaves that were not prepared for it");
   for (size_t group = 0; group <= next.groups.size(); group++) {
     if (next.of(group).momentum > 0 && !tree.has_velocity(group))
       throw Napi::Error::New(env, "momentum without velocity");
@@ -57,6 +61,9 @@ void BoundTree::report(const StepReport& report) const {
   rows_[kOutcome] = static_cast<double>(report.outcome);
   rows_[kCopiedBytes] = static_cast<double>(report.device.copied_bytes);
   rows_[kGpuSeconds] = report.device.gpu_seconds;
+  rows_[kVerdict] = static_cast<double>(report.device.verdict);
+  rows_[kGradientNorm] = report.device.measure.norm;
+  rows_[kGradientMax] = report.device.measure.largest;
 }
 
 SharedTree& tree_of(const Napi::Value& external) {
@@ -188,8 +195,9 @@ SharedTree bind(const Napi::CallbackInfo& info, bool are_sums) {
   placed.reserve(leaves.groups.ElementLength());
   for (size_t i = 0; i < leaves.groups.ElementLength(); i++) placed.push_back(leaves.at(i));
   auto target = static_cast<Target>(given.Get("target").As<Napi::Number>().Uint32Value());
-  std::vector<Span> spans = join_leaves(std::move(placed));
-  TreeStep tree = are_sums ? TreeStep(prepare_sums(spans)) : TreeStep(spans, target);
+  bool measures = given.Get("measures").As<Napi::Boolean>();
+  std::vector<Span> spans = join_leaves(std::move(placed), measures);
+  TreeStep tree = are_sums ? TreeStep(prepare_sums(spans)) : TreeStep(spans, target, measures);
   return std::make_shared<BoundTree>(std::move(tree), reinterpret_cast<double*>(settings.data),
                                      rows - 1);
 }
@@ -206,11 +214,12 @@ Napi::Value wrapped(Napi::Env env, SharedTree bound) {
 
 /// prepareStep({ arrays: (TypedArray | null)[], dtypes: Uint8Array, places: Int32Array,
 ///               width: number, groups, first: Uint8Array, settings: Float64Array, target: number,
-///               arenas: { id: bigint, pages: Float64Array }[] }): External
+///               measures: boolean, arenas: { id: bigint, pages: Float64Array }[] }): External
 /// arrays holds `width` arrays for each leaf: one for each role, then its gradients. places holds
 /// two numbers for each of them: the index of its arena and which leaf of the arena it is, whole;
 /// -1 for none. An arena beyond the list joins leaves, but no GPU uses it. first holds First of
-/// each leaf. One argument, since node-addon-api allocates room for more than six.
+/// each leaf. measures: steps may measure the gradients. One argument, since node-addon-api
+/// allocates room for more than six.
 Napi::Value prepare_step(const Napi::CallbackInfo& info) {
   return wrapped(info.Env(), bind(info, false));
 }
@@ -225,6 +234,14 @@ Napi::Value prepare_sum(const Napi::CallbackInfo& info) {
 /// dead memory would stay wired.
 void release(const Napi::CallbackInfo& info) {
   info[0].As<Napi::External<SharedTree>>().Data()->reset();
+}
+
+/// firstNotFinite(tree: External): number - the index of the first leaf whose gradients are not
+/// finite with the present settings; -1 if all are.
+Napi::Value first_not_finite(const Napi::CallbackInfo& info) {
+  BoundTree& tree = *tree_of(info[0]);
+  std::optional<size_t> leaf = tree.tree.first_not_finite(tree.settings(info.Env()));
+  return Napi::Number::New(info.Env(), leaf ? static_cast<double>(*leaf) : -1);
 }
 
 /// step(tree: External) - takes one step in place, with the numbers in its settings row.

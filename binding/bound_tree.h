@@ -12,14 +12,16 @@ namespace metal_sgd {
 
 /// The columns of a settings row: one row for the optimizer, then one for each parameter group.
 /// Steps read the first columns: six of each row, then those of the first row alone. They write the
-/// last three of the first row.
-#define METAL_SGD_SETTINGS(row)                                                                  \
-  row(kLearningRate, "learningRate") row(kMomentum, "momentum") row(kWeightDecay, "weightDecay") \
-      row(kDampening, "dampening") row(kNesterov, "nesterov") row(kMaximize, "maximize")         \
-          row(kFlushSubnormals, "flushSubnormals") row(kDivisor, "divisor")                      \
-              row(kGradientScale, "gradientScale") row(kClipValue, "clipValue")                  \
-                  row(kEmaDecay, "emaDecay") row(kOutcome, "outcome")                            \
-                      row(kCopiedBytes, "copiedBytes") row(kGpuSeconds, "gpuSeconds")
+/// columns from kOutcome on, of the first row.
+#define METAL_SGD_SETTINGS(row)                                                                    \
+  row(kLearningRate, "learningRate") row(kMomentum, "momentum") row(kWeightDecay, "weightDecay")   \
+      row(kDampening, "dampening") row(kNesterov, "nesterov") row(kMaximize, "maximize")           \
+          row(kFlushSubnormals, "flushSubnormals") row(kDivisor, "divisor")                        \
+              row(kGradientScale, "gradientScale") row(kClipValue, "clipValue")                    \
+                  row(kEmaDecay, "emaDecay") row(kMaxNorm, "maxNorm") row(kNonFinite, "nonFinite") \
+                      row(kOutcome, "outcome") row(kCopiedBytes, "copiedBytes")                    \
+                          row(kGpuSeconds, "gpuSeconds") row(kVerdict, "verdict")                  \
+                              row(kGradientNorm, "gradientNorm") row(kGradientMax, "gradientMax")
 enum Setting { METAL_SGD_SETTINGS(METAL_SGD_ENUMERATOR) kSettings };
 constexpr const char* kSettingNames[] = {METAL_SGD_SETTINGS(METAL_SGD_NAME)};
 

@@ -22,6 +22,7 @@ Napi::Value gpus(const Napi::CallbackInfo& info);
 void set_threads(const Napi::CallbackInfo& info);
 void choose_instruction_set(const Napi::CallbackInfo& info);
 Napi::Value prepare_step(const Napi::CallbackInfo& info);
+Napi::Value first_not_finite(const Napi::CallbackInfo& info);
 Napi::Value global_norm(const Napi::CallbackInfo& info);
 Napi::Value prepare_sum(const Napi::CallbackInfo& info);
 void release(const Napi::CallbackInfo& info);

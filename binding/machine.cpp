@@ -12,7 +12,7 @@ namespace metal_sgd {
 namespace {
 
 /// Grows whenever a verb or its arguments change. `lib/addon/names.ts` expects this number.
-constexpr int kInterface = 5;
+constexpr int kInterface = 6;
 
 template <size_t kCount>
 Napi::Array names(Napi::Env env, const char* const (&list)[kCount]) {
@@ -34,7 +34,8 @@ Napi::Object gpu_object(Napi::Env env, const GpuDevice& gpu) {
 }  // namespace
 
 /// constants(): { version: string, interface: number, arenaPage: number, itemSizes: number[],
-///                dtypes, targets, outcomes, roles, settings, gpuErrors: string[] }
+///                dtypes, targets, outcomes, verdicts, nonFinite, roles, settings,
+///                gpuErrors: string[] }
 /// Every list of names has the order in which the addon numbers them; itemSizes that of dtypes.
 Napi::Value constants(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -52,6 +53,8 @@ Napi::Value constants(const Napi::CallbackInfo& info) {
   found["targets"] = names(env, kTargetNames);
   found["outcomes"] = names(env, kOutcomeNames);
   found["roles"] = names(env, kRoleNames);
+  found["verdicts"] = names(env, kVerdictNames);
+  found["nonFinite"] = names(env, kNonFiniteNames);
   found["settings"] = names(env, kSettingNames);
   found["gpuErrors"] = names(env, kGpuErrorNames);
   return found;

@@ -57,15 +57,15 @@ Napi::Value global_norm(const Napi::CallbackInfo& info) {
   auto arrays = info[0].As<Napi::Array>();
   auto dtypes = info[1].As<Napi::Uint8Array>();
   Subnormals subnormals = info[2].As<Napi::Boolean>() ? Subnormals::kFlush : Subnormals::kKeep;
-  std::vector<Elements> elements;
+  std::vector<LeafGradients> leaves;
   for (uint32_t i = 0; i < arrays.Length(); i++) {
     Napi::HandleScope scope(info.Env());
     if (i >= dtypes.ElementLength() || dtypes[i] >= kDtypes)
       throw Napi::Error::New(info.Env(), "arrays without a dtype");
     View view = view_of(arrays[i]);
-    elements.push_back({{view.data, static_cast<Dtype>(dtypes[i])}, view.length});
+    leaves.push_back({{{view.data, static_cast<Dtype>(dtypes[i])}}, view.length});
   }
-  return Napi::Number::New(info.Env(), global_norm(elements, subnormals));
+  return Napi::Number::New(info.Env(), global_norm(std::move(leaves), subnormals));
 }
 
 }  // namespace metal_sgd

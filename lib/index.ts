@@ -35,6 +35,8 @@ export { globalNorm } from './optimizer/norm';
 export type { SGDReadings } from './optimizer/readings';
 export { SGD } from './optimizer/sgd';
 export type { SGDAround } from './state/around';
+export type { DynamicLossScale, LossScaleState } from './state/lossScale';
+export type { NonFinite } from './addon/names';
 export type { LeafFilter } from './state/groups';
 export type { SGDHyperparameters } from './state/hyperparameters';
 export type { LeafState, OptimizerState, Schedule, StateTree } from './state/types';

@@ -3,6 +3,7 @@
 #ifndef METAL_SGD_BACKEND_H_
 #define METAL_SGD_BACKEND_H_
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -11,16 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "kernels/average_rule.h"
-#include "kernels/gradient_rule.h"
-#include "kernels/sgd_params.h"
+#include "settings.h"
 
 namespace metal_sgd {
-
-// Lists that TypeScript reads by name: one row for each enumerator.
-#define METAL_SGD_ENUMERATOR(name, ...) name,
-#define METAL_SGD_NAME(name, text, ...) text,
-#define METAL_SGD_BYTES(name, text, bytes) bytes,
 
 #define METAL_SGD_DTYPES(row)                                                         \
   row(kFloat32, "float32", 4) row(kFloat64, "float64", 8) row(kFloat16, "float16", 2) \
@@ -101,6 +95,12 @@ struct GroupRun {
   uint8_t group;
 };
 
+/// The elements of a leaf in a span. The norm never reads the padding between leaves.
+struct LeafRun {
+  size_t first, count;
+  size_t leaf;  ///< index among all leaves of the step
+};
+
 /// The same elements of every stream: one leaf, or several with the padding between them. Streams
 /// never overlap, but gradients may. Backends make pieces of their own from it.
 struct Span {
@@ -110,6 +110,7 @@ struct Span {
   uint8_t group = 0;              ///< whose hyperparameters it takes; 0: the optimizer's own
   uint8_t first = 0;              ///< First, or'ed
   std::vector<GroupRun> others;   ///< ascending: where leaves of another group begin
+  std::vector<LeafRun> leaves;    ///< ascending; none, unless steps measure the gradients
 
   Dtype dtype() const { return streams[kParameter].dtype; }
   /// True if nothing but the settings can make a step of it other than plain.
@@ -132,87 +133,6 @@ inline size_t element_traffic(const Span& span) {
 
 inline size_t traffic(const Span& span) { return span.count * element_traffic(span); }
 
-/// Hyperparameters of one step as the user gave them, in double.
-struct Hyperparameters {
-  double learning_rate;
-  double momentum;
-  double weight_decay;
-  double dampening;
-  bool nesterov;
-  bool maximize = false;
-};
-
-/// The rounding of every hyperparameter, in one place.
-template <typename Real>
-SgdParams<Real> sgd_params(const Hyperparameters& given) {
-  SgdParams<Real> params{};
-  params.learning_rate = static_cast<Real>(given.learning_rate);
-  params.momentum = static_cast<Real>(given.momentum);
-  params.weight_decay = static_cast<Real>(given.weight_decay);
-  params.undampened = static_cast<Real>(given.dampening > 0 ? 1 - given.dampening : 1);
-  params.flags = (given.momentum > 0 ? kSgdMomentum : 0u) | (given.nesterov ? kSgdNesterov : 0u) |
-                 (given.weight_decay != 0 ? kSgdWeightDecay : 0u) |
-                 (given.maximize ? kSgdMaximize : 0u);
-  return params;
-}
-
-/// What a step does to gradients and averages of every group, in double.
-struct Around {
-  double divisor = 1;  ///< gradients that the sum stands for
-  double scale = 1;
-  double clip = 0;  ///< the largest magnitude of a gradient; 0: any
-  double decay = 0;
-};
-
-/// What happens to the gradients of a group before the rule. Of a plain step: nothing, flags 0.
-template <typename Real>
-GradientParams<Real> gradient_params(const Around& around, bool maximize) {
-  GradientParams<Real> params{};
-  params.divisor = static_cast<Real>(around.divisor);
-  params.reciprocal = static_cast<Real>(1 / around.divisor);
-  params.scale = static_cast<Real>(around.scale);
-  params.clip = static_cast<Real>(around.clip);
-  auto divisor = static_cast<uint64_t>(around.divisor);
-  bool is_power = (divisor & (divisor - 1)) == 0;
-  params.flags = (divisor == 1 ? 0u
-                  : is_power   ? kGradientMultiply
-                               : kGradientDivide) |
-                 (around.scale == 1 ? 0u : kGradientScale) |
-                 (around.clip == 0 ? 0u : kGradientClip) | (maximize ? kGradientNegate : 0u);
-  return params;
-}
-
-template <typename Real>
-AverageParams<Real> average_params(const Around& around) {
-  return {static_cast<Real>(around.decay), static_cast<Real>(1 - around.decay)};
-}
-
-/// float32 subnormals: kept as MLX's CPU does, or flushed to zero as Apple GPUs do.
-enum class Subnormals : uint8_t { kKeep, kFlush };
-
-/// What can change from one step to the next.
-struct StepSettings {
-  Hyperparameters hyperparameters;
-  Subnormals subnormals;                  ///< on the CPU; a GPU always flushes
-  std::vector<Hyperparameters> groups{};  ///< of the parameter groups, from group 1 on
-  Around around{};
-  /// A long step yields its processors in between: beside threads that never do, some systems keep
-  /// an event loop waiting for milliseconds.
-  bool yields = false;
-  /// Another number for other settings of the same tree; 0: they may be any.
-  uint64_t revision = 0;
-
-  const Hyperparameters& of(size_t group) const {
-    return group == 0 ? hyperparameters : groups[group - 1];
-  }
-};
-
-/// What a backend did in one step.
-struct Report {
-  size_t copied_bytes = 0;  ///< to and from memory that the device can't use in place
-  double gpu_seconds = 0;   ///< by the GPU's own clock
-};
-
 /// Spans made ready for one device. Does not own their memory.
 class Prepared {
  public:
@@ -230,8 +150,11 @@ class Backend {
   virtual bool takes(const Span& span) const = 0;
   /// Bytes of arenas that steps should use at most.
   virtual uint64_t working_set() const { return std::numeric_limits<uint64_t>::max(); }
-  /// Throws GpuFailure.
-  virtual std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans) = 0;
+  /// `measures`: steps measure the gradients of the leaves that the spans name. Throws GpuFailure.
+  virtual std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans, bool measures) = 0;
+  std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans) {
+    return prepare(spans, false);
+  }
 };
 
 Backend& cpu_backend();

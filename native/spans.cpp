@@ -43,12 +43,16 @@ bool join(Span& span, const Span& leaf) {
   uint8_t group = span.others.empty() ? span.group : span.others.back().group;
   if (leaf.group != group) span.others.push_back({static_cast<size_t>(gap), leaf.group});
   span.count = static_cast<size_t>(gap) + leaf.count;
+  for (LeafRun run : leaf.leaves) {
+    run.first = static_cast<size_t>(gap);
+    span.leaves.push_back(run);
+  }
   return true;
 }
 
 }  // namespace
 
-std::vector<Span> join_leaves(std::vector<PlacedLeaf> leaves) {
+std::vector<Span> join_leaves(std::vector<PlacedLeaf> leaves, bool measures) {
   std::vector<Span> spans;
   // Only padding since the last span. An empty leaf in between does not hide a gap.
   bool linked = true;
@@ -56,6 +60,7 @@ std::vector<Span> join_leaves(std::vector<PlacedLeaf> leaves) {
     linked = linked && i > 0 && follows(leaves[i - 1], leaves[i]);
     Span& leaf = leaves[i].span;
     if (leaf.count == 0) continue;
+    if (measures) leaf.leaves = {{0, leaf.count, i}};
     if (!linked || spans.empty() || !join(spans.back(), leaf)) spans.push_back(std::move(leaf));
     linked = true;
   }

@@ -20,8 +20,8 @@ struct PlacedLeaf {
 };
 
 /// Joins leaves that lie one after another in all streams alike, with only an arena's padding
-/// between them. Leaves out empty ones.
-std::vector<Span> join_leaves(std::vector<PlacedLeaf> leaves);
+/// between them. Leaves out empty ones. `measures`: spans name their leaves.
+std::vector<Span> join_leaves(std::vector<PlacedLeaf> leaves, bool measures);
 
 }  // namespace metal_sgd
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "cpu/cpu.h"
 #include "proof/proof.h"
 
 namespace metal_sgd {
@@ -68,17 +69,24 @@ bool exceed_working_set(const std::vector<Span>& spans) {
 
 }  // namespace
 
-TreeStep::TreeStep(const std::vector<Span>& spans, Target target) : target_(target) {
+TreeStep::TreeStep(const std::vector<Span>& spans, Target target, bool measures)
+    : target_(target), measures_(measures) {
+  if (measures) measured_ = spans;
   for (const Span& span : spans) {
     if (span.streams[kVelocity]) continue;
     add_without_velocity(span.group);
     for (const GroupRun& run : span.others) add_without_velocity(run.group);
   }
-  if (target != Target::kGpu) all_ = cpu_backend().prepare(spans);
+  if (target != Target::kGpu) all_ = cpu_backend().prepare(spans, measures);
   if (target == Target::kCpu) return;
   if (!gpu_backend()) throw GpuFailure(GpuError::kDeviceLost, "there is no GPU");
   std::vector<Span> gpu, rest;
   for (const Span& span : spans) (fits_gpu(span, target) ? gpu : rest).push_back(span);
+  // One device measures all leaves.
+  if (measures && !rest.empty()) {
+    is_split_ = true;
+    return;
+  }
   for (const Span& span : gpu) {
     gpu_traffic_ += traffic(span) + 2 * sum_bytes(span);  // written, and read again
     add_once(gpu_dtypes_, span.dtype());
@@ -88,7 +96,7 @@ TreeStep::TreeStep(const std::vector<Span>& spans, Target target) : target_(targ
       add_once(never_plain_, span.dtype());
     }
   }
-  if (target == Target::kGpu) gpu_ = gpu_backend()->prepare(gpu);
+  if (target == Target::kGpu) gpu_ = gpu_backend()->prepare(gpu, measures);
   if (target == Target::kAuto && gpu_traffic_ >= kMinGpuTraffic) {
     too_large_ = exceed_working_set(gpu);
     if (!too_large_) prepare_or_keep(gpu);
@@ -101,6 +109,14 @@ TreeStep::TreeStep(std::unique_ptr<Prepared> prepared)
 
 void TreeStep::add_without_velocity(uint8_t group) {
   if (has_velocity(group)) without_velocity_.push_back(group);
+}
+
+std::optional<size_t> TreeStep::first_not_finite(const StepSettings& settings) const {
+  for (const Span& span : measured_) {
+    for (const LeafRun& run : span.leaves)
+      if (!is_finite(span, run, settings)) return run.leaf;
+  }
+  return {};
 }
 
 StepReport TreeStep::run(const StepSettings& settings) {
@@ -120,9 +136,10 @@ StepReport TreeStep::run(const StepSettings& settings) {
 
 /// Runs on the CPU unless the GPU is proved and faster. The bits are the same either way.
 StepReport TreeStep::run_auto(const StepSettings& settings) {
-  Outcome why = gpu_dtypes_.empty() ? Outcome::kCpuNoArena
-                : too_large_        ? Outcome::kCpuTooLarge
-                                    : Outcome::kCpuSmall;
+  Outcome why = is_split_             ? Outcome::kCpuWhole
+                : gpu_dtypes_.empty() ? Outcome::kCpuNoArena
+                : too_large_          ? Outcome::kCpuTooLarge
+                                      : Outcome::kCpuSmall;
   if (gpu_ || !unprepared_.empty()) {
     if (steps_to_retry <= 0) {
       StepReport report = try_gpu(settings);
@@ -156,6 +173,7 @@ StepReport TreeStep::try_gpu(const StepSettings& settings) {
 
 /// Dtypes of the GPU's spans that this step does not take plainly.
 std::vector<Dtype> TreeStep::general_dtypes(const StepSettings& settings) const {
+  if (settings.around.measures()) return gpu_dtypes_;
   std::vector<Dtype> dtypes = never_plain_;
   for (auto [dtype, group] : plain_) {
     bool maximize = settings.of(group).maximize;
@@ -170,7 +188,20 @@ bool TreeStep::prove_general(const StepSettings& settings) const {
   bool is_exact = prove_gpu(dtypes, Feature::kGeneral);
   if (gradient_params<float>(settings.around, false).flags & kGradientDivide)
     is_exact = prove_gpu(dtypes, Feature::kDivision) && is_exact;
+  if (settings.around.measures()) is_exact = prove_gpu(dtypes, Feature::kMeasure) && is_exact;
   return is_exact;
+}
+
+/// Leaves the coefficient to the host, if the GPU forms another one.
+StepSettings TreeStep::with_host_norm(StepSettings settings) const {
+  if (!settings.around.measures()) return settings;
+  try {
+    prove_gpu({Dtype::kFloat32}, Feature::kCoefficient);
+  } catch (const GpuFailure& failure) {
+    if (!is_refusal(failure)) throw;
+    settings.host_norm = true;
+  }
+  return settings;
 }
 
 /// False if the GPU is refused for such steps alone: no reason to wait with others.
@@ -189,7 +220,7 @@ bool TreeStep::can_prove_general(const StepSettings& settings, bool& is_exact) c
 void TreeStep::prepare_or_keep(std::vector<Span>& gpu) {
   if (steps_to_retry <= 0) {
     try {
-      gpu_ = gpu_backend()->prepare(gpu);
+      gpu_ = gpu_backend()->prepare(gpu, measures_);
       return;
     } catch (const GpuFailure& failure) {
       wait_after(failure);
@@ -207,14 +238,14 @@ void TreeStep::prepare_or_keep(std::vector<Span>& gpu) {
 }
 
 void TreeStep::prepare_unprepared() {
-  gpu_ = gpu_backend()->prepare(unprepared_);
+  gpu_ = gpu_backend()->prepare(unprepared_, measures_);
   unprepared_ = {};
   arenas_.clear();
 }
 
 /// The CPU's part comes last: if the GPU fails, those spans are untouched.
 StepReport TreeStep::run_gpu(const StepSettings& settings, bool is_exact) {
-  Report report = gpu_->run(settings);
+  Report report = gpu_->run(with_host_norm(settings));
   if (rest_) rest_->run(settings);
   if (!is_exact) return {Outcome::kGpuInexact, report};
   return {rest_ ? Outcome::kGpuAndCpu : Outcome::kGpu, report};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "backend.h"
 
@@ -21,6 +22,7 @@ constexpr const char* kTargetNames[] = {METAL_SGD_TARGETS(METAL_SGD_NAME)};
       row(kCpuSmall, "cpuSmall")         /* faster there than on the GPU */                      \
       row(kCpuRefused, "cpuRefused")     /* the GPU failed its self-test, or compiled nothing */ \
       row(kCpuGpuFailed, "cpuGpuFailed") /* the GPU failed before it wrote anything */           \
+      row(kCpuWhole, "cpuWhole")         /* measured, and not all of it fits the GPU */          \
       row(kCpuTooLarge, "cpuTooLarge")   /* the arenas exceed the GPU's working set */           \
       row(kCpuNoProof, "cpuNoProof")     /* the GPU is proved for plain steps alone */           \
       row(kCpuExact, "cpuExact")         /* the GPU has other bits for float32 subnormals */     \
@@ -38,12 +40,17 @@ struct StepReport {
 class TreeStep {
  public:
   /// Throws GpuFailure if the target is the GPU and it fails.
-  TreeStep(const std::vector<Span>& spans, Target target);
+  /// `measures`: steps may measure their gradients.
+  TreeStep(const std::vector<Span>& spans, Target target, bool measures);
   /// Runs on the CPU what it prepared.
   explicit TreeStep(std::unique_ptr<Prepared> prepared);
 
   /// Steps every span in place. Any thread, one at a time. Throws GpuFailure.
   StepReport run(const StepSettings& settings);
+  /// Of a step that was not finite: index of the first leaf with a gradient that is not; none if
+  /// the norm alone exceeds its dtype.
+  std::optional<size_t> first_not_finite(const StepSettings& settings) const;
+  bool measures() const { return measures_; }
   /// False if a span of the group has no velocity.
   bool has_velocity(size_t group) const {
     return std::count(without_velocity_.begin(), without_velocity_.end(), group) == 0;
@@ -57,13 +64,17 @@ class TreeStep {
   std::vector<Dtype> general_dtypes(const StepSettings& settings) const;
   bool prove_general(const StepSettings& settings) const;
   bool can_prove_general(const StepSettings& settings, bool& is_exact) const;
+  StepSettings with_host_norm(StepSettings settings) const;
   void prepare_or_keep(std::vector<Span>& gpu);
   void prepare_unprepared();
 
   Target target_;
+  bool measures_ = false;
+  std::vector<Span> measured_;             // every span, where steps may measure
   std::vector<uint8_t> without_velocity_;  // groups that have a span without one
   std::vector<Span> unprepared_;      // under 'auto': spans for the GPU, which failed to take them
   std::map<uint64_t, Arena> arenas_;  // of `unprepared_`, by id
+  bool is_split_ = false;             // under 'auto': measured, and not all of it fits the GPU
   bool too_large_ = false;            // under 'auto': the arenas exceed the GPU's working set
   size_t gpu_traffic_ = 0;            // bytes that the GPU's spans move
   std::vector<Dtype> gpu_dtypes_;     // of the GPU's spans, each once

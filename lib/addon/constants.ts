@@ -8,12 +8,16 @@ import {
   type Column,
   COLUMNS,
   INTERFACE,
+  NON_FINITE,
+  type NonFinite,
   type Outcome,
   OUTCOMES,
   type Role,
   ROLES,
   type Target,
   TARGETS,
+  type Verdict,
+  VERDICTS,
 } from './names';
 
 /** What the addon and this code must agree on. The addon numbers each list of names in its own order. */
@@ -24,6 +28,8 @@ interface Shared {
   itemSizes: readonly number[];
   targets: readonly Target[];
   outcomes: readonly Outcome[];
+  verdicts: readonly Verdict[];
+  nonFinite: readonly NonFinite[];
   roles: readonly Role[];
   settings: readonly Column[];
   gpuErrors: readonly MetalErrorCode[];
@@ -42,6 +48,8 @@ const OURS: Shared = {
   itemSizes: DTYPES.map(itemSize),
   targets: TARGETS,
   outcomes: OUTCOMES,
+  verdicts: VERDICTS,
+  nonFinite: NON_FINITE,
   roles: ROLES,
   settings: COLUMNS,
   gpuErrors: METAL_CODES,
@@ -61,10 +69,18 @@ export function checkConstants(addon: { readonly constants?: () => Partial<Const
 /** Lists whose order does not matter. */
 function comparable(constants: Partial<Shared>): Record<string, readonly string[]> {
   const { itemSizes = [], dtypes = [], ...names } = constants;
-  const { targets = [], outcomes = [], roles = [], settings = [], gpuErrors = [] } = names;
+  const {
+    targets = [],
+    outcomes = [],
+    verdicts = [],
+    nonFinite = [],
+    roles = [],
+    settings = [],
+    gpuErrors = [],
+  } = names;
   const sized = dtypes.map((dtype, i) => `${dtype} of ${String(itemSizes[i])} bytes`);
   const number = constants.interface === undefined ? [] : [String(constants.interface)];
-  return { interface: number, dtypes: sized, targets, outcomes, roles, settings, gpuErrors };
+  return { interface: number, dtypes: sized, targets, outcomes, verdicts, nonFinite, roles, settings, gpuErrors };
 }
 
 const sorted = (names: readonly string[]): string => [...names].sort().join(', ');

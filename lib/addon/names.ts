@@ -1,7 +1,7 @@
 // What this code and the addon share. `constants.ts` compares it when it loads the addon.
 
 /** The number of the addon's verbs and their arguments: it grows whenever one of them changes. */
-export const INTERFACE = 5;
+export const INTERFACE = 6;
 
 /** Where the steps of a tree may run. */
 export const TARGETS = ['cpu', 'gpu', 'auto'] as const;
@@ -14,6 +14,7 @@ export const OUTCOMES = [
   'cpuSmall',
   'cpuRefused',
   'cpuGpuFailed',
+  'cpuWhole',
   'cpuTooLarge',
   'cpuNoProof',
   'cpuExact',
@@ -23,11 +24,24 @@ export const OUTCOMES = [
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** What became of a step. */
+export const VERDICTS = ['stepped', 'clipped', 'skipped'] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+/** What a step does whose gradients are not finite. */
+export const NON_FINITE = ['apply', 'skip', 'error'] as const;
+/**
+ * What a step does whose gradients are not finite.
+ *
+ * @useDeclaredType
+ */
+export type NonFinite = (typeof NON_FINITE)[number];
+
 /** The arrays that a step reads and writes for each element, besides gradients. */
 export const ROLES = ['parameter', 'velocity', 'master', 'average'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Columns of a settings row. Steps read the first ones, and write the last three of the first row. */
+/** Columns of a settings row. Steps read the first ones, and write those from the outcome on, of the first row. */
 export const COLUMNS = [
   'learningRate',
   'momentum',
@@ -40,8 +54,13 @@ export const COLUMNS = [
   'gradientScale',
   'clipValue',
   'emaDecay',
+  'maxNorm',
+  'nonFinite',
   'outcome',
   'copiedBytes',
   'gpuSeconds',
+  'verdict',
+  'gradientNorm',
+  'gradientMax',
 ] as const;
 export type Column = (typeof COLUMNS)[number];

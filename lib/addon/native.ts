@@ -55,6 +55,8 @@ export interface Leaves {
   first: Uint8Array;
   settings: Float64Array;
   target: number;
+  /** True if steps may measure their gradients. */
+  measures: boolean;
   arenas: readonly ArenaPages[];
 }
 
@@ -69,6 +71,8 @@ export interface Native {
   /** Copies elements of any dtype, each rounded once. `dtypes` has the target's and the source's of each leaf. */
   copyElements(targets: readonly LeafData[], sources: readonly LeafData[], dtypes: Uint8Array): void;
   constants(): Constants;
+  /** The index of the first leaf whose gradients are not finite, as a step with the present settings takes them; -1: none. */
+  firstNotFinite(tree: PreparedTree): number;
   /** The norm of all arrays, in one fixed shape. `flushSubnormals`: of float32, as GPUs do. */
   globalNorm(arrays: readonly LeafData[], dtypes: Uint8Array, flushSubnormals: boolean): number;
   machine(): Machine;

@@ -132,6 +132,9 @@ export const PART_COUNTS: Readonly<Record<Part, string>> = {
   accumulated: 'sums',
 };
 
+/** Our entry for a dynamic loss scale: `{ scale, growth }` in JSON. */
+export const LOSS_SCALE = 'loss_scale';
+
 /** Our entry for the number of gradients in the sums. */
 export const ACCUMULATED = 'accumulated';
 

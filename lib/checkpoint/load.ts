@@ -151,6 +151,7 @@ function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
   const entries = sortEntries(contents, ours, ours || parameters !== undefined, from);
   const numbers = new StateNumbers(file, contents, entries, from);
   numbers.compareGroups(state.groups.count);
+  numbers.compareLossScale(state.lossScale !== undefined);
   const isNew = state.slots.isEmpty && !parameters;
   const lostAny = ours ? lostParts(contents, entries) : isBare(entries, request) ? (['v'] as const) : [];
   const { keeps } = state;
@@ -178,6 +179,7 @@ function* load(contents: Contents, request: LoadRequest): Loading<LoadedState> {
   const noneFits = entries.parts.accumulated.length > 0 && !state.slots.all.some(({ isSummed }) => isSummed);
   state.accumulated.restore(noneFits ? 0 : numbers.accumulated, state.slots.all);
   state.progress.restore(numbers.step, numbers.learningRate);
+  state.lossScale?.restore(numbers.lossScale);
   if (numbers.groupRates?.length === state.groups.count) state.groups.restoreRates(numbers.groupRates);
   const hyperparameters = ours ? savedHyperparameters(contents) : undefined;
   return { differences, metadata: usersMetadata(contents), hyperparameters };

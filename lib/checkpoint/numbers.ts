@@ -1,8 +1,9 @@
 // Step and learning rate in a file: small tensors, read first, since they decide whether the rest is loaded.
-import { ACCUMULATED, GROUP_RATES, type StateEntries, type StateFormat } from './formats';
+import { ACCUMULATED, GROUP_RATES, LOSS_SCALE, type StateEntries, type StateFormat } from './formats';
 import { noteIn } from '../safetensors/metadata';
 import type { Read } from '../safetensors/read';
 import { type Contents, type Entry, fileError, METADATA } from '../safetensors/header';
+import { checkLossScaleState, type LossScaleState } from '../state/lossScale';
 import type { Difference } from '../tree/compare';
 import { showShape, sizeOf } from '../tree/leaf';
 
@@ -31,6 +32,17 @@ function ratesIn(file: string, contents: Contents): readonly number[] | undefine
   if (!areNumbers)
     throw fileError(file, METADATA, 'a list of learning rates of groups', JSON.stringify(text.slice(0, 60)));
   return rates as number[];
+}
+
+/** The loss scale in our entry. */
+function lossScaleIn(file: string, contents: Contents): LossScaleState | undefined {
+  const text = noteIn(contents, LOSS_SCALE);
+  if (text === undefined) return undefined;
+  try {
+    return checkLossScaleState(LOSS_SCALE, JSON.parse(text));
+  } catch {
+    throw fileError(file, METADATA, 'a loss scale, { scale, growth }', JSON.stringify(text.slice(0, 60)));
+  }
 }
 
 /** The number of gradients in our sums. */
@@ -66,6 +78,8 @@ export class StateNumbers {
   readonly #exactRate: number;
   /** The learning rates of groups; `undefined` if the file has none. */
   groupRates: readonly number[] | undefined;
+  /** Of an optimizer with a dynamic one. */
+  readonly lossScale: LossScaleState | undefined;
   /** Gradients in the sums. */
   readonly accumulated: number;
   readonly #groupRates: readonly (NumberRead | undefined)[];
@@ -78,6 +92,7 @@ export class StateNumbers {
     this.step = from?.step;
     this.learningRate = from?.learningRate;
     this.groupRates = ratesIn(file, contents);
+    this.lossScale = lossScaleIn(file, contents);
     this.accumulated = accumulatedIn(file, contents, entries);
     this.#groupRates = Array.from(entries.groupRates ?? [], (entry, i) => this.#read(rateOf(i), entry, RATES));
     if (from?.format === 'torch') return;
@@ -120,6 +135,11 @@ export class StateNumbers {
       // Another program may have changed the tensor and kept the metadata.
       this.learningRate = Object.is(Math.fround(this.#exactRate), rate) ? this.#exactRate : rate;
     }
+  }
+
+  /** The difference of a file with a loss scale, for an optimizer that has none. */
+  compareLossScale(hasLossScale: boolean): void {
+    if (this.lossScale && !hasLossScale) this.differences.push({ path: 'state.lossScale', kind: 'extra' });
   }
 
   /** The difference of a file with other groups than the optimizer's `count`; one without any is none. */

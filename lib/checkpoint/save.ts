@@ -8,7 +8,7 @@ import { checkMetadata, type Metadata, metadataOf } from '../safetensors/metadat
 import { escapeKey, noteName } from '../safetensors/names';
 import { type Bytes, checkPath } from '../safetensors/options';
 import { itemOf, noteFor } from '../safetensors/trees';
-import { ACCUMULATED, GROUP_RATES, PART_COUNTS } from './formats';
+import { ACCUMULATED, GROUP_RATES, LOSS_SCALE, PART_COUNTS } from './formats';
 import { joinPieces, writeWhole } from '../safetensors/write';
 import { HYPERPARAMETER_NAMES, HYPERPARAMETERS } from '../state/hyperparameters';
 import type { Progress } from '../state/progress';
@@ -119,6 +119,7 @@ export class Save {
   /** The file in pieces: copies for a snapshot, else the arrays themselves. */
   #pieces(): Piece[] {
     const { progress, hyperparameters } = this.#state;
+    const lossScale = this.#state.lossScale?.state;
     const leaves = this.#leaves;
     const written = this.isSnapshot ? copiesOf(leaves).map((copy) => checkLeaf(copy, 'copy')) : leaves;
     const items = written.map((leaf, i) => itemOf(this.#named[i].name, leaf));
@@ -127,6 +128,7 @@ export class Save {
     const notes = {
       learning_rate: progress.learningRate,
       ...(rates.length > 0 && { [GROUP_RATES]: JSON.stringify(rates) }),
+      ...(lossScale && { [LOSS_SCALE]: JSON.stringify(lossScale) }),
       ...Object.fromEntries(saved),
       ...this.#notes,
     };

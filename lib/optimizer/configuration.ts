@@ -1,6 +1,6 @@
 // What can be assigned to an optimizer while it lives: hyperparameters, options and groups.
 import { calledFrom, type PublicFunction } from '../caller';
-import { AROUND_NAMES, type AroundName, withAround } from '../state/around';
+import { AROUND_NAMES, type AroundName, checkAroundTogether, measures, withAround } from '../state/around';
 import { checkFilter, type LeafFilter } from '../state/groups';
 import { HYPERPARAMETER_NAMES, type HyperparameterName, withHyperparameter } from '../state/hyperparameters';
 import type { State } from '../state/state';
@@ -16,8 +16,8 @@ export const OPTION_NAMES: readonly OptionName[] = [...HYPERPARAMETER_NAMES, ...
 
 const isAround = (name: OptionName): name is AroundName => (AROUND_NAMES as readonly string[]).includes(name);
 
-/** The parts of an optimizer that an assignment concerns. */
-interface Concerned {
+/** The parts of an optimizer that steps and assignments concern. */
+export interface Concerned {
   readonly state: State;
   readonly queue: Queue;
   readonly planner: Planner;
@@ -47,7 +47,9 @@ export class Configuration implements GroupOwner {
   set(name: OptionName, value: unknown, entry: PublicFunction): void {
     this.#configure(name, entry, () => {
       if (isAround(name)) {
-        this.#state.around = withAround(this.#state.around, name, value);
+        const next = withAround(this.#state.around, name, value);
+        checkAroundTogether(next, this.#state.lossScale !== undefined, name);
+        this.#state.around = next;
         return;
       }
       const next = withHyperparameter(this.#state.hyperparameters, name, value);
@@ -63,7 +65,7 @@ export class Configuration implements GroupOwner {
       this.#queue.assertIdle(what);
       change();
     });
-    // A plan that was made without velocities doesn't fit a momentum, and so with averages.
+    // A plan that was made without velocities doesn't fit a momentum, and so with averages and norms.
     if (this.#kept() !== before) this.#planner.drop();
     const { groups, hyperparameters, around } = this.#state;
     this.#runner.configure(groups.all(hyperparameters));
@@ -72,7 +74,7 @@ export class Configuration implements GroupOwner {
 
   /** What plans depend on. */
   #kept(): string {
-    return JSON.stringify([this.#state.usesVelocity, this.#state.keeps]);
+    return JSON.stringify([this.#state.usesVelocity, this.#state.keeps, measures(this.#state.around)]);
   }
 
   groupHyperparameters(i: number): State['hyperparameters'] {

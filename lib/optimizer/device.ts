@@ -25,8 +25,12 @@ export interface LastRun {
   readonly copiedBytes: number;
   /** Seconds on the GPU, by the GPU's own clock; 0 on the CPU. */
   readonly gpuSeconds: number;
-  /** The norm of the gradients, and their largest magnitude; `undefined` for a step that computed none. */
+  /**
+   * The norm of the gradients that the step took, before clipping. `undefined` without `maxNorm`, a loss scale and `nonFinite`
+   * other than `'apply'`.
+   */
   readonly gradientNorm: number | undefined;
+  /** Their largest magnitude, likewise; NaN if an element is NaN. */
   readonly gradientMax: number | undefined;
   /** True if the step clipped by the norm. */
   readonly clipped: boolean;
@@ -35,15 +39,6 @@ export interface LastRun {
   /** The loss scale that the step took out; `undefined` without one. */
   readonly lossScale: number | undefined;
 }
-
-/** Of a step that computes no norm: no option asks for one yet. */
-const WITHOUT_NORM = {
-  gradientNorm: undefined,
-  gradientMax: undefined,
-  clipped: false,
-  skipped: false,
-  lossScale: undefined,
-} as const;
 
 /** The processor. */
 export interface CpuDevice {
@@ -108,8 +103,14 @@ export function policyFor(choice: DeviceChoice): DevicePolicy {
   );
 }
 
+/** A step that has been taken. */
+export interface Run {
+  readonly measures: boolean;
+  readonly lossScale: number | undefined;
+}
+
 /** The addon's report of the last step, in words. */
-export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings): LastRun {
+export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings, { measures, lossScale }: Run): LastRun {
   const outcome = constants().outcomes[settings.get('outcome')];
   const reasons: Record<Outcome, string> = {
     cpuAsked: cpuReason,
@@ -117,6 +118,8 @@ export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings): Last
     cpuSmall: 'a step of this size is faster on the CPU',
     cpuRefused: "the GPU was refused: its compiler or its self-test failed; device: 'gpu' tells how",
     cpuGpuFailed: "the GPU failed before it wrote anything; device: 'gpu' tells how, 'auto' tries again later",
+    cpuWhole:
+      'one device measures all gradients, and some can not run on the GPU: float64, or memory that zeros did not make',
     cpuTooLarge: 'the arrays of zeros take more memory than the GPU should use',
     cpuNoProof: 'this GPU is proved for plain steps alone',
     cpuExact: "this GPU has other bits than the CPU where float32 subnormals are; device: 'gpu' uses it all the same",
@@ -126,5 +129,16 @@ export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings): Last
   };
   const device = outcome.startsWith('gpu') ? 'gpu' : 'cpu';
   const [copiedBytes, gpuSeconds] = [settings.get('copiedBytes'), settings.get('gpuSeconds')];
-  return Object.freeze({ device, reason: reasons[outcome], copiedBytes, gpuSeconds, ...WITHOUT_NORM });
+  const { verdict } = settings;
+  return Object.freeze({
+    device,
+    reason: reasons[outcome],
+    copiedBytes,
+    gpuSeconds,
+    gradientNorm: measures ? settings.get('gradientNorm') : undefined,
+    gradientMax: measures ? settings.get('gradientMax') : undefined,
+    clipped: verdict === 'clipped',
+    skipped: verdict === 'skipped',
+    lossScale,
+  });
 }

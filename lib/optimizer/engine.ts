@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { calledFrom, callerOf, type PublicFunction } from '../caller';
 import { checkLoad, type LoadedState, loadState, loadStateBytes } from '../checkpoint/load';
 import { Save } from '../checkpoint/save';
-import { typeError, Verbatim } from '../errors';
+import { rangeError, typeError, Verbatim } from '../errors';
 import type { Bytes } from '../safetensors/options';
 import { checkStep } from '../state/progress';
 import { State } from '../state/state';
@@ -11,12 +11,12 @@ import type { OptimizerState } from '../state/types';
 import type { Averages } from '../tree/types';
 import { Accumulator } from './accumulator';
 import { Configuration } from './configuration';
-import type { LastRun } from './device';
-import { checkOptions, checkScale } from './options';
+import { checkOptions } from './options';
 import { Planner } from './planner';
 import { Queue } from './queue';
 import { Runner } from './runner';
 import { applySingle, initSingle, refuseSingle, type SingleState } from './single';
+import { Steps } from './steps';
 
 /** Finds a public method or accessor of the optimizer. */
 type EntryOf = (name: string, accessor?: 'get' | 'set') => PublicFunction;
@@ -31,6 +31,7 @@ function asynchronous(received: unknown): Error {
 export class Engine {
   readonly runner: Runner;
   readonly configuration: Configuration;
+  readonly steps: Steps;
   readonly #entryOf: EntryOf;
   readonly #state: State;
   readonly #queue: Queue;
@@ -49,6 +50,7 @@ export class Engine {
     this.runner = runner;
     this.#queue = queue;
     this.#planner = planner;
+    this.steps = new Steps({ state, queue, planner, runner });
     this.#accumulator = new Accumulator(state, runner.flushesSubnormals);
     this.configuration = new Configuration({ state, queue, planner, runner });
   }
@@ -81,69 +83,6 @@ export class Engine {
     });
   }
 
-  applyGradients(gradients: unknown, parameters: unknown, options: unknown): unknown {
-    return this.#queue.call('applyGradients', () => {
-      const { progress, groups, accumulated } = this.#state;
-      const scale = checkScale(options);
-      const rate = progress.rate();
-      const groupRates = groups.rates(progress.step, rate);
-      const { prepared, gradientCount, result, settle } = this.#planner.planCopies(parameters, gradients);
-      this.runner.setNumbers(rate, groupRates, accumulated.count + gradientCount, scale);
-      this.runner.stepOnce(prepared);
-      settle();
-      accumulated.clear();
-      this.#completed(rate, groupRates);
-      return result;
-    });
-  }
-
-  /** Written without closures: a warm step takes about a microsecond. */
-  update(parameters: unknown, gradients: unknown, options: unknown): void {
-    this.#queue.begin('update');
-    try {
-      const { progress, groups, accumulated } = this.#state;
-      const scale = options === undefined ? 1 : checkScale(options);
-      const rate = progress.rate();
-      const groupRates = groups.rates(progress.step, rate);
-      const plan = this.#planner.plan(parameters, gradients);
-      this.runner.setNumbers(rate, groupRates, accumulated.count + plan.gradientCount, scale);
-      this.runner.step(plan);
-      if (accumulated.count > 0) accumulated.clear();
-      this.#completed(rate, groupRates);
-    } catch (error) {
-      throw this.#queue.atCaller(error, 'update');
-    } finally {
-      this.#queue.end();
-    }
-  }
-
-  updateAsync(parameters: unknown, gradients: unknown, options: unknown): Promise<LastRun> {
-    const { plan, rate, groupRates, scale, taken } = this.#queue.callAsync('updateAsync', () => {
-      const { progress, groups, accumulated } = this.#state;
-      const scale = checkScale(options);
-      const rate = progress.rate(this.#queue.steps);
-      const groupRates = groups.rates(progress.step + this.#queue.steps, rate);
-      const plan = this.#planner.plan(parameters, gradients, true);
-      return { rate, groupRates, scale, plan, taken: accumulated.take() };
-    });
-    const run = (): Promise<LastRun> => {
-      this.runner.setNumbers(rate, groupRates, taken.count + plan.gradientCount, scale);
-      return this.runner.stepAsync(plan);
-    };
-    const completed = (): void => {
-      this.#completed(rate, groupRates);
-    };
-    const failed = (): void => {
-      if (taken.count > 0) this.#state.accumulated.giveBack(taken);
-    };
-    return this.#queue.step({ plan, run, completed, failed });
-  }
-
-  #completed(rate: number, groupRates: readonly number[]): void {
-    this.#state.progress.completed(rate);
-    this.#state.groups.completed(groupRates);
-  }
-
   accumulate(gradients: unknown): void {
     this.#queue.call('accumulate', () => {
       this.#accumulator.add(gradients);
@@ -170,12 +109,24 @@ export class Engine {
     });
   }
 
+  get lossScale(): number | undefined {
+    return this.#state.lossScale?.scale;
+  }
+
+  setLossScale(value: unknown): void {
+    this.#queue.call('lossScale', () => {
+      const { lossScale } = this.#state;
+      if (!lossScale) throw rangeError('invalid-option', 'lossScale', 'an optimizer that was made with one', value);
+      lossScale.assign(value);
+    });
+  }
+
   /** What the optimizer is, for people. */
   get description(): object {
-    const { hyperparameters, around, masterWeights, progress, slots } = this.#state;
+    const { hyperparameters, around, masterWeights, lossScale, progress, slots } = this.#state;
     const { step, learningRate } = progress;
     const [leaves, { device }] = [slots.all.length, this.runner];
-    const own = { ...hyperparameters, ...around, masterWeights };
+    const own = { ...hyperparameters, ...around, masterWeights, lossScale: lossScale?.scale };
     const given = Object.entries(own).filter(([, value]) => value !== undefined);
     return { step, learningRate, ...Object.fromEntries(given), device, leaves, pending: this.pending };
   }

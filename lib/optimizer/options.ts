@@ -7,6 +7,7 @@ import {
   HYPERPARAMETER_NAMES,
   type SGDHyperparameters,
 } from '../state/hyperparameters';
+import { checkLossScale, type DynamicLossScale } from '../state/lossScale';
 import { checkFilter, checkGroups, Groups, type LeafFilter } from '../state/groups';
 import type { StateOptions } from '../state/state';
 import type { Schedule } from '../state/types';
@@ -33,22 +34,31 @@ export interface SGDOptions extends Optional<SGDHyperparameters>, Optional<SGDAr
    * master. A parameter that somebody writes is taken up. Default false.
    */
   masterWeights?: boolean | undefined;
+  /**
+   * What the loss was multiplied by before its gradients were taken: each step divides its gradients by it, and leaves out
+   * those that are not finite. A number, which never changes, or a scale that changes as PyTorch's GradScaler does.
+   */
+  lossScale?: number | DynamicLossScale | undefined;
   /** Default `'auto'`. The environment variable METAL_SGD_DEVICE replaces `'auto'` only. */
   device?: DeviceChoice | undefined;
 }
 
+const OTHERS = ['groups', 'trainable', 'masterWeights', 'lossScale', 'device'] as const;
+
 /** Throws for an unknown option or a wrong value; fills the defaults in. */
 export function checkOptions(options: unknown, learningRate: unknown): CheckedOptions {
   checkLearningRate('learningRate', learningRate); // first: whoever gives PyTorch's arguments gives parameters here
-  const names = [...HYPERPARAMETER_NAMES, ...AROUND_NAMES, 'groups', 'trainable', 'masterWeights', 'device'] as const;
+  const names = [...HYPERPARAMETER_NAMES, ...AROUND_NAMES, ...OTHERS] as const;
   const given = checkKeys('options', options, names);
   const hyperparameters = checkHyperparameters(given);
   const trainable = given.trainable === undefined ? undefined : checkFilter('trainable', given.trainable);
+  const lossScale = checkLossScale(given.lossScale);
   const groups = new Groups(checkGroups(given.groups), trainable);
   groups.check(hyperparameters);
   return {
     hyperparameters,
-    around: checkAround(given),
+    around: checkAround(given, lossScale !== undefined),
+    lossScale,
     groups,
     masterWeights: checkFlag('masterWeights', given.masterWeights, false),
     device: checkDevice('device', given.device ?? 'auto'),

@@ -46,6 +46,8 @@ export class Plan {
   readonly isShared: boolean;
   /** What a step reads and writes. */
   readonly footprint: Footprint;
+  /** Of the parameters, where steps measure their gradients: an error names one. */
+  readonly names: readonly string[];
   /** Until nothing is left to be made by a step. */
   #stepped: readonly Stepped[] | undefined;
   readonly #how: HowToStep;
@@ -56,7 +58,7 @@ export class Plan {
   readonly #arrays: Arrays;
   /** As the addon takes it. */
   prepared: PreparedTree;
-  /** True once neither `ready` nor `settle` would do anything. */
+  /** True once neither `ready` nor `settle` would do anything, and a step is over when it has run. */
   isWarm = false;
   /** What the prepared step makes, for each leaf; `undefined`: nothing. */
   #first: string | undefined;
@@ -70,6 +72,7 @@ export class Plan {
     this.#stepped = stepped;
     this.#how = how;
     this.#keeps = keeps;
+    this.names = how.measures ? namesOf(stepped) : [];
     const leaves = stepLeaves(stepped, keeps);
     this.#first = firstOf(leaves);
     this.prepared = prepareStep(leaves, how);
@@ -106,7 +109,7 @@ export class Plan {
   #forgetStepped(): void {
     if (!this.#isSettled || this.#first !== undefined) return;
     this.#stepped = undefined;
-    this.isWarm = true;
+    this.isWarm = !this.#how.measures;
   }
 
   /** A pending step will use the plan. */
@@ -141,6 +144,10 @@ export class Plan {
   }
 }
 
+/** The names of the parameters. */
+export const namesOf = (stepped: readonly Stepped[]): readonly string[] =>
+  stepped.map(({ parameter }) => parameter.name);
+
 /** The arrays that the steps of these leaves use now. */
 export function stepLeaves(stepped: readonly Stepped[], keeps: Keeps): readonly StepLeaf[] {
   return stepped.map((one) => {
@@ -166,7 +173,10 @@ function firstOf(leaves: readonly StepLeaf[]): string | undefined {
 /** A step of these leaves has been taken: what it made is there. */
 export function settle(stepped: readonly Stepped[], { averages }: Keeps): void {
   for (const { slot, velocity } of stepped) {
-    if (velocity) slot.isFirstVelocity = false;
+    if (velocity) {
+      slot.isFirstVelocity = false;
+      slot.isForStep = false;
+    }
     if (averages) slot.isFirstAverage = false;
   }
 }

@@ -3,14 +3,14 @@ import type { PreparedTree } from '../addon/native';
 import { checkFree } from '../memory/inUse';
 import { checkSeparate } from '../memory/overlap';
 import { copiesLike } from '../memory/zeros';
-import { complete } from '../state/complete';
+import { completeForStep } from '../state/complete';
 import { PARTS, type Slot } from '../state/slot';
 import type { State } from '../state/state';
 import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
 import { pathIn } from '../tree/paths';
 import { leavesOf, type Node, treeWith } from '../tree/tree';
 import { gradientsByParameter, unmatchedSum } from './pairs';
-import { footprintOfCopies, Plan, settle, stepLeaves, type Stepped } from './plan';
+import { footprintOfCopies, namesOf, Plan, settle, stepLeaves, type Stepped } from './plan';
 import { prepareStep } from './prepare';
 import { Roles } from './roles';
 import type { Runner } from './runner';
@@ -33,6 +33,8 @@ interface Matched {
 /** One step on copies of the parameters. */
 export interface CopiesPlan {
   readonly prepared: PreparedTree;
+  /** Of the parameters. */
+  readonly names: readonly string[];
   /** Trees of gradients, without accumulated ones. */
   readonly gradientCount: number;
   /** The tree of copies. */
@@ -74,7 +76,7 @@ export class Planner {
     const { stepped, commit } = this.#match(trees);
     if (shared) for (const { parameter, gradients } of stepped) [parameter, ...gradients].forEach(checkShared);
     const { keeps, accumulated } = this.#state;
-    complete(stepped, keeps, PARTS);
+    completeForStep(stepped, keeps);
     const plan = new Plan({ ...trees, sums: accumulated.pattern }, stepped, this.#runner, keeps);
     if (!shared) checkFree('parameters', plan.footprint);
     commit();
@@ -96,7 +98,7 @@ export class Planner {
     const trees = this.#read(parameters, gradients);
     const { stepping, stepped, commit } = this.#match(trees);
     const { keeps } = this.#state;
-    complete(stepped, keeps, PARTS);
+    completeForStep(stepped, keeps);
     const leaves = stepLeaves(stepped, keeps);
     checkFree('parameters', footprintOfCopies(leaves));
     const originals = leavesOf(stepping);
@@ -110,6 +112,7 @@ export class Planner {
     commit();
     return {
       prepared,
+      names: namesOf(stepped),
       gradientCount: trees.gradients.length,
       result: treeWith(stepping, copies),
       settle: () => {
@@ -141,7 +144,7 @@ export class Planner {
     const stepping = accumulated.count > 0 ? parameters.node : pairs.stepping;
     const wanted = (leaf: CheckedLeaf): boolean => sorted.isTrainable(leaf) && (given.has(leaf) || hasSum(leaf));
     const { slots, commit } = allSlots.slotsFor(stepping, 'parameters', wanted);
-    const stepped = leavesOf(stepping)
+    const matched = leavesOf(stepping)
       .filter(wanted)
       .map((parameter, i): Stepped => {
         const group = sorted.groupOf(parameter);
@@ -155,6 +158,7 @@ export class Planner {
           velocity: usesVelocity[group],
         };
       });
+    const stepped = this.#runner.measures ? inOrderOf(all, matched) : matched;
     if (accumulated.count > 0) refuseOtherSums(accumulated.slots, slots, all, sorted.isTrainable);
     this.#roles.check(stepped);
     const held = slots.flatMap((slot) => PARTS.flatMap((part) => slot.get(part) ?? []));
@@ -169,6 +173,13 @@ export class Planner {
     };
     return { stepping, stepped, commit: keep };
   }
+}
+
+/** In the order of the parameters' tree, in which the norm adds them. */
+function inOrderOf(all: readonly CheckedLeaf[], stepped: readonly Stepped[]): readonly Stepped[] {
+  const places = new Map(all.map((leaf, i) => [leaf, i]));
+  const placeOf = ({ parameter }: Stepped): number => places.get(parameter) ?? 0;
+  return [...stepped].sort((one, other) => placeOf(one) - placeOf(other));
 }
 
 /** Says whether a parameter may have an accumulated sum. */

@@ -21,6 +21,8 @@ export interface StepLeaf extends Readonly<Partial<Record<Role, CheckedLeaf>>> {
 export interface HowToStep {
   readonly target: Target;
   readonly settings: Settings;
+  /** True if steps may measure their gradients. */
+  readonly measures: boolean;
 }
 
 /** Leaves ready to step. */
@@ -35,7 +37,7 @@ export function prepareStep(leaves: readonly StepLeaf[], how: HowToStep): Prepar
 
 /** Leaves whose gradients are summed into the parameter. */
 export function prepareSum(leaves: readonly StepLeaf[], settings: Settings): PreparedTree {
-  return native().prepareSum(listed(leaves, { target: 'cpu', settings }));
+  return native().prepareSum(listed(leaves, { target: 'cpu', settings, measures: false }));
 }
 
 /** A bit for each role. */
@@ -44,7 +46,7 @@ export function bitsOf(first: readonly Role[]): number {
   return first.reduce((bits, role) => bits | (1 << roles.indexOf(role)), 0);
 }
 
-function listed(leaves: readonly StepLeaf[], { target, settings }: HowToStep): Leaves {
+function listed(leaves: readonly StepLeaf[], { target, settings, measures }: HowToStep): Leaves {
   const { dtypes, roles, targets } = constants();
   const most = leaves.reduce((count, { gradients }) => Math.max(count, gradients.length), 1);
   const width = roles.length + most;
@@ -63,6 +65,7 @@ function listed(leaves: readonly StepLeaf[], { target, settings }: HowToStep): L
     first: Uint8Array.from(leaves, ({ first }) => bitsOf(first)),
     settings: settings.rows,
     target: targets.indexOf(target),
+    measures,
     // Without a GPU nobody wraps arenas: their numbers alone join leaves.
     arenas: target === 'cpu' ? [] : places.arenas,
   };

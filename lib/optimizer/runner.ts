@@ -1,11 +1,12 @@
 // How the steps of an optimizer run: the device, and the row of numbers that the addon reads and writes.
 import type { Target } from '../addon/names';
-import { native, type PreparedTree } from '../addon/native';
+import { constants, native, type PreparedTree } from '../addon/native';
 import { Settings } from '../addon/settings';
 import { asMetalError } from '../errors';
-import type { SGDAround } from '../state/around';
+import { measures, type SGDAround } from '../state/around';
 import type { Hyperparameters } from '../state/hyperparameters';
 import { type DeviceChoice, type LastRun, lastRunOf, policyFor, type DevicePolicy } from './device';
+import { notFinite } from './notFinite';
 import type { Plan } from './plan';
 
 /** Runs the steps of one optimizer. */
@@ -16,6 +17,13 @@ export class Runner {
   readonly #policy: DevicePolicy;
   readonly #addon = native();
   #hasRun = false;
+  #measures = false;
+  /** Of the last step. */
+  #hasMeasured = false;
+  #lastLossScale: number | undefined;
+  #throws = false;
+  /** Of the present step. */
+  #lossScale: number | undefined;
   #lastRun: LastRun | undefined;
 
   /** @param all The hyperparameters of the optimizer, then those of its groups. */
@@ -37,9 +45,18 @@ export class Runner {
   }
 
   /** Hands the options to the addon. */
-  configureAround({ clipValue, emaDecay }: Readonly<SGDAround>): void {
+  configureAround(around: Readonly<SGDAround>): void {
+    const { clipValue, emaDecay, nonFinite } = around;
     this.settings.set('clipValue', clipValue ?? 0);
     this.settings.set('emaDecay', emaDecay ?? 0);
+    this.settings.set('nonFinite', constants().nonFinite.indexOf(nonFinite));
+    this.#throws = nonFinite === 'error';
+    this.#measures = measures(around);
+    this.settings.setMaxNorm(NaN); // steps that measure set it
+  }
+
+  get measures(): boolean {
+    return this.#measures;
   }
 
   /** Hands the hyperparameters to the addon. */
@@ -52,9 +69,15 @@ export class Runner {
   }
 
   /** Sets the numbers of the next step. `divisor`: gradients that the sum stands for. */
-  setNumbers(learningRate: number, groupRates: readonly number[], divisor: number, gradientScale: number): void {
-    this.settings.setStep(learningRate, divisor, gradientScale);
+  setNumbers(learningRate: number, groupRates: readonly number[], divisor: number, scale: number): void {
+    this.settings.setStep(learningRate, divisor, scale);
     if (groupRates.length > 0) this.#setGroupRates(groupRates);
+  }
+
+  /** Sets those of a step that measures its gradients, too. `maxNorm`: NaN for none. */
+  setMeasured(maxNorm: number, lossScale: number | undefined): void {
+    this.settings.setMaxNorm(maxNorm);
+    this.#lossScale = lossScale;
   }
 
   #setGroupRates(rates: readonly number[]): void {
@@ -74,8 +97,22 @@ export class Runner {
   }
 
   #settle(plan: Plan): void {
-    plan.settle();
+    this.#over(plan.prepared, plan.names);
+    if (!this.isSkipped) plan.settle();
+  }
+
+  /** A step is over. Throws if it was not finite, and is to say so. */
+  #over(prepared: PreparedTree, names: readonly string[]): void {
     this.#hasRun = true;
+    this.#lastRun = undefined;
+    this.#hasMeasured = this.#measures;
+    this.#lastLossScale = this.#lossScale;
+    if (this.#throws && this.isSkipped) throw notFinite(prepared, names);
+  }
+
+  /** True if the last step changed nothing. */
+  get isSkipped(): boolean {
+    return this.#measures && this.settings.isSkipped;
   }
 
   /** Takes one step in place, off this thread. */
@@ -87,26 +124,26 @@ export class Runner {
       throw asMetalError(error);
     }
     this.#settle(plan);
-    this.#lastRun = undefined;
     return this.lastRun as LastRun;
   }
 
   /** Takes one step in place of leaves that won't come back as they are. */
-  stepOnce(prepared: PreparedTree): void {
-    this.#stepAndRelease(prepared);
-    this.#hasRun = true;
-    this.#lastRun = undefined;
+  stepOnce(prepared: PreparedTree, names: readonly string[]): void {
+    this.#stepAndRelease(prepared, () => {
+      this.#over(prepared, names);
+    });
   }
 
   /** The same for one leaf, which is no step of the optimizer. */
   stepSingle(prepared: PreparedTree, learningRate: number): void {
     this.setNumbers(learningRate, [], 1, 1);
-    this.#stepAndRelease(prepared);
+    this.#stepAndRelease(prepared, () => undefined);
   }
 
-  #stepAndRelease(prepared: PreparedTree): void {
+  #stepAndRelease(prepared: PreparedTree, over: () => void): void {
     try {
       this.#addon.step(prepared);
+      over();
     } catch (error) {
       throw asMetalError(error);
     } finally {
@@ -116,7 +153,11 @@ export class Runner {
 
   /** Where the last step ran; `undefined` before the first. */
   get lastRun(): LastRun | undefined {
-    if (this.#hasRun) this.#lastRun ??= lastRunOf(this.#policy, this.settings);
+    if (this.#hasRun)
+      this.#lastRun ??= lastRunOf(this.#policy, this.settings, {
+        measures: this.#hasMeasured,
+        lossScale: this.#lastLossScale,
+      });
     return this.#lastRun;
   }
 }

@@ -84,7 +84,7 @@ export class SGD {
     options?: StepOptions,
   ): PartialTree<P>;
   applyGradients(gradients: unknown, parameters: unknown, options?: StepOptions): unknown {
-    return this.#engine.applyGradients(gradients, parameters, options);
+    return this.#engine.steps.applyGradients(gradients, parameters, options);
   }
 
   /**
@@ -95,10 +95,11 @@ export class SGD {
    * @param gradients A tree of the same structure, or of a part of it; or several, by `meanOf`. Those of 16-bit parameters
    *   may be float32, and are taken unrounded. May be left out after `accumulate`.
    * @throws TypeError or RangeError that names the path, what was expected and what was received; code `busy` while
-   *   asynchronous steps are pending. Then nothing has changed.
+   *   asynchronous steps are pending; code `not-finite` under `nonFinite: 'error'`; code `loss-scale` where no smaller scale is
+   *   left. Then nothing has changed.
    */
   update<P>(parameters: P & Tree<P>, gradients?: SomeGradients<P>, options?: StepOptions): void {
-    this.#engine.update(parameters, gradients, options);
+    this.#engine.steps.update(parameters, gradients, options);
   }
 
   /**
@@ -108,10 +109,11 @@ export class SGD {
    * @param parameters As for `update`, in shared memory, such as `zeros` makes.
    * @param gradients Likewise.
    * @returns Resolves with the step's `lastRun` when everything is written. Rejects at once with what `update` would throw,
-   *   and with code `not-shared` for ordinary arrays; with code `aborted` if an earlier step failed. Then nothing was written.
+   *   and with code `not-shared` for ordinary arrays; with code `aborted` if an earlier step failed; with `not-finite` or
+   *   `loss-scale` as `update`. Then nothing was written.
    */
   async updateAsync<P>(parameters: P & Tree<P>, gradients?: SomeGradients<P>, options?: StepOptions): Promise<LastRun> {
-    return this.#engine.updateAsync(parameters, gradients, options);
+    return this.#engine.steps.updateAsync(parameters, gradients, options);
   }
 
   /**
@@ -161,6 +163,17 @@ export class SGD {
     this.#engine.setLearningRate(value);
   }
 
+  /**
+   * The loss scale of the next step; `undefined` without one. A number assigned becomes the present scale, and growth starts
+   * anew.
+   */
+  get lossScale(): number | undefined {
+    return this.#engine.lossScale;
+  }
+  set lossScale(value: number | undefined) {
+    this.#engine.setLossScale(value);
+  }
+
   /** The leaves that train; `undefined`: all. Once assigned, all leaves are asked again at the next step. */
   get trainable(): LeafFilter | undefined {
     return this.#engine.configuration.trainable;
@@ -170,7 +183,7 @@ export class SGD {
   }
 
   /**
-   * Steps, learning rate and velocities. Reading gives the live arrays (`clone` copies them). Assigning copies in, once
+   * Steps, learning rate, velocities, and what else the optimizer keeps. Reading gives the live arrays (`clone` copies them). Assigning copies in, once
    * all of it is checked: an error names every difference from the optimizer's tree, and nothing has changed.
    */
   get state(): OptimizerState {

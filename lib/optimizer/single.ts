@@ -18,11 +18,14 @@ import type { Runner } from './runner';
 export type SingleState = { v?: Leaf };
 
 /** Throws for options that need a tree: one leaf by itself has no group, and nothing but a velocity. */
-export function refuseSingle(what: string, { groups, keeps }: State): void {
+export function refuseSingle(what: string, { groups, keeps, around, lossScale }: State): void {
   const given = [
     ...(groups.count > 0 ? ['groups'] : []),
     ...(keeps.masters ? ['masterWeights'] : []),
     ...(keeps.averages ? ['emaDecay'] : []),
+    ...(around.maxNorm === undefined ? [] : ['maxNorm']),
+    ...(around.nonFinite === 'apply' ? [] : ['nonFinite']),
+    ...(lossScale ? ['lossScale'] : []),
   ];
   if (given.length === 0) return;
   const text = `${what}: takes no ${given.join(', ')}; use an optimizer without them, or update`;

@@ -1,7 +1,7 @@
 // Makes the arrays that the steps of some parameters use, before the first of them.
 import { copyAll } from '../memory/assign';
 import type { CheckedLeaf } from '../tree/leaf';
-import { isNarrow, type Part, type Slot } from './slot';
+import { isNarrow, type Part, PARTS, type Slot } from './slot';
 import { type Keeps, makeArrays } from './stateTree';
 
 /** A parameter whose steps use a slot; `velocity`: they have a momentum. */
@@ -19,8 +19,21 @@ export function usedParts({ slot, velocity }: Omit<Stepping, 'parameter'>, keeps
   return parts;
 }
 
-/** Makes what is missing: one arena for each part. `parts` are made as far as steps use them. */
+/** Makes what is missing, for a step: one arena for each part. */
+export function completeForStep(stepping: readonly Stepping[], keeps: Keeps): void {
+  const without = stepping.filter(({ slot }) => !slot.hasVelocity);
+  make(stepping, keeps, PARTS);
+  for (const { slot } of without) slot.isForStep = true;
+}
+
+/** The same of some parts, for a caller who asks for them. */
 export function complete(stepping: readonly Stepping[], keeps: Keeps, parts: readonly Part[]): void {
+  make(stepping, keeps, parts);
+  for (const { slot } of stepping) slot.isForStep = false;
+}
+
+/** `parts` are made as far as steps use them. */
+function make(stepping: readonly Stepping[], keeps: Keeps, parts: readonly Part[]): void {
   for (const part of parts) {
     const using = stepping.filter((one) => usedParts(one, keeps).includes(part));
     makePart(part, using, keeps);

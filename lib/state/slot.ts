@@ -32,6 +32,8 @@ export class Slot implements Layout {
   readonly #isAdopted: boolean;
   /** True until a step has used the velocity that was made for it. */
   isFirstVelocity = false;
+  /** True of a velocity that a step has made for itself: until a step has happened, it is no state. */
+  isForStep = false;
   /** The same of the average. */
   isFirstAverage = false;
   /** True if the master does not belong to the parameter: it is made again from that. */
@@ -120,8 +122,8 @@ export class Slot implements Layout {
     const moved = new Slot(this.path, layout);
     for (const part of PARTS) if (this.has(part)) moved.set(part, this.get(part));
     moved.#sum = this.#sum;
-    const { isFirstVelocity, isFirstAverage, isMasterStale } = this;
-    return Object.assign(moved, { isFirstVelocity, isFirstAverage, isMasterStale });
+    const { isFirstVelocity, isForStep, isFirstAverage, isMasterStale } = this;
+    return Object.assign(moved, { isFirstVelocity, isForStep, isFirstAverage, isMasterStale });
   }
 }
 

@@ -10,6 +10,7 @@ import { complete } from './complete';
 import type { Groups } from './groups';
 import { checkNumber, type Hyperparameters } from './hyperparameters';
 import { checkStep, Progress } from './progress';
+import { checkLossScaleState, type LossScale, type LossScaleState } from './lossScale';
 import { isNarrow } from './slot';
 import { Slots } from './slots';
 import { assignState, averagesTree, type Keeps, stateTree } from './stateTree';
@@ -18,6 +19,7 @@ import { assignState, averagesTree, type Keeps, stateTree } from './stateTree';
 export interface StateOptions {
   readonly hyperparameters: Hyperparameters;
   readonly around: SGDAround;
+  readonly lossScale: LossScale | undefined;
   readonly groups: Groups;
   readonly masterWeights: boolean;
 }
@@ -29,14 +31,16 @@ export class State {
   readonly groups: Groups;
   readonly masterWeights: boolean;
   readonly accumulated = new Accumulated();
+  readonly lossScale: LossScale | undefined;
   hyperparameters: Hyperparameters;
   around: Readonly<SGDAround>;
 
-  constructor(learningRate: unknown, { hyperparameters, around, groups, masterWeights }: StateOptions) {
+  constructor(learningRate: unknown, { hyperparameters, around, lossScale, groups, masterWeights }: StateOptions) {
     this.progress = new Progress(learningRate);
     this.slots = new Slots(masterWeights);
     this.hyperparameters = hyperparameters;
     this.around = around;
+    this.lossScale = lossScale;
     this.groups = groups;
     this.masterWeights = masterWeights;
   }
@@ -80,12 +84,14 @@ export class State {
   read(): OptimizerState {
     const { step, learningRate } = this.progress;
     const { count } = this.accumulated;
+    const lossScale = this.lossScale?.state;
     const groups = this.groups.currentRates(learningRate).map((rate) => ({ learningRate: rate }));
     return {
       step,
       learningRate,
       parameters: stateTree(this.slots, this.keeps),
       ...(count > 0 && { accumulated: count }),
+      ...(lossScale && { lossScale }),
       ...(groups.length > 0 && { groups }),
     };
   }
@@ -101,10 +107,11 @@ export class State {
       throw typeError('invalid-state', 'state', '{ step, learningRate, parameters }', value);
     }
     const given = value as Partial<Record<keyof OptimizerState, unknown>>;
-    const { step, learningRate, parameters, accumulated, groups, ...others } = given;
+    const { step, learningRate, parameters, accumulated, lossScale, groups, ...others } = given;
     const extra = Object.keys(others).at(0);
-    const known = 'step, learningRate, parameters, accumulated, groups';
+    const known = 'step, learningRate, parameters, accumulated, lossScale, groups';
     if (extra !== undefined) throw rangeError('invalid-state', 'state', `only ${known}`, extra);
+    const scale = lossScale === undefined ? undefined : this.#checkLossScale(lossScale);
     const rates = groups === undefined ? undefined : this.#checkRates(groups);
     const checkedStep = checkStep('state.step', step);
     const checkedRate = checkNumber('state.learningRate', learningRate);
@@ -113,6 +120,13 @@ export class State {
     this.accumulated.restore(count, this.slots.all);
     this.progress.restore(checkedStep, checkedRate);
     if (rates) this.groups.restoreRates(rates);
+    this.lossScale?.restore(scale);
+  }
+
+  #checkLossScale(value: unknown): LossScaleState {
+    const name = 'state.lossScale';
+    if (!this.lossScale) throw rangeError('state-mismatch', name, 'none, as the optimizer', value);
+    return checkLossScaleState(name, value);
   }
 
   #checkRates(groups: unknown): readonly number[] {

@@ -34,7 +34,7 @@ export interface Keeps {
 export function isShown(slot: Slot, part: Part, { firstStepMakesVelocity }: Keeps): boolean {
   if (part === 'accumulated') return slot.isSummed;
   if (!slot.has(part)) return false;
-  if (part === 'v') return !(firstStepMakesVelocity && slot.isFirstVelocity);
+  if (part === 'v') return !(slot.isFirstVelocity && (firstStepMakesVelocity || slot.isForStep));
   return part === 'ema' ? !slot.isFirstAverage : !slot.isMasterStale;
 }
 

@@ -1,5 +1,6 @@
 // Public types of an optimizer's state.
 import type { Leaf } from '../tree/types';
+import type { LossScaleState } from './lossScale';
 
 /** What an optimizer keeps for one parameter. */
 export interface LeafState {
@@ -29,6 +30,8 @@ export interface OptimizerState {
   parameters: StateTree;
   /** Gradients in the sums. Missing without any. */
   accumulated?: number;
+  /** Of a dynamic loss scale. Missing without one. */
+  lossScale?: LossScaleState;
   /** Of the optimizer's groups: the learning rate of the last step. Missing without groups. */
   groups?: { learningRate: number }[];
 }

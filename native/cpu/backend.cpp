@@ -4,7 +4,6 @@
 #include "backend.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <thread>
@@ -12,13 +11,12 @@
 #include "arch.h"
 #include "cpu.h"
 #include "loops.h"
+#include "norm.h"
 #include "pool.h"
 
 namespace metal_sgd {
 
 namespace {
-
-std::atomic<const CpuKernels*> chosen_kernels{nullptr};
 
 /// Traffic of one chunk. The lower bound lets two threads share 10,000 elements. The upper bound is
 /// the smallest chunk that streams as fast as an uncut C loop.
@@ -38,7 +36,9 @@ enum class Operation : uint8_t { kStep, kSum };
 
 class CpuStep final : public Prepared {
  public:
-  CpuStep(const std::vector<Span>& spans, Operation operation) : operation_(operation) {
+  CpuStep(const std::vector<Span>& spans, Operation operation, bool measures)
+      : operation_(operation) {
+    if (measures) norm_ = std::make_unique<NormPass>(leaves_of(spans));
     for (const Span& span : spans) bytes_ += traffic(span);
     size_t chunk = chunk_bytes();
     size_t room = 0;  // bytes that the open chunk may still take
@@ -69,9 +69,14 @@ class CpuStep final : public Prepared {
     const CpuKernels* chosen = &present_cpu_kernels();
     // Written only where something changed: each other core's first look at it takes some 100 ns.
     if (!is_last(settings, chosen)) take(settings, chosen);
+    Report report;
+    if (norm_ != nullptr && settings.around.measures()) {
+      report = measure(settings.around);
+      if (report.verdict == Verdict::kSkipped) return report;
+    }
     ThreadPool::instance().run(static_cast<uint32_t>(starts_.size() - 1), &CpuStep::run_chunks,
                                this, is_large());
-    return {};
+    return report;
   }
 
  private:
@@ -86,13 +91,6 @@ class CpuStep final : public Prepared {
             span.dtype(),
             group,
             index};
-  }
-
-  template <typename Real>
-  static RealParams<Real> real_params(const StepSettings& settings, size_t group) {
-    const Hyperparameters& given = settings.of(group);
-    return {sgd_params<Real>(given), gradient_params<Real>(settings.around, given.maximize),
-            average_params<Real>(settings.around)};
   }
 
   /// The whole span of the piece, and where in it the piece lies.
@@ -117,7 +115,7 @@ class CpuStep final : public Prepared {
     const StepParams& params = params_[piece.group];
     if (piece.span != Piece::kPlain) {
       kernels_->blocks[dtype](sources_of(piece), params, prefetches);
-    } else if (params.f32.before.flags != 0) {
+    } else if (!takes_plainly(piece.dtype, params.f32.before.flags)) {
       Stream gradient{const_cast<void*>(piece.gradient), piece.dtype};
       Sources sources{{piece.parameter, piece.velocity},
                       piece.dtype,
@@ -131,6 +129,11 @@ class CpuStep final : public Prepared {
     } else {
       kernels_->step[dtype](piece, params, prefetches);
     }
+  }
+
+  /// Of float32 leaves the loops of plain steps clip by the norm too.
+  static bool takes_plainly(Dtype dtype, uint32_t flags) {
+    return flags == 0 || (flags == kGradientNorm && dtype == Dtype::kFloat32);
   }
 
   void sum(const Piece& piece, bool prefetches) const {
@@ -150,8 +153,33 @@ class CpuStep final : public Prepared {
     kernels_ = chosen;
     params_.resize(1 + settings.groups.size());
     for (size_t group = 0; group < params_.size(); group++) {
-      params_[group] = {real_params<float>(settings, group), real_params<double>(settings, group)};
+      params_[group] = step_params(settings, group);
     }
+  }
+
+  /// Measures the gradients, and sets the coefficient by which the step clips them.
+  Report measure(const Around& around) {
+    Measure found = norm_->run(params_[0], subnormals_);
+    double coefficient = norm_->is_wide() ? norm_rule(norm_params<double>(around), found.norm)
+                                          : coefficient_f32(around, found.norm);
+    bool clips = !std::isnan(around.max_norm) && !(coefficient >= 1);
+    for (StepParams& params : params_) {
+      clip(params.f32.before, clips, coefficient);
+      clip(params.f64.before, clips, coefficient);
+    }
+    return {found.verdict(around.non_finite, clips), found};
+  }
+
+  double coefficient_f32(const Around& around, double norm) const {
+    FloatMode mode;
+    mode.set(subnormals_);
+    return norm_rule(norm_params<float>(around), static_cast<float>(norm));
+  }
+
+  template <typename Real>
+  static void clip(GradientParams<Real>& params, bool clips, double coefficient) {
+    params.coefficient = static_cast<Real>(coefficient);
+    params.flags = (params.flags & ~kGradientNorm) | (clips ? kGradientNorm : 0u);
   }
 
   bool is_large() const { return bytes_ >= kLargeBytes; }
@@ -183,7 +211,8 @@ class CpuStep final : public Prepared {
   }
 
   Operation operation_;
-  std::vector<Span> spans_;  // those that no step takes plainly
+  std::unique_ptr<NormPass> norm_;  // where steps measure their gradients
+  std::vector<Span> spans_;         // those that no step takes plainly
   std::vector<Piece> pieces_;
   std::vector<size_t> starts_;  // first piece of each chunk, and the end
   size_t bytes_ = 0;
@@ -198,40 +227,21 @@ class CpuStep final : public Prepared {
 class CpuBackend final : public Backend {
  public:
   bool takes(const Span&) const override { return true; }
-  std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans) override {
-    return std::make_unique<CpuStep>(spans, Operation::kStep);
+  using Backend::prepare;
+  std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans, bool measures) override {
+    return std::make_unique<CpuStep>(spans, Operation::kStep, measures);
   }
 };
 
 }  // namespace
 
 std::unique_ptr<Prepared> prepare_sums(const std::vector<Span>& spans) {
-  return std::make_unique<CpuStep>(spans, Operation::kSum);
-}
-
-const CpuKernels& present_cpu_kernels() {
-  const CpuKernels* chosen = chosen_kernels.load(std::memory_order_relaxed);
-  return chosen ? *chosen : *cpu_kernels().front();
+  return std::make_unique<CpuStep>(spans, Operation::kSum, false);
 }
 
 Backend& cpu_backend() {
   static CpuBackend* backend = new CpuBackend;  // leaked: steps may outlive static destructors
   return *backend;
-}
-
-std::vector<const char*> cpu_instruction_sets() {
-  std::vector<const char*> names;
-  for (const CpuKernels* set : cpu_kernels()) names.push_back(set->name);
-  return names;
-}
-
-bool choose_cpu_instruction_set(const std::string& name) {
-  for (const CpuKernels* set : cpu_kernels()) {
-    if (name != set->name) continue;
-    chosen_kernels = set;
-    return true;
-  }
-  return false;
 }
 
 int cpu_threads() { return ThreadPool::instance().threads(); }

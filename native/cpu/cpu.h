@@ -14,6 +14,9 @@ namespace metal_sgd {
 /// the first of them.
 std::unique_ptr<Prepared> prepare_sums(const std::vector<Span>& spans);
 
+/// True if all gradients of one leaf of the span are finite, as a step measures them.
+bool is_finite(const Span& span, const LeafRun& leaf, const StepSettings& settings);
+
 /// Names of the instruction sets that this processor can run, the fastest first.
 std::vector<const char*> cpu_instruction_sets();
 /// Takes one of them for all later steps of the process; false if there is none of that name.

@@ -56,21 +56,34 @@ struct StepParams {
   }
 };
 
+/// Those of a group, rounded.
+template <typename Real>
+RealParams<Real> real_params(const StepSettings& settings, size_t group) {
+  const Hyperparameters& given = settings.of(group);
+  return {sgd_params<Real>(given), gradient_params<Real>(settings.around, given.maximize),
+          average_params<Real>(settings.around)};
+}
+
+inline StepParams step_params(const StepSettings& settings, size_t group) {
+  return {real_params<float>(settings, group), real_params<double>(settings, group)};
+}
+
 /// Steps `piece` in place, on the calling thread, in its present floating-point mode.
 using StepFunction = void (*)(const Piece& piece, const StepParams& params, bool prefetch);
 /// The same for steps that are not plain.
 using BlocksFunction = void (*)(const Sources& sources, const StepParams& params, bool prefetch);
 /// Writes the sum of the gradients to the parameter's stream, which may be the first of them.
 using SumFunction = void (*)(const Sources& sources, bool prefetch);
-/// Writes a sum of squares for each block of the gradients' sum: floats, or doubles for float64.
-using SquaresFunction = void (*)(const Sources& sources, void* sums);
+/// Writes a sum of squares for each block of the measured gradients: floats, or doubles for
+/// float64. Returns the bits of the largest magnitude among them.
+using SquaresFunction = uint64_t (*)(const Sources& sources, const StepParams& params, void* sums);
 
 struct CpuKernels {
   const char* name;  ///< as `devices()` shows it
   StepFunction step[kDtypes];
   BlocksFunction blocks[kDtypes];
   SumFunction sum_f32, sum_f64;
-  SquaresFunction squares[kDtypes];
+  SquaresFunction squares_f32, squares_f64;
 };
 
 /// What this processor can run, the fastest first; never empty.

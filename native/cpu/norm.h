@@ -1,23 +1,62 @@
-// The norm of arrays, on all threads.
+// Norm and finite test of gradients: one pass over leaves, on all threads.
 #ifndef METAL_SGD_CPU_NORM_H_
 #define METAL_SGD_CPU_NORM_H_
 
 #include <vector>
 
-#include "backend.h"
+#include "loops.h"
 
 namespace metal_sgd {
 
-/// Elements of an array.
-struct Elements {
-  Stream stream;
-  size_t count;
+/// The gradients of one leaf.
+struct LeafGradients {
+  std::vector<Stream> gradients;  ///< summed in this order
+  size_t count;                   ///< elements
 };
 
-/// The square root of the sum of all squares: in float32, and rounded to it, but for float64
-/// arrays, whose sum is added in double. The same bits for any number of threads and any
-/// instruction set.
-double global_norm(const std::vector<Elements>& arrays, Subnormals subnormals);
+/// The leaves of spans that name them, in order.
+std::vector<LeafGradients> leaves_of(const std::vector<Span>& spans);
+
+/// Leaves made ready for measuring.
+class NormPass {
+ public:
+  explicit NormPass(std::vector<LeafGradients> leaves);
+
+  /// The square root of the sum of all squares: in float32, and rounded to it; with float64 leaves,
+  /// whose sum is added in double, a double. The same bits for any number of threads and any
+  /// instruction set. Of each gradient as it is after kGradientMeasured.
+  Measure run(const StepParams& params, Subnormals subnormals);
+  /// True if the norm is a double.
+  bool is_wide() const { return wide_sums_.size() > 0; }
+
+ private:
+  /// Blocks of one leaf, and where their sums go.
+  struct Piece {
+    size_t leaf;
+    size_t first, count;  ///< elements
+    void* sums;
+    uint64_t largest;  ///< bits
+  };
+
+  static void run_chunks(void* context, uint32_t begin, uint32_t end);
+  void measure(Piece& piece) const;
+  bool is_wide(size_t leaf) const { return leaves_[leaf].gradients[0].dtype == Dtype::kFloat64; }
+  double largest() const;
+
+  std::vector<LeafGradients> leaves_;
+  std::vector<Piece> pieces_;
+  std::vector<size_t> starts_;  // first piece of each chunk, and the end
+  bool is_large_;
+  std::vector<float> sums_;
+  std::vector<double> wide_sums_;
+  // Of the present run.
+  const CpuKernels* kernels_ = nullptr;
+  const StepParams* params_ = nullptr;
+  Subnormals subnormals_ = Subnormals::kKeep;
+};
+
+/// The norm of leaves as they stand.
+double global_norm(std::vector<LeafGradients> leaves, Subnormals subnormals);
 
 }  // namespace metal_sgd
 

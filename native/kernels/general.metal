@@ -11,13 +11,9 @@ using namespace metal;
 #include "average_rule.h"
 #include "general_params.h"
 #include "gradient_rule.h"
+#include "norm_params.h"
 #include "sgd_rule.h"
-
-// Elements are bits until the rules compute with them.
-static inline float widen(uint dtype, uint bits) {
-  if (dtype == kGpuFloat16) return float(as_type<half>(ushort(bits)));
-  return as_type<float>(dtype == kGpuBfloat16 ? bits << 16u : bits);
-}
+#include "widen.h"
 
 // A NaN stays a NaN.
 static inline uint narrow(uint dtype, float value) {
@@ -83,8 +79,8 @@ struct Element {
   uint parameter, gradient, velocity, master, average;
 };
 
-static inline Element step_element(GeneralParams params, SgdParams<float> rule, Element old) {
-  GradientParams<float> before = params.before;
+static inline Element step_element(GeneralParams params, GradientParams<float> before,
+                                   SgdParams<float> rule, Element old) {
   if (rule.flags & kSgdMaximize) before.flags |= kGradientNegate;
   bool has_master = (params.flags & kGeneralMaster) != 0u;
   // A parameter that is not the rounded master was written by somebody: it is taken up.
@@ -116,9 +112,17 @@ SGD_GROUP kernel void step_general(device uchar* parameter [[buffer(SGD_PARAMETE
                                    device uchar* average [[buffer(SGD_AVERAGE_BUFFER)]],
                                    constant SgdParams<float>* rows [[buffer(SGD_ROWS_BUFFER)]],
                                    device const uchar* table [[buffer(SGD_TABLE_BUFFER)]],
+                                   device const uchar* result [[buffer(SGD_RESULT_BUFFER)]],
                                    uint index [[thread_position_in_grid]]) {
   uint flags = params.flags;
   if (index * SGD_GENERAL_ELEMENTS >= params.count) return;
+  GradientParams<float> before = params.before;
+  if (flags & kGeneralMeasured) {
+    device const uint* words = (device const uint*)result;
+    if (words[SGD_RESULT_FLAGS] & kNormSkips) return;
+    if (words[SGD_RESULT_FLAGS] & kNormClips) before.flags |= kGradientNorm;
+    before.coefficient = as_type<float>(words[SGD_RESULT_COEFFICIENT]);
+  }
   Four four = four_at(index, params.count, flags);
   uint4 w = load(parameter, params.parameter, four), g = load(gradient, params.gradient, four);
   uint4 v = uint4(0u), m = uint4(0u), e = uint4(0u);
@@ -130,7 +134,7 @@ SGD_GROUP kernel void step_general(device uchar* parameter [[buffer(SGD_PARAMETE
     uint row = 0;
     if ((flags & kGeneralGroups) && k < four.lanes)
       row = table[(params.phase + four.begin + k) * item / SGD_TABLE_BYTES];
-    Element next = step_element(params, rows[row], {w[k], g[k], v[k], m[k], e[k]});
+    Element next = step_element(params, before, rows[row], {w[k], g[k], v[k], m[k], e[k]});
     w[k] = next.parameter;
     v[k] = next.velocity;
     m[k] = next.master;

@@ -10,8 +10,9 @@
 // Of `step_general`, beside those of sgd_params.h.
 #define SGD_MASTER_BUFFER 4
 #define SGD_AVERAGE_BUFFER 5
-#define SGD_ROWS_BUFFER 6   // SgdParams of every group of the segment
-#define SGD_TABLE_BUFFER 7  // a row's number for each SGD_TABLE_BYTES of the parameter's stream
+#define SGD_ROWS_BUFFER 6    // SgdParams of every group of the segment
+#define SGD_TABLE_BUFFER 7   // a row's number for each SGD_TABLE_BYTES of the parameter's stream
+#define SGD_RESULT_BUFFER 8  // of the norm: see norm_params.h
 // Of `sum_gradients`.
 #define SGD_ADDENDS 16  // gradients of one dispatch, at the indices from 0 on
 #define SGD_SUM_BUFFER 16
@@ -29,8 +30,9 @@ enum GeneralFlags : uint32_t {
   kGeneralMaster = 4u,
   kGeneralAverage = 8u,
   kGeneralFirstAverage = 16u,
-  kGeneralGroups = 32u,   ///< the table says which row an element takes; else it is the first
-  kGeneralCarried = 64u,  ///< the sum goes on with what its buffer holds
+  kGeneralGroups = 32u,     ///< the table says which row an element takes; else it is the first
+  kGeneralCarried = 64u,    ///< the sum goes on with what its buffer holds
+  kGeneralMeasured = 128u,  ///< the result of the norm says whether and how to step
 };
 
 struct GeneralParams {
@@ -49,7 +51,7 @@ struct SumParams {
   uint32_t count;      ///< elements
 };
 
-static_assert(sizeof(GeneralParams) == 52, "the GPU reads GeneralParams with this layout");
+static_assert(sizeof(GeneralParams) == 56, "the GPU reads GeneralParams with this layout");
 static_assert(sizeof(SumParams) == 16, "the GPU reads SumParams with this layout");
 
 #endif  // METAL_SGD_KERNELS_GENERAL_PARAMS_H_

@@ -10,9 +10,11 @@ enum GradientFlags : uint32_t {
   kGradientDivide = 1u,    ///< the sum by the number of gradients
   kGradientMultiply = 2u,  ///< the same where that is a power of two: by its exact reciprocal
   kGradientScale = 4u,
-  kGradientClip = 8u,
-  kGradientNegate = 16u,
-  kGradientFlagsEnd = 32u,
+  kGradientMeasured = 7u,  ///< those before norm and finite test
+  kGradientNorm = 8u,
+  kGradientClip = 16u,
+  kGradientNegate = 32u,
+  kGradientFlagsEnd = 64u,
 };
 
 template <typename Real>
@@ -20,7 +22,8 @@ struct GradientParams {
   Real divisor;
   Real reciprocal;
   Real scale;
-  Real clip;  ///< the largest magnitude
+  Real coefficient;  ///< of clipping by the norm
+  Real clip;         ///< the largest magnitude
   uint32_t flags;
 };
 
@@ -31,6 +34,7 @@ static inline Real gradient_rule(GradientParams<Real> params, Real sum) {
   if (params.flags & kGradientDivide) g = g / params.divisor;
   if (params.flags & kGradientMultiply) g = g * params.reciprocal;
   if (params.flags & kGradientScale) g = g * params.scale;
+  if (params.flags & kGradientNorm) g = g * params.coefficient;
   if (params.flags & kGradientClip)
     g = g < -params.clip ? -params.clip : g > params.clip ? params.clip : g;
   if (params.flags & kGradientNegate) g = -g;

@@ -8,12 +8,25 @@
 #define SGD_NORM_LANES 32
 #define SGD_NORM_BLOCK 4096
 
+#ifdef __METAL_VERSION__
+#define SGD_THREAD thread
+#else
+#define SGD_THREAD
+#endif
+
+// Of constant length: of loops around it compilers make slow code.
+#define SGD_ADD_HALF(lanes, half) \
+  for (int j = 0; j < half; j++) lanes[j] = lanes[j] + lanes[j + half];
+
 /// The sum of the lanes, by halves; writes them. `static`: files compiled for different instruction
 /// sets must never share one copy.
 template <typename Real>
-static inline Real add_lanes(Real* lanes) {
-  for (int half = SGD_NORM_LANES / 2; half > 0; half /= 2)
-    for (int j = 0; j < half; j++) lanes[j] = lanes[j] + lanes[j + half];
+static inline Real add_lanes(SGD_THREAD Real* lanes) {
+  SGD_ADD_HALF(lanes, SGD_NORM_LANES / 2)
+  SGD_ADD_HALF(lanes, SGD_NORM_LANES / 4)
+  SGD_ADD_HALF(lanes, SGD_NORM_LANES / 8)
+  SGD_ADD_HALF(lanes, SGD_NORM_LANES / 16)
+  SGD_ADD_HALF(lanes, SGD_NORM_LANES / 32)
   return lanes[0];
 }
 

@@ -21,8 +21,13 @@ struct KernelKey {
   bool momentum;
 };
 
-/// The kernels of `general.metal`.
-enum class GeneralKernel : uint8_t { kStep, kSum };
+/// The kernels of `general.metal` and `norm.metal`, by their names there.
+#define METAL_SGD_GENERAL_KERNELS(row)                                            \
+  row(kStep, "step_general") row(kSum, "sum_gradients") row(kLanes, "norm_lanes") \
+      row(kLevel, "norm_level") row(kHalves, "norm_halves") row(kFinish, "norm_finish")
+enum class GeneralKernel : uint8_t { METAL_SGD_GENERAL_KERNELS(METAL_SGD_ENUMERATOR) };
+constexpr const char* kGeneralKernelNames[] = {METAL_SGD_GENERAL_KERNELS(METAL_SGD_NAME)};
+constexpr size_t kGeneralKernels = sizeof kGeneralKernelNames / sizeof *kGeneralKernelNames;
 
 class MetalDevice {
  public:
@@ -51,8 +56,9 @@ class MetalDevice {
   std::mutex mutex_;
   Owned<id<MTLDevice>> device_;
   Owned<id<MTLCommandQueue>> queue_;
-  Library plain_{sgd_metal_source, {}}, general_{general_metal_source, {}};
-  Owned<id<MTLComputePipelineState>> pipelines_[kDtypes][2][2], general_pipelines_[2];
+  Library plain_{sgd_metal_source, {}}, general_{general_metal_source, {}},
+      norm_{norm_metal_source, {}};
+  Owned<id<MTLComputePipelineState>> pipelines_[kDtypes][2][2], general_pipelines_[kGeneralKernels];
 };
 
 /// An NSError's own words; `fallback` without one.

@@ -158,8 +158,9 @@ id<MTLComputePipelineState> MetalDevice::pipeline(KernelKey key) {
 id<MTLComputePipelineState> MetalDevice::pipeline(GeneralKernel kernel) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto& pipeline = general_pipelines_[static_cast<int>(kernel)];
-  const char* name = kernel == GeneralKernel::kStep ? "step_general" : "sum_gradients";
-  return pipeline ? pipeline.get() : compiled(pipeline, general_, name);
+  const char* name = kGeneralKernelNames[static_cast<int>(kernel)];
+  Library& library = kernel < GeneralKernel::kLanes ? general_ : norm_;
+  return pipeline ? pipeline.get() : compiled(pipeline, library, name);
 }
 
 std::string text_of(NSError* error, const char* fallback) {

@@ -5,31 +5,8 @@
 
 namespace metal_sgd {
 
-namespace {
-
-constexpr uint32_t gpu_dtype(Dtype dtype) { return static_cast<uint32_t>(dtype); }
-static_assert(gpu_dtype(Dtype::kFloat32) == kGpuFloat32 &&
-                  gpu_dtype(Dtype::kFloat16) == kGpuFloat16 &&
-                  gpu_dtype(Dtype::kBfloat16) == kGpuBfloat16,
-              "kernels and host number dtypes alike");
-
-/// Whether the plain kernels can do it.
-bool is_plain(const Segment& segment, const StepSettings& settings) {
-  bool maximize = settings.of(segment.groups[0]).maximize;
-  return segment.plain && gradient_params<float>(settings.around, maximize).flags == 0;
-}
-
-KernelKey plain_key(const Segment& segment, const StepSettings& settings) {
-  return {segment.dtype(), segment.vector, uses_momentum(segment, settings)};
-}
-
 void bind(id<MTLComputeCommandEncoder> encoder, const Placed& stream, NSUInteger index) {
   [encoder setBuffer:stream.buffer offset:stream.offset atIndex:index];
-}
-
-/// Four elements are one vector.
-bool is_aligned(const Placed& stream) {
-  return stream.offset % (SGD_GENERAL_ELEMENTS * item_size(stream.dtype)) == 0;
 }
 
 void dispatch(id<MTLComputeCommandEncoder> encoder, id<MTLComputePipelineState> pipeline,
@@ -40,6 +17,29 @@ void dispatch(id<MTLComputeCommandEncoder> encoder, id<MTLComputePipelineState> 
       std::min<NSUInteger>(SGD_THREADS_PER_GROUP, [pipeline maxTotalThreadsPerThreadgroup]);
   [encoder dispatchThreads:MTLSizeMake(threads, 1, 1)
       threadsPerThreadgroup:MTLSizeMake(group, 1, 1)];
+}
+
+namespace {
+
+static_assert(gpu_dtype(Dtype::kFloat32) == kGpuFloat32 &&
+                  gpu_dtype(Dtype::kFloat16) == kGpuFloat16 &&
+                  gpu_dtype(Dtype::kBfloat16) == kGpuBfloat16,
+              "kernels and host number dtypes alike");
+
+/// Whether the plain kernels can do it.
+bool is_plain(const Segment& segment, const StepSettings& settings) {
+  bool maximize = settings.of(segment.groups[0]).maximize;
+  return segment.plain && !settings.around.measures() &&
+         gradient_params<float>(settings.around, maximize).flags == 0;
+}
+
+KernelKey plain_key(const Segment& segment, const StepSettings& settings) {
+  return {segment.dtype(), segment.vector, uses_momentum(segment, settings)};
+}
+
+/// Four elements are one vector.
+bool is_aligned(const Placed& stream) {
+  return stream.offset % (SGD_GENERAL_ELEMENTS * item_size(stream.dtype)) == 0;
 }
 
 void encode_plain(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
@@ -57,13 +57,9 @@ void encode_plain(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
            segment.vector ? SGD_VECTOR_BYTES / item_size(segment.dtype()) : 1);
 }
 
-/// The gradient that the step reads.
-const Placed& step_gradient(const Segment& segment) {
-  return segment.sum ? segment.sum : segment.streams[kRoles];
-}
-
-GeneralParams general_params(const Segment& segment, const StepSettings& settings) {
-  const Placed *streams = segment.streams.data(), &gradient = step_gradient(segment);
+GeneralParams general_params(const Segment& segment, const StepSettings& settings,
+                             const Placed& result) {
+  const Placed *streams = segment.streams.data(), &gradient = segment.gradient();
   GeneralParams params{gradient_params<float>(settings.around, false),
                        average_params<float>(settings.around),
                        gpu_dtype(segment.dtype()),
@@ -80,25 +76,27 @@ GeneralParams general_params(const Segment& segment, const StepSettings& setting
   set(static_cast<bool>(streams[kAverage]), kGeneralAverage);
   set(segment.first & kFirstAverage, kGeneralFirstAverage);
   set(static_cast<bool>(segment.table), kGeneralGroups);
+  set(static_cast<bool>(result), kGeneralMeasured);
   return params;
 }
 
 void encode_general(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
-                    const StepSettings& settings) {
+                    const StepSettings& settings, const Placed& result) {
   id<MTLComputePipelineState> pipeline = MetalDevice::instance().pipeline(GeneralKernel::kStep);
   [encoder setComputePipelineState:pipeline];
-  GeneralParams params = general_params(segment, settings);
+  GeneralParams params = general_params(segment, settings, result);
   // Stands in for what the step lacks: every buffer of a kernel has to be bound.
   const Placed& unused = segment.streams[kParameter];
   auto bind_if = [&](bool given, const Placed& stream, NSUInteger index) {
     bind(encoder, given ? stream : unused, index);
   };
   bind(encoder, segment.streams[kParameter], SGD_PARAMETER_BUFFER);
-  bind(encoder, step_gradient(segment), SGD_GRADIENT_BUFFER);
+  bind(encoder, segment.gradient(), SGD_GRADIENT_BUFFER);
   bind_if(params.flags & kGeneralVelocity, segment.streams[kVelocity], SGD_VELOCITY_BUFFER);
   bind_if(params.flags & kGeneralMaster, segment.streams[kMaster], SGD_MASTER_BUFFER);
   bind_if(params.flags & kGeneralAverage, segment.streams[kAverage], SGD_AVERAGE_BUFFER);
   bind_if(params.flags & kGeneralGroups, segment.table, SGD_TABLE_BUFFER);
+  bind_if(params.flags & kGeneralMeasured, result, SGD_RESULT_BUFFER);
   [encoder setBytes:&params length:sizeof params atIndex:SGD_PARAMS_BUFFER];
   std::array<SgdParams<float>, kMaxRows> rows;
   for (size_t row = 0; row < segment.groups.size(); row++) {
@@ -161,11 +159,11 @@ void encode_sums(id<MTLComputeCommandEncoder> encoder, const Segment* begin, con
 }
 
 void encode_step(id<MTLComputeCommandEncoder> encoder, const Segment& segment,
-                 const StepSettings& settings) {
+                 const StepSettings& settings, const Placed& result) {
   if (is_plain(segment, settings)) {
     encode_plain(encoder, segment, settings);
   } else {
-    encode_general(encoder, segment, settings);
+    encode_general(encoder, segment, settings, result);
   }
 }
 

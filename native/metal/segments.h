@@ -5,16 +5,13 @@
 #include <functional>
 
 #include "arena.h"
-#include "kernels/general_params.h"
+#include "cuts.h"
 
 namespace metal_sgd {
 
 /// No dispatch and no command buffer moves more bytes than this, so that none holds the GPU for
 /// long.
 constexpr size_t kMaxTraffic = size_t{2} << 30;
-/// Groups of one segment: their hyperparameters go to the GPU with the dispatch, in 4096 bytes.
-constexpr size_t kMaxRows = 4096 / sizeof(SgdParams<float>);
-
 /// Where a stream lies on the GPU.
 struct Placed {
   id<MTLBuffer> buffer = nil;  ///< nil: the step has no such stream
@@ -30,16 +27,22 @@ struct Segment {
   Placed sum;                   ///< of the gradients, where there are several
   size_t count;
   size_t traffic;
-  bool plain;                   ///< but for the settings
-  bool vector;                  ///< for the plain kernels
-  uint8_t first;                ///< First, or'ed
-  std::vector<uint8_t> groups;  ///< by row
-  Placed table;                 ///< the row of each SGD_TABLE_BYTES of the parameter's stream
-  size_t phase;                 ///< elements from where the table begins to the segment
+  bool plain;                     ///< but for the settings
+  bool vector;                    ///< for the plain kernels
+  uint8_t first;                  ///< First, or'ed
+  std::vector<uint8_t> groups;    ///< by row
+  Placed table;                   ///< the row of each SGD_TABLE_BYTES of the parameter's stream
+  size_t phase;                   ///< elements from where the table begins to the segment
+  std::vector<NormBlock> blocks;  ///< of its leaves, where steps measure
 
   Dtype dtype() const { return streams[kParameter].dtype; }
   size_t gradients() const { return streams.size() - kRoles; }
+  /// What norm and step read: the gradient, or the sum of several.
+  const Placed& gradient() const { return sum ? sum : streams[kRoles]; }
 };
+
+/// A new buffer that both processors see. Throws GpuFailure.
+Owned<id<MTLBuffer>> shared_buffer(size_t bytes, const char* what);
 
 /// The segments of a step, and the memory behind them.
 class Segments {

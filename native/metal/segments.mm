@@ -7,15 +7,13 @@ namespace metal_sgd {
 
 namespace {
 
-/// Elements of the parameter that share a byte of the table.
-size_t table_unit(const Span& span) { return SGD_TABLE_BYTES / item_size(span.dtype()); }
-
 /// Bytes that the GPU moves for each element: the sum of several gradients is written and read,
-/// once for each dispatch that adds to it.
+/// once for each dispatch that adds to it. A norm reads the gradient once more.
 size_t gpu_traffic(const Span& span) {
   size_t count = span.gradients.size();
   size_t sums = count > 1 ? (count + SGD_ADDENDS - 1) / SGD_ADDENDS : 0;
-  return element_traffic(span) + sums * 2 * sizeof(float);
+  size_t norm = span.leaves.empty() ? 0 : sizeof(float);
+  return element_traffic(span) + sums * 2 * sizeof(float) + norm;
 }
 
 size_t longest_buffer() { return [MetalDevice::instance().device() maxBufferLength] / 256 * 256; }
@@ -27,7 +25,11 @@ size_t max_elements(const Span& span) {
   return most / 256 * 256;
 }
 
-/// A new buffer that both processors see.
+constexpr bool is_used(size_t index, bool momentum) { return momentum || index != kVelocity; }
+constexpr bool is_written(size_t index) { return index < kRoles; }
+
+}  // namespace
+
 Owned<id<MTLBuffer>> shared_buffer(size_t bytes, const char* what) {
   // Rounded up, so that the vector paths' last 16 bytes lie inside.
   Owned<id<MTLBuffer>> buffer([MetalDevice::instance().device()
@@ -39,57 +41,6 @@ Owned<id<MTLBuffer>> shared_buffer(size_t bytes, const char* what) {
   [buffer.get() setLabel:[NSString stringWithCString:label.c_str() encoding:NSUTF8StringEncoding]];
   return buffer;
 }
-
-constexpr bool is_used(size_t index, bool momentum) { return momentum || index != kVelocity; }
-constexpr bool is_written(size_t index) { return index < kRoles; }
-
-std::vector<Stream> streams_of(const Span& span) {
-  std::vector<Stream> streams(span.streams, span.streams + kRoles);
-  streams.insert(streams.end(), span.gradients.begin(), span.gradients.end());
-  return streams;
-}
-
-/// `count` elements from `first` on, all of the group.
-Span part_of(const Span& span, size_t first, size_t count, uint8_t group) {
-  Span part = span;
-  part.others.clear();
-  for (Stream& stream : part.streams)
-    if (stream) stream = stream.from(first);
-  for (Stream& gradient : part.gradients) gradient = gradient.from(first);
-  part.count = count;
-  part.group = group;
-  return part;
-}
-
-/// The groups of a span, each once, in the order in which they come.
-std::vector<uint8_t> groups_of(const Span& span) {
-  std::vector<uint8_t> groups{span.group};
-  for (const GroupRun& run : span.others)
-    if (std::count(groups.begin(), groups.end(), run.group) == 0) groups.push_back(run.group);
-  return groups;
-}
-
-/// Cuts a span where a table could not say the group, or there would be too many rows.
-std::vector<Span> parts_of(const Span& span) {
-  std::vector<Span> parts{part_of(span, 0, span.count, span.group)};
-  size_t begin = 0;
-  for (const GroupRun& run : span.others) {
-    Span& last = parts.back();
-    std::vector<uint8_t> groups = groups_of(last);
-    bool has_row =
-        groups.size() < kMaxRows || std::count(groups.begin(), groups.end(), run.group) > 0;
-    if (has_row && (run.first - begin) % table_unit(span) == 0) {
-      last.others.push_back({run.first - begin, run.group});
-    } else {
-      last.count = run.first - begin;
-      begin = run.first;
-      parts.push_back(part_of(span, begin, span.count - begin, run.group));
-    }
-  }
-  return parts;
-}
-
-}  // namespace
 
 void Segments::add(const Span& span) {
   for (const Span& part : parts_of(span)) {
@@ -123,8 +74,15 @@ void Segments::add_wrapped(const Span& span) {
     // Correct windows never come to this; wrong ones would grow the list without end.
     if (segment.count == 0)
       throw GpuFailure(GpuError::kPageFault, "a leaf lies outside its arena's buffers");
-    size_t count = segment.count;
-    add_segment(std::move(segment), span, first);
+    size_t count = segment.count = whole_blocks(span, first, segment.count);
+    // The block lies in two windows.
+    if (count == 0) {
+      const LeafRun& leaf = *leaf_at(span, first);
+      count = std::min<size_t>(SGD_NORM_BLOCK, leaf.first + leaf.count - first);
+      add_staged(part_of(span, first, count, group_at(span, first)));
+    } else {
+      add_segment(std::move(segment), span, first);
+    }
     first += count;
   }
 }
@@ -134,19 +92,21 @@ void Segments::add_staged(const Span& span) {
   size_t item = 1;
   for (const Stream& stream : streams) item = std::max(item, stream ? item_size(stream.dtype) : 1);
   size_t limit = std::min(longest_buffer() / item, max_elements(span));
-  for (size_t first = 0; first < span.count; first += limit) {
+  for (size_t first = 0; first < span.count;) {
     Segment segment{};
-    segment.count = std::min(limit, span.count - first);
+    segment.count = whole_blocks(span, first, std::min(limit, span.count - first));
+    size_t begin = first;
+    first += segment.count;
     Staged staged{segments_.size(), {}, {}};
     for (const Stream& stream : streams) {
-      staged.streams.push_back(stream ? stream.from(first) : stream);
+      staged.streams.push_back(stream ? stream.from(begin) : stream);
       staged.buffers.push_back(
           stream ? shared_buffer(segment.count * item_size(stream.dtype), "staging")
                  : Owned<id<MTLBuffer>>());
       segment.streams.push_back({staged.buffers.back().get(), 0, stream.dtype});
     }
     staged_.push_back(std::move(staged));
-    add_segment(std::move(segment), span, first);
+    add_segment(std::move(segment), span, begin);
   }
 }
 
@@ -159,6 +119,7 @@ void Segments::add_segment(Segment segment, const Span& span, size_t first) {
     segment.vector = segment.vector && stream.offset % SGD_VECTOR_BYTES == 0;
   segment.first = span.first;
   segment.groups = groups_of(span);
+  segment.blocks = blocks_of(span, first, segment.count);
   if (!span.others.empty()) make_table(segment, span, first);
   segments_.push_back(std::move(segment));
 }

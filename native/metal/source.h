@@ -7,6 +7,7 @@ namespace metal_sgd {
 /// time.
 extern const char sgd_metal_source[];
 extern const char general_metal_source[];
+extern const char norm_metal_source[];
 
 }  // namespace metal_sgd
 

@@ -91,9 +91,10 @@ auto on_scratch(Work work) {
 }
 
 Proved prove(Dtype dtype, Feature feature) {
-  constexpr Comparison (*kTests[])(Dtype) = {test_plain, test_general, test_division};
-  constexpr const char* kWhat[] = {"", " steps that are not plain",
-                                   " means of that many gradients"};
+  constexpr Comparison (*kTests[])(Dtype) = {test_plain, test_general, test_division, test_measure,
+                                             test_coefficient};
+  constexpr const char* kWhat[] = {"", " steps that are not plain", " means of that many gradients",
+                                   " norms of gradients", " the coefficient of clipping"};
   Comparison compared;
   try {
     compared = kTests[static_cast<int>(feature)](dtype);

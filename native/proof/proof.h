@@ -7,8 +7,9 @@
 
 namespace metal_sgd {
 
-/// What is proved by itself: plain steps, all others, and among those the true division.
-enum class Feature : uint8_t { kPlain, kGeneral, kDivision };
+/// What is proved by itself: plain steps, all others, and among those the true division, the
+/// measuring of gradients, and what the GPU makes of the norm.
+enum class Feature : uint8_t { kPlain, kGeneral, kDivision, kMeasure, kCoefficient };
 
 /// Compiles the kernels and proves them for these dtypes against the CPU, once per process. False
 /// if the GPU has other bits where float32 subnormals are. Throws GpuFailure: kCompile, kSelfTest,

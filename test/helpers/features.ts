@@ -1,5 +1,5 @@
 // The reference values of test/fixtures/features, decoded. What each file is and how equal results must be: the fixtures' README.md.
-import type { SGDOptions } from '../../lib';
+import type { DynamicLossScale, SGDOptions } from '../../lib';
 import { type Dtype, type LeafData, viewOf } from '../../lib/tree/dtype';
 import { fixture } from './fixtures';
 import { unflatten } from './paths';
@@ -24,6 +24,8 @@ interface RawStep {
   readonly master?: RawTree;
   readonly ema?: RawTree;
   readonly scale?: number;
+  readonly scaleAfter?: number;
+  readonly norm?: number | null;
   readonly skipped?: boolean;
   readonly exactNorm?: number;
   readonly normalizer?: number;
@@ -36,7 +38,7 @@ interface RawCase {
   readonly options: SGDOptions;
   readonly groups?: ({ readonly endsWith: string } & Record<string, number | boolean>)[];
   readonly maxNorm?: number | null;
-  readonly lossScale?: object | null;
+  readonly lossScale?: DynamicLossScale | null;
   readonly parameters: RawTree;
   readonly steps: RawStep[];
 }
@@ -69,7 +71,10 @@ export interface Step {
   readonly ema: Elements;
   /** The loss scale that the gradients are multiplied by. */
   readonly scale: number;
+  readonly scaleAfter: number;
   readonly skipped: boolean;
+  /** The norm that MLX or PyTorch computed; NaN where none. */
+  readonly norm: number;
   /** The norm of all gradients, in double. */
   readonly exactNorm: number;
   /** What MLX multiplies the gradients by. */
@@ -82,8 +87,9 @@ export interface Case {
   readonly learningRate: number;
   readonly options: SGDOptions;
   readonly groups: NonNullable<RawCase['groups']>;
-  /** True: clipping by a norm takes part. */
-  readonly isClipped: boolean;
+  /** The largest norm; `undefined`: nothing is clipped. */
+  readonly maxNorm: number | undefined;
+  readonly lossScale: DynamicLossScale | undefined;
   readonly parameters: Nested;
   readonly steps: readonly Step[];
 }
@@ -91,21 +97,24 @@ export interface Case {
 /** The cases of one file. */
 export function featureCases(file: 'groups' | 'mean' | 'master' | 'ema' | 'torch' | 'clip'): readonly Case[] {
   const cases = JSON.parse(fixture(`features/${file}.json`).toString('utf8')) as RawCase[];
-  return cases.map(({ name, dtype = 'float32', learningRate, options, groups = [], maxNorm, parameters, steps }) => ({
+  return cases.map(({ name, dtype = 'float32', learningRate, options, groups = [], ...rest }) => ({
     name,
     dtype,
     learningRate,
     options,
     groups,
-    isClipped: typeof maxNorm === 'number',
-    parameters: nested(parameters, dtype),
-    steps: steps.map((step) => ({
+    maxNorm: rest.maxNorm ?? undefined,
+    lossScale: rest.lossScale ?? undefined,
+    parameters: nested(rest.parameters, dtype),
+    steps: rest.steps.map((step) => ({
       gradients: [step.gradients].flat().map((tree) => nested(tree, dtype)),
       parameters: elements(step.parameters, dtype),
       v: elements(step.v),
       master: elements(step.master),
       ema: elements(step.ema),
       scale: step.scale ?? 1,
+      scaleAfter: step.scaleAfter ?? 1,
+      norm: step.norm ?? NaN,
       skipped: step.skipped ?? false,
       exactNorm: step.exactNorm ?? NaN,
       normalizer: step.normalizer ?? 1,

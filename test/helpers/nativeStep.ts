@@ -21,12 +21,24 @@ export interface Plan {
   readonly groups?: readonly number[];
   /** Whole leaves of arenas, leaves that begin some elements further on, or other memory. */
   readonly memory?: 'arena' | 'shifted' | 'heap';
+  /** True: steps may measure their gradients. */
+  readonly measures?: boolean;
 }
 
 /** Values of settings: for all groups, or in a list for one after another. */
 export type Settings = Partial<Record<Column, number | readonly number[]>>;
 
-const DEFAULTS: Settings = { learningRate: 0.1, flushSubnormals: 1, divisor: 1, gradientScale: 1, emaDecay: 0.9 };
+const DEFAULTS: Settings = {
+  learningRate: 0.1,
+  flushSubnormals: 1,
+  divisor: 1,
+  gradientScale: 1,
+  emaDecay: 0.9,
+  maxNorm: NaN,
+};
+
+/** What a step finds out about its gradients. */
+const FOUND = ['verdict', 'gradientNorm', 'gradientMax'] as const;
 
 interface Stream {
   readonly dtype: Dtype;
@@ -82,6 +94,7 @@ export class NativeStep {
   #leaves({
     sizes,
     first = [],
+    measures = false,
   }: Plan): Omit<Parameters<ReturnType<typeof native>['prepareStep']>[0], 'groups' | 'target'> {
     const { dtypes, roles } = constants();
     const streams = this.#streams;
@@ -101,6 +114,7 @@ export class NativeStep {
       places: Int32Array.from(each(place).flat()),
       first: new Uint8Array(sizes.length).fill(bits),
       settings: this.settings,
+      measures,
       arenas,
     };
   }
@@ -121,8 +135,14 @@ export class NativeStep {
     if (parameters) parameters.leaves[0][0] = parameters.dtype === 'float32' ? 0.25 : 0x3400;
   }
 
+  #found(name: (typeof FOUND)[number]): number {
+    return this.settings[constants().settings.indexOf(name)];
+  }
+
   /** Where the two differ in a bit, in words; undefined if nowhere. */
   differenceFrom(other: NativeStep): string | undefined {
+    const found = FOUND.find((name) => !Object.is(this.#found(name), other.#found(name)));
+    if (found) return `${found}: ${String(this.#found(found))} and ${String(other.#found(found))}`;
     for (const [i, stream] of this.#streams.entries()) {
       for (const [k, leaf] of stream?.leaves.entries() ?? []) {
         const theirs = other.#streams[i]?.leaves[k];
@@ -172,6 +192,7 @@ export function randomStep(seed: number): { plan: Plan; settings: Settings } {
     first: (['velocity', 'average'] as const).filter(() => chance(30)),
     groups: sizes.map(() => pick(0, 0, 1, 2)),
     memory: pick('arena', 'arena', 'shifted', 'heap'),
+    measures: chance(50),
   };
   const dampened = chance(40);
   const settings: Settings = {
@@ -185,6 +206,8 @@ export function randomStep(seed: number): { plan: Plan; settings: Settings } {
     gradientScale: pick(1, 1, 0.37),
     clipValue: pick(0, 0, 0.5),
     emaDecay: pick(0.5, 0.999),
+    maxNorm: plan.measures ? pick(NaN, 1, 300, 1e30) : NaN,
+    nonFinite: plan.measures ? pick(0, 1, 2) : 0,
   };
   return { plan, settings };
 }

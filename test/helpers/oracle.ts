@@ -75,6 +75,8 @@ export interface Around {
   /** Default: the number of gradients. */
   readonly divisor?: number;
   readonly gradientScale?: number;
+  /** Of clipping by the norm; `undefined`: nothing is clipped. */
+  readonly coefficient?: number | undefined;
   readonly clipValue?: number | undefined;
   readonly maximize?: boolean;
   /** True: the velocity is made by this step, as PyTorch does. */
@@ -84,17 +86,29 @@ export interface Around {
   readonly average?: { readonly data: LeafData; readonly decay: number; readonly isFirst: boolean } | undefined;
 }
 
-/** The gradient that the rule takes, for element `i`. */
-function gradientAt(dtype: Dtype, around: Around, i: number, subnormals: Subnormals): number {
+/** Rounds an operation of a dtype. */
+export const roundOf = (dtype: Dtype, subnormals: Subnormals): ((value: number) => number) =>
+  arithmeticOf(dtype, subnormals).round;
+
+/** The gradient that norm and finite test see, for element `i`. */
+export function measuredAt(dtype: Dtype, around: Around, i: number, subnormals: Subnormals): number {
   const { round } = arithmeticOf(dtype, subnormals);
-  const { gradients, divisor = gradients.length, gradientScale = 1, clipValue, maximize = false } = around;
+  const { gradients, divisor = gradients.length, gradientScale = 1 } = around;
   let sum = NaN;
   gradients.forEach(({ dtype: own, data }, k) => {
     const item = arithmeticOf(own, subnormals).load(data[i]);
     sum = k === 0 ? item : round(round(sum) + round(item));
   });
   if (divisor !== 1) sum = round(round(sum) / divisor);
-  if (gradientScale !== 1) sum = round(round(sum) * round(gradientScale));
+  return gradientScale === 1 ? sum : round(round(sum) * round(gradientScale));
+}
+
+/** The gradient that the rule takes, for element `i`. */
+function gradientAt(dtype: Dtype, around: Around, i: number, subnormals: Subnormals): number {
+  const { round } = arithmeticOf(dtype, subnormals);
+  const { coefficient, clipValue, maximize = false } = around;
+  let sum = measuredAt(dtype, around, i, subnormals);
+  if (coefficient !== undefined) sum = round(round(sum) * round(coefficient));
   if (clipValue !== undefined) {
     const most = round(clipValue);
     if (round(sum) < -most) sum = -most;

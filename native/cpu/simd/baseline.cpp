@@ -1,5 +1,6 @@
 // Update loops for any x86-64 (SSE2).
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "cpu/convert.h"

@@ -2,6 +2,7 @@
 #include <arm_neon.h>
 
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "cpu/convert.h"

@@ -38,6 +38,8 @@ struct GpuFloat {
 static inline GpuFloat operator/(GpuFloat a, GpuFloat b) {
   return flushed(quotient(a.operand(), b.operand()));
 }
+/// A double's root is rounded to float32 as the exact one would be.
+static inline GpuFloat sqrt(GpuFloat value) { return flushed(__builtin_sqrt(value.operand())); }
 /// Changes the sign alone.
 static inline GpuFloat operator-(GpuFloat a) { return -a.value; }
 static inline bool operator<(GpuFloat a, GpuFloat b) { return a.operand() < b.operand(); }

@@ -117,7 +117,7 @@ describe('Nesterov', () => {
 
 describe('options', () => {
   const known =
-    'momentum, weightDecay, dampening, nesterov, maximize, clipValue, emaDecay, firstStep, groups, trainable, masterWeights, device';
+    'momentum, weightDecay, dampening, nesterov, maximize, clipValue, maxNorm, nonFinite, emaDecay, firstStep, groups, trainable, masterWeights, lossScale, device';
   test.each<[string, unknown, Failure]>([
     [
       'an unknown key',

@@ -91,7 +91,7 @@ describe('that is none', () => {
       (state) => ({ ...state, momentum: 1 }),
       rangeFailure(
         'invalid-state',
-        'state: expected only step, learningRate, parameters, accumulated, groups, received "momentum"',
+        'state: expected only step, learningRate, parameters, accumulated, lossScale, groups, received "momentum"',
       ),
     ],
     [

@@ -237,7 +237,7 @@ describe('an optimizer', () => {
   test('refuses a property that it does not have, unless a class extends it or a spy defines it', () => {
     const optimizer = new SGD(1) as SGD & { lr?: number };
     const message =
-      'lr: there is no such property; step, learningRate, trainable, state, momentum, weightDecay, dampening, nesterov, maximize, clipValue, emaDecay, firstStep can be assigned';
+      'lr: there is no such property; step, learningRate, lossScale, trainable, state, momentum, weightDecay, dampening, nesterov, maximize, clipValue, maxNorm, nonFinite, emaDecay, firstStep can be assigned';
     expect(failureOf(() => (optimizer.lr = 0.5))).toEqual({ name: 'TypeError', code: 'invalid-option', message });
     const [group] = new SGD(1, { groups: [{ parameters: /w/ }] }).groups as (SGDGroup & { lr?: number })[];
     expect(failureOf(() => (group.lr = 0.5)).code).toBe('invalid-option');
@@ -262,6 +262,7 @@ describe('an optimizer', () => {
       dampening: 0,
       nesterov: true,
       maximize: false,
+      nonFinite: 'apply',
       firstStep: 'mlx',
       masterWeights: false,
       device: 'auto',

@@ -67,8 +67,8 @@ export default [
     name: 'general-in-the-place-of-plain',
     why: 'Plain steps take the general kernel.',
     file: encoding,
-    find: 'return segment.plain && gradient_params',
-    replace: 'return segment.plain && segment.count > 99999 && gradient_params',
+    find: 'return segment.plain && !settings',
+    replace: 'return segment.plain && segment.count > 99999 && !settings',
     caughtBy: 'test/metal/counters.test.ts',
   },
   {
@@ -138,7 +138,7 @@ export default [
   {
     name: 'general-rows-beyond-4096-bytes',
     why: 'The groups of one dispatch may take more than 4096 bytes.',
-    file: segments,
+    file: 'native/metal/cuts.cpp',
     find: 'groups.size() < kMaxRows',
     replace: 'groups.size() < 2 * kMaxRows',
     caughtBy,

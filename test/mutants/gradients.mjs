@@ -5,7 +5,7 @@ const norm = 'test/values/norm.test.ts';
 const parts = 'test/checkpoint/parts.test.ts';
 const rule = 'native/kernels/gradient_rule.h';
 const blocks = 'native/cpu/blocks.inc';
-const engine = 'lib/optimizer/engine.ts';
+const steps = 'lib/optimizer/steps.ts';
 const plan = 'lib/optimizer/plan.ts';
 
 /** @type {import("../../scripts/test/mutants/data.mjs").Mutant[]} */
@@ -31,15 +31,15 @@ export default [
     why: 'A gradient is clipped before it is scaled.',
     file: rule,
     edits: [
-      { find: 'kGradientScale = 4u,', replace: 'kGradientScale = 8u,' },
-      { find: 'kGradientClip = 8u,', replace: 'kGradientClip = 4u,' },
+      { find: 'kGradientScale = 4u,', replace: 'kGradientScale = 16u,' },
+      { find: 'kGradientClip = 16u,', replace: 'kGradientClip = 4u,' },
     ],
     caughtBy,
   },
   {
     name: 'gradient-maximize-ignored',
     why: 'Steps never climb.',
-    file: 'native/backend.h',
+    file: 'native/settings.h',
     find: '(maximize ? kGradientNegate : 0u);',
     replace: '(maximize ? 0u : 0u);',
     caughtBy,
@@ -48,8 +48,8 @@ export default [
     name: 'gradient-scale-lost',
     why: "A step's gradientScale never reaches the addon.",
     file: 'lib/optimizer/runner.ts',
-    find: 'this.settings.setStep(learningRate, divisor, gradientScale);',
-    replace: 'this.settings.setStep(learningRate, divisor, gradientScale && 1);',
+    find: 'this.settings.setStep(learningRate, divisor, scale);',
+    replace: 'this.settings.setStep(learningRate, divisor, scale && 1);',
     caughtBy,
   },
   {
@@ -72,8 +72,8 @@ export default [
     name: 'first-velocity-again',
     why: 'Every step makes the velocity anew.',
     file: plan,
-    find: 'if (velocity) slot.isFirstVelocity = false;',
-    replace: 'if (velocity && slot.length < 0) slot.isFirstVelocity = false;',
+    find: '      slot.isFirstVelocity = false;\n',
+    replace: '',
     caughtBy,
   },
   {
@@ -105,7 +105,7 @@ export default [
   {
     name: 'average-rest-of-rounded-decay',
     why: '1 - decay is formed in float32.',
-    file: 'native/backend.h',
+    file: 'native/settings.h',
     find: 'static_cast<Real>(1 - around.decay)',
     replace: '1 - static_cast<Real>(around.decay)',
     caughtBy: features,
@@ -241,39 +241,39 @@ export default [
   {
     name: 'accumulated-not-counted',
     why: 'The divisor is the number of the last trees alone.',
-    file: engine,
-    find: 'this.runner.setNumbers(rate, groupRates, accumulated.count + plan.gradientCount, scale);\n      this.runner.step(plan);',
-    replace: 'this.runner.setNumbers(rate, groupRates, plan.gradientCount, scale);\n      this.runner.step(plan);',
+    file: 'lib/optimizer/steps.ts',
+    find: 'this.#runner.setNumbers(rate, groupRates, accumulated.count + plan.gradientCount, scale);',
+    replace: 'this.#runner.setNumbers(rate, groupRates, plan.gradientCount, scale);',
     caughtBy: features,
   },
   {
     name: 'accumulated-kept-after-step',
     why: 'A sum is used by every later step.',
-    file: engine,
-    find: 'if (accumulated.count > 0) accumulated.clear();',
-    replace: '',
+    file: 'lib/optimizer/steps.ts',
+    find: '    if (accumulated.count > 0) accumulated.clear();\n    progress',
+    replace: '    progress',
     caughtBy,
   },
   {
     name: 'accumulated-kept-after-apply',
     why: 'applyGradients leaves the sum for the next step.',
-    file: engine,
-    find: '      settle();\n      accumulated.clear();\n',
-    replace: '      settle();\n',
+    file: 'lib/optimizer/steps.ts',
+    find: 'settle();\n      accumulated.clear();\n',
+    replace: 'settle();\n',
     caughtBy,
   },
   {
     name: 'accumulated-taken-by-all',
     why: 'A step of updateAsync leaves its sum to the one behind it.',
-    file: engine,
-    find: 'taken: accumulated.take() };',
-    replace: 'taken: { count: accumulated.count, slots: [], pattern: undefined } };',
+    file: 'lib/optimizer/steps.ts',
+    find: 'taken: this.#state.accumulated.take() };',
+    replace: 'taken: { count: this.#state.accumulated.count, slots: [], pattern: undefined } };',
     caughtBy,
   },
   {
     name: 'accumulated-lost-by-failure',
     why: 'A step that fails drops the sum.',
-    file: engine,
+    file: steps,
     find: 'if (taken.count > 0) this.#state.accumulated.giveBack(taken);',
     replace: 'if (taken.count < 0) this.#state.accumulated.giveBack(taken);',
     caughtBy,
@@ -354,8 +354,8 @@ export default [
     name: 'norm-float64-in-float32',
     why: 'The sums of float64 leaves are added in float32.',
     file: 'native/cpu/norm.cpp',
-    find: 'static_cast<double>(sum) + sum_levels(std::move(wide_sums))',
-    replace: 'sum + static_cast<float>(sum_levels(std::move(wide_sums)))',
+    find: 'static_cast<double>(sum) + wide',
+    replace: 'sum + static_cast<float>(wide)',
     caughtBy: norm,
   },
   {

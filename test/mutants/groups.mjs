@@ -31,9 +31,9 @@ export default [
   {
     name: 'groups-schedule-not-ahead',
     why: 'Pending steps all ask the schedule of a group for the same step.',
-    file: 'lib/optimizer/engine.ts',
-    find: 'groups.rates(progress.step + this.#queue.steps, rate)',
-    replace: 'groups.rates(progress.step + 0 * this.#queue.steps, rate)',
+    file: 'lib/optimizer/steps.ts',
+    find: 'groupRates: groups.rates(step, rate)',
+    replace: 'groupRates: groups.rates(progress.step, rate)',
     caughtBy,
   },
   {

@@ -149,8 +149,8 @@ export default [
     name: 'kernel-last-element-lost',
     why: 'The last element of a piece is not stepped.',
     file: 'native/cpu/loops.inc',
-    find: 'piece.count - i);',
-    replace: 'piece.count - i - (piece.count > i));',
+    find: 'piece.count - i,\n',
+    replace: 'piece.count - i - (piece.count > i),\n',
     caughtBy: 'test/values/golden.test.ts',
   },
   {
@@ -172,7 +172,7 @@ export default [
   {
     name: 'params-dampening-in-float',
     why: '1 - dampening is formed in float32.',
-    file: 'native/backend.h',
+    file: 'native/settings.h',
     find: 'params.undampened = static_cast<Real>(given.dampening > 0 ? 1 - given.dampening : 1);',
     replace: 'params.undampened = given.dampening > 0 ? Real{1} - static_cast<Real>(given.dampening) : Real{1};',
     caughtBy: 'test/values/hyperparameters.test.ts',
@@ -180,7 +180,7 @@ export default [
   {
     name: 'params-dampening-negative',
     why: 'A negative dampening strengthens the gradient.',
-    file: 'native/backend.h',
+    file: 'native/settings.h',
     find: 'given.dampening > 0 ? 1 - given.dampening : 1',
     replace: 'given.dampening != 0 ? 1 - given.dampening : 1',
     caughtBy: 'test/values/hyperparameters.test.ts',
@@ -188,7 +188,7 @@ export default [
   {
     name: 'params-decay-negative',
     why: 'A negative weight decay is ignored.',
-    file: 'native/backend.h',
+    file: 'native/settings.h',
     find: '(given.weight_decay != 0 ? kSgdWeightDecay : 0u) |',
     replace: '(given.weight_decay > 0 ? kSgdWeightDecay : 0u) |',
     caughtBy: 'test/values/golden.test.ts',
@@ -196,7 +196,7 @@ export default [
   {
     name: 'params-decay-rounded-first',
     why: 'A weight decay that rounds to 0 is not added.',
-    file: 'native/backend.h',
+    file: 'native/settings.h',
     find: '(given.weight_decay != 0 ? kSgdWeightDecay : 0u) |',
     replace: '(params.weight_decay != 0 ? kSgdWeightDecay : 0u) |',
     caughtBy: 'test/values/hyperparameters.test.ts',
@@ -204,7 +204,7 @@ export default [
   {
     name: 'params-float64-momentum-in-float',
     why: 'float64 leaves are stepped with a float32 momentum.',
-    file: 'native/backend.h',
+    file: 'native/settings.h',
     find: 'params.momentum = static_cast<Real>(given.momentum);',
     replace: 'params.momentum = static_cast<float>(given.momentum);',
     caughtBy: 'test/values/golden.test.ts',
@@ -212,7 +212,7 @@ export default [
   {
     name: 'params-float64-rate-in-float',
     why: 'float64 leaves are stepped with a float32 learning rate.',
-    file: 'native/backend.h',
+    file: 'native/settings.h',
     find: 'params.learning_rate = static_cast<Real>(given.learning_rate);',
     replace: 'params.learning_rate = static_cast<float>(given.learning_rate);',
     caughtBy: 'test/values/golden.test.ts',
@@ -220,7 +220,7 @@ export default [
   {
     name: 'params-momentum-rounded-first',
     why: 'A momentum that rounds to 0 takes the plain path.',
-    file: 'native/backend.h',
+    file: 'native/settings.h',
     find: 'params.flags = (given.momentum > 0 ? kSgdMomentum : 0u) | (given.nesterov ? kSgdNesterov : 0u) |',
     replace: 'params.flags = (params.momentum > 0 ? kSgdMomentum : 0u) | (given.nesterov ? kSgdNesterov : 0u) |',
     caughtBy: 'test/values/hyperparameters.test.ts',

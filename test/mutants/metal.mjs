@@ -69,8 +69,8 @@ export default [
     name: 'metal-command-buffer-not-retained',
     why: 'A command buffer is released without having been retained.',
     file: 'native/metal/backend.mm',
-    find: 'in_flight_.push_back(Owned<id<MTLCommandBuffer>>::retained(commands));',
-    replace: 'in_flight_.push_back(Owned<id<MTLCommandBuffer>>(commands));',
+    find: 'in_flight_.push_back(Owned<id<MTLCommandBuffer>>::retained(commands.buffer));',
+    replace: 'in_flight_.push_back(Owned<id<MTLCommandBuffer>>(commands.buffer));',
     caughtBy: 'test/metal/counters.test.ts',
   },
   {
@@ -109,8 +109,8 @@ export default [
     name: 'metal-cpu-part-first',
     why: 'The leaves for the CPU are stepped before the GPU has succeeded.',
     file: 'native/tree_step.cpp',
-    find: '  Report report = gpu_->run(settings);\n  if (rest_) rest_->run(settings);',
-    replace: '  if (rest_) rest_->run(settings);\n  Report report = gpu_->run(settings);',
+    find: '  Report report = gpu_->run(with_host_norm(settings));\n  if (rest_) rest_->run(settings);',
+    replace: '  if (rest_) rest_->run(settings);\n  Report report = gpu_->run(with_host_norm(settings));',
     caughtBy: 'test/metal/crossover.test.ts',
   },
   {
@@ -255,9 +255,9 @@ export default [
     name: 'metal-second-encoder',
     why: 'Every run gets an encoder of its own.',
     file: 'native/metal/backend.mm',
-    find: 'encode_step(encoder, segments[i], settings);',
+    find: '      encode_step(commands.encoder, segments[i], settings, norm ? norm->result() : Placed{});',
     replace:
-      '{\n      encode_step(encoder, segments[i], settings);\n      if (i + 1 == end) continue;\n      [encoder endEncoding];\n      encoder = [commands computeCommandEncoderWithDispatchType:MTLDispatchTypeConcurrent];\n    }',
+      '{\n      encode_step(commands.encoder, segments[i], settings, norm ? norm->result() : Placed{});\n      if (i + 1 == end) continue;\n      [commands.encoder endEncoding];\n      commands.encoder = [commands.buffer computeCommandEncoderWithDispatchType:MTLDispatchTypeConcurrent];\n    }',
     caughtBy: 'test/metal/counters.test.ts',
   },
   {
@@ -320,10 +320,10 @@ export default [
   {
     name: 'metal-step-advanced-on-failure',
     why: 'step counts an update that failed.',
-    file: 'lib/optimizer/engine.ts',
-    find: '      this.runner.step(plan);\n',
+    file: 'lib/optimizer/steps.ts',
+    find: '    this.#runner.step(plan);\n    if (accumulated',
     replace:
-      '      this.#completed(rate, groupRates);\n      this.runner.step(plan);\n      this.#state.progress.restore(this.#state.progress.step - 1);\n',
+      '    progress.completed(rate);\n    this.#runner.step(plan);\n    progress.restore(progress.step - 1);\n    if (accumulated',
     caughtBy: 'test/metal/faults.test.ts',
   },
   {

@@ -52,9 +52,9 @@ export default [
   {
     name: 'sgd-apply-gradients-not-counted',
     why: 'applyGradients does not count as a step.',
-    file: 'lib/optimizer/engine.ts',
-    find: '      settle();\n      accumulated.clear();\n      this.#completed(rate, groupRates);\n',
-    replace: '      settle();\n      accumulated.clear();\n',
+    file: 'lib/optimizer/steps.ts',
+    find: '      accumulated.clear();\n      this.#over(numbers);\n',
+    replace: '      accumulated.clear();\n',
     caughtBy: 'test/values/tree.test.ts',
   },
   {
@@ -76,9 +76,9 @@ export default [
   {
     name: 'sgd-async-schedule-not-ahead',
     why: 'Pending steps all ask the schedule for the same step.',
-    file: 'lib/optimizer/engine.ts',
-    find: 'progress.rate(this.#queue.steps)',
-    replace: 'progress.rate(0 * this.#queue.steps)',
+    file: 'lib/optimizer/steps.ts',
+    find: 'progress.rate(ahead)',
+    replace: 'progress.rate(0 * ahead)',
     caughtBy: 'test/values/schedules.test.ts',
   },
   {
@@ -101,25 +101,25 @@ export default [
     name: 'sgd-plan-outlives-momentum',
     why: 'A plan that was made without velocities is kept when a momentum is assigned.',
     file: 'lib/optimizer/configuration.ts',
-    find: 'JSON.stringify([this.#state.usesVelocity, this.#state.keeps])',
-    replace: 'JSON.stringify(this.#state.keeps)',
+    find: 'JSON.stringify([this.#state.usesVelocity, this.#state.keeps,',
+    replace: 'JSON.stringify([this.#state.keeps,',
     caughtBy: 'test/behaviour/plan-code.test.ts',
   },
   {
     name: 'sgd-rate-stale',
     why: 'update steps with the learning rate of the step before.',
-    file: 'lib/optimizer/engine.ts',
-    find: '      this.runner.setNumbers(rate, groupRates, accumulated.count + plan.gradientCount, scale);\n      this.runner.step(plan);\n',
+    file: 'lib/optimizer/steps.ts',
+    find: 'groupRates, accumulated.count + plan.gradientCount, scale);\n    this.#runner.step(plan);',
     replace:
-      '      this.runner.step(plan);\n      this.runner.setNumbers(rate, groupRates, accumulated.count + plan.gradientCount, scale);\n',
+      'groupRates, accumulated.count + plan.gradientCount, scale);\n    this.#runner.setNumbers(progress.learningRate, groupRates, accumulated.count + plan.gradientCount, scale);\n    this.#runner.step(plan);',
     caughtBy: 'test/values/schedules.test.ts',
   },
   {
     name: 'sgd-schedule-after-increment',
     why: 'The schedule is asked with the number of the step from 1 on.',
-    file: 'lib/optimizer/engine.ts',
-    find: 'const scale = options === undefined ? 1 : checkScale(options);\n      const rate = progress.rate();',
-    replace: 'const scale = options === undefined ? 1 : checkScale(options);\n      const rate = progress.rate(1);',
+    file: 'lib/optimizer/steps.ts',
+    find: 'const rate = progress.rate();',
+    replace: 'const rate = progress.rate(1);',
     caughtBy: 'test/values/schedules.test.ts',
   },
   {
@@ -134,10 +134,10 @@ export default [
   {
     name: 'sgd-step-advanced-on-error',
     why: 'A step that fails its checks counts.',
-    file: 'lib/optimizer/engine.ts',
-    find: '      const plan = this.#planner.plan(parameters, gradients);',
+    file: 'lib/optimizer/steps.ts',
+    find: '    const groupRates = groups.rates(progress.step, rate);\n    const plan = this.#planner.plan(parameters, gradients);\n',
     replace:
-      '      this.#state.progress.restore(this.#state.progress.step + 1);\n      const plan = this.#planner.plan(parameters, gradients);\n      this.#state.progress.restore(this.#state.progress.step - 1);',
+      '    const groupRates = groups.rates(progress.step, rate);\n    progress.restore(progress.step + 1);\n    const plan = this.#planner.plan(parameters, gradients);\n    progress.restore(progress.step - 1);\n',
     caughtBy: 'test/behaviour/errors-leaves.test.ts',
   },
   {

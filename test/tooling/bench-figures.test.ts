@@ -1,6 +1,7 @@
 // What the benchmarks fit, judge and compare.
 import { comparison, ratioOfMedians } from '../../bench/compare';
 import { type Case, RULES } from '../../bench/contestant';
+import { CLIPPED } from '../../bench/features';
 import { costMetrics } from '../../bench/costs';
 import { fitLine } from '../../bench/fit';
 import { goalMetrics } from '../../bench/goals';
@@ -90,6 +91,18 @@ describe('goals', () => {
     expect(goalMetrics([beside('PyTorch fused', [5, 5, 5, 5, 5], false)]).map(({ name }) => name)).not.toContainEqual(
       expect.stringContaining(start),
     );
+  });
+
+  test('clipping is compared with the fastest peer that computes the same', () => {
+    const peer = (name: string, nanoseconds: number, agrees = true): Measurement['series'][number] => ({
+      ...seriesOf(name, [nanoseconds, nanoseconds]),
+      agrees,
+    });
+    const peers = [peer('MLX compiled', 50), peer('PyTorch fused', 20), peer('PyTorch single', 15, false)];
+    const { series } = measured('leaf-25.6m', [10, 10], [9, 9]);
+    const clipped = { given: { ...given('leaf-25.6m'), rule: CLIPPED }, series: [...series, ...peers] };
+    expect(found([clipped], 'clipped, speed relative to C').value).toBeCloseTo(0.9, 9);
+    expect(found([clipped], 'clipped, speed relative to the fastest peer').value).toBeCloseTo(2, 9);
   });
 
   test('are told in one line each', () => {

@@ -105,13 +105,18 @@ test('features compute what C does, in the bytes that they are told to move', ()
     ['leaf-100k mean of 4', 'metal-sgd true 32', 'metal-sgd accumulate true 56', 'C true 32'],
     ['leaf-100k masters', 'metal-sgd true 22', 'C true 22'],
     ['leaf-100k averages', 'metal-sgd true 28', 'C true 28'],
+    ['leaf-100k clipped', 'metal-sgd true 24', 'C true 24'],
+    ['leaf-100k finite test', 'metal-sgd true 24', 'C true 24'],
     ['list-161 mean of 4', 'metal-sgd true 32', 'C true 32'],
   ]);
   expect(metrics.map(({ name }) => name)).toEqual([
     'groups, speed relative to the same without, list-161',
+    'perceptron, clipped, update above the same without',
+    '1,000 leaves of 64, clipped, update above the same without',
     'mean of 4, speed relative to C',
     'masters, speed relative to C',
     'averages, speed relative to C',
+    'clipped, speed relative to C',
     'mean of 4 made anew, update above C, per leaf and tree of five',
   ]);
 });
@@ -177,6 +182,7 @@ test('results that differ in a bit, or by more than roundings, do not agree', ()
   expect(agree(outcome, { hashes: [1, 3] }, 'float32')).toBe(false);
   expect(agree(outcome, { values: [1 + 2 ** -23, -0.5] }, 'float32')).toBe(true);
   expect(agree(outcome, { values: [1.00001, -0.5] }, 'float32')).toBe(false);
+  expect(agree(outcome, { values: [1.00001, -0.5] }, 'float32', 2e-5)).toBe(true);
   expect(agree(outcome, { values: [1] }, 'float32')).toBe(false);
   expect(agree(outcome, { isRight: true }, 'float32')).toBe(true);
   expect(agree(outcome, { isRight: false }, 'float32')).toBe(false);

@@ -62,7 +62,7 @@ test('--help tells every option and its default', () => {
     expect(stdout).toContain(`--${option}`);
   }
   for (const option of ['seed', 'device', 'data', 'plot', 'no-plot']) expect(stdout).toContain(`--${option}`);
-  for (const option of ['accumulate', 'no-decay-on-bias', 'dtype', 'master-weights', 'ema']) {
+  for (const option of ['accumulate', 'no-decay-on-bias', 'dtype', 'master-weights', 'max-norm', 'loss-scale', 'ema']) {
     expect(stdout).toContain(`--${option}`);
   }
   expect(stdout).toContain('(default: 40)');

@@ -104,6 +104,8 @@ describe('a run that finds a GPU', () => {
     expect(answers.get('no-copy')?.answer).toContain('Yes.');
     expect(answers.get('division')?.answer).toContain('Yes.');
     expect(answers.get('sum-barriers')?.answer).toContain('Yes.');
+    expect(answers.get('norm-barriers')?.answer).toContain('Yes.');
+    expect(answers.get('square-root')?.answer).toContain('The bits are right.');
     expect(answers.get('copied-subnormals')?.answer).toMatch(/They are (kept|flushed to zero)\./);
     expect(answers.get('flushed-zero')?.answer).toMatch(/become [-+]0 and [-+]0 on the GPU, -0 and -0 on the CPU\.$/);
     // Processors for arm64 flush before they round. What Apple's GPUs do is an open question.

@@ -4,9 +4,12 @@ import {
   assign,
   cosineDecay,
   type DeepPartial,
+  type DynamicLossScale,
   type Gradients,
   type LastRun,
+  type LossScaleState,
   meanOf,
+  type NonFinite,
   type NotALeaf,
   type OptimizerState,
   type Schedule,
@@ -149,6 +152,29 @@ expectTypeOf(optimizer.masterWeights).toEqualTypeOf<boolean>();
 // @ts-expect-error -- chosen at the constructor
 optimizer.masterWeights = true;
 optimizer.clipValue = undefined;
+optimizer.maxNorm = 1;
+optimizer.maxNorm = cosineDecay(2, 100);
+optimizer.maxNorm = undefined;
+expectTypeOf(new SGD(0.1).maxNorm).toEqualTypeOf<number | Schedule | undefined>();
+// @ts-expect-error -- neither a number nor a schedule
+optimizer.maxNorm = '1';
+optimizer.nonFinite = 'error';
+expectTypeOf(new SGD(0.1).nonFinite).toEqualTypeOf<NonFinite>();
+// @ts-expect-error -- nothing to do with what is not finite
+optimizer.nonFinite = 'stop';
+new SGD(0.1, { maxNorm: (step) => 1 / (step + 1), nonFinite: 'skip', lossScale: 1024 });
+new SGD(0.1, { lossScale: {}, maxNorm: undefined, nonFinite: undefined });
+const dynamic: DynamicLossScale = { initial: 8, growthFactor: 2, backoffFactor: 0.5, growthInterval: 10, minimum: 1 };
+new SGD(0.1, { lossScale: dynamic });
+// @ts-expect-error -- a number or an object
+new SGD(0.1, { lossScale: 'dynamic' });
+// @ts-expect-error -- PyTorch's name
+new SGD(0.1, { lossScale: { init_scale: 8 } });
+optimizer.lossScale = 1024;
+expectTypeOf(new SGD(0.1).lossScale).toEqualTypeOf<number | undefined>();
+expectTypeOf(optimizer.state.lossScale).toEqualTypeOf<LossScaleState | undefined>();
+expectTypeOf<LastRun['gradientNorm' | 'gradientMax' | 'lossScale']>().toEqualTypeOf<number | undefined>();
+expectTypeOf<LastRun['clipped' | 'skipped']>().toBeBoolean();
 // @ts-expect-error -- not a first step
 optimizer.firstStep = 'keras';
 optimizer.applySingle(vector, halves, {});

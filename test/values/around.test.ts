@@ -8,7 +8,8 @@ import { copied, expectSameBits } from '../helpers/bits';
 import { deviceFor, subnormalsOn } from '../helpers/devices';
 import { elementsLike } from '../helpers/leaves';
 import { INSTRUCTION_SETS } from '../helpers/machine';
-import { type Hyperparameters, oracleStepAround } from '../helpers/oracle';
+import { type Clipping, clippingOf } from '../helpers/norm';
+import { type Hyperparameters, measuredAt, oracleStepAround, roundOf } from '../helpers/oracle';
 import { fillRandom } from '../helpers/random';
 
 const STEPS = 10;
@@ -24,6 +25,9 @@ const options = fc.record({
   firstStep: fc.constantFrom('mlx', 'torch'),
   masterWeights: fc.boolean(),
   maximize: fc.boolean(),
+  maxNorm: fc.option(fc.constantFrom(0, 1e-3, 1, 30, 1e30, Infinity), { nil: undefined }),
+  nonFinite: fc.option(fc.constantFrom('apply', 'skip', 'error'), { nil: undefined }),
+  lossScale: fc.option(fc.constantFrom(8, 3, { initial: 1024, growthInterval: 2 }), { nil: undefined }),
 });
 
 const drawn = fc.record({
@@ -48,6 +52,8 @@ const drawn = fc.record({
   threads: fc.integer({ min: 1, max: 4 }),
   seed: fc.nat(),
   hostile: fc.boolean(),
+  /** A step with an element that is not finite. */
+  spoilt: fc.integer({ min: 0, max: 12 }),
 });
 
 type Drawn = typeof drawn extends fc.Arbitrary<infer T> ? T : never;
@@ -87,6 +93,8 @@ class Model {
   readonly #gradients: Tensor[][];
   readonly #kept: Kept[];
   readonly #device: DeviceChoice;
+  /** Of the present step. */
+  #lossScale: number | undefined;
 
   constructor(given: Drawn) {
     const { leaves, own, group, device, seed, hostile } = given;
@@ -110,7 +118,16 @@ class Model {
     const { learningRate, ...rule } = own;
     const hasGroup = group !== undefined && leaves.some(({ isGrouped }) => isGrouped);
     const masterWeights = given.options.masterWeights && leaves.some(({ dtype }) => isNarrow(dtype));
-    const made: SGDOptions = { ...rule, ...given.options, masterWeights, device: this.#device };
+    const { clipValue, nonFinite, ...around } = given.options;
+    const isAlone = around.maxNorm === undefined;
+    const made: SGDOptions = {
+      ...rule,
+      ...around,
+      clipValue: isAlone ? clipValue : undefined,
+      nonFinite: around.lossScale !== undefined && nonFinite === 'apply' ? undefined : nonFinite,
+      masterWeights,
+      device: this.#device,
+    };
     this.optimizer = new SGD(learningRate, { ...made, groups: hasGroup ? [{ parameters: /^g/, ...group }] : [] });
     this.#kept = this.#parameters.map(({ dtype, data }) => {
       const master = masterWeights && isNarrow(dtype) ? elementsLike('float32', { dtype, data }) : undefined;
@@ -133,10 +150,20 @@ class Model {
     // Somebody writes to a parameter now and then.
     if (number % 4 === 3)
       for (const [i, { data }] of this.#parameters.entries()) data[0] = this.#kept[i].w[0] = data.at(-1) ?? 0;
+    if (number === this.#drawn.spoilt) this.#gradients[0].at(-1)?.data.fill(Infinity);
     const parameters = treeOf(this.#parameters, leaves);
-    const result = await this.#take(parameters);
+    const expected = this.#clipping();
+    this.#lossScale = this.optimizer.lossScale;
+    const before = [this.optimizer.step, this.optimizer.lossScale];
+    const { result, error } = await this.#taken(parameters);
+    const isSkipped = this.#isSkipped(expected);
+    const isError = isSkipped && this.optimizer.nonFinite === 'error';
+    expect(error).toBe(isError ? 'not-finite' : undefined);
+    if (isError) this.optimizer.discardAccumulated();
+    this.#compareRun(expected, isSkipped, before[1]);
+    expect(this.optimizer.step).toBe((before[0] ?? 0) + (isSkipped ? 0 : 1));
     this.#kept.forEach((_, i) => {
-      this.#expected(i);
+      if (!isSkipped) this.#expected(i, expected);
     });
     Object.values(result).forEach((tensor, i) => {
       expectSameBits(
@@ -149,7 +176,53 @@ class Model {
     this.#parameters.forEach(({ data }, i) => {
       data.set(this.#kept[i].w);
     });
-    this.#compareState(number);
+    if (this.optimizer.step > 0) this.#compareState(number);
+    else expect(JSON.stringify(this.optimizer.state.parameters)).not.toMatch(/"(v|ema|accumulated)"/);
+  }
+
+  /** What the step has to find in its gradients. */
+  #clipping(): Clipping | undefined {
+    const { maxNorm, nonFinite, lossScale } = this.optimizer;
+    if (maxNorm === undefined && nonFinite === 'apply') return undefined;
+    const subnormals = subnormalsOn(this.#device);
+    const around = { gradientScale: (this.#drawn.scale ?? 1) / (lossScale ?? 1) };
+    const measured = this.#parameters.map(({ dtype, data }, i) => {
+      const gradients = this.#gradients.map((list) => list[i]);
+      const own = dtype === 'float64' ? 'keep' : subnormals;
+      return Float64Array.from(data, (_, k) => measuredAt(dtype, { ...around, gradients }, k, own));
+    });
+    const isWide = (i: number): boolean => this.#parameters[i].dtype === 'float64';
+    return clippingOf(
+      measured.filter((_, i) => !isWide(i)),
+      measured.filter((leaf, i) => isWide(i) && leaf.length > 0),
+      maxNorm as number | undefined,
+      roundOf('float32', subnormals),
+    );
+  }
+
+  #isSkipped(found: Clipping | undefined): boolean {
+    const { nonFinite } = this.optimizer;
+    if (!found || nonFinite === 'apply') return false;
+    return !Number.isFinite(found.largest) || (nonFinite === 'error' && !Number.isFinite(found.norm));
+  }
+
+  #compareRun(found: Clipping | undefined, isSkipped: boolean, lossScale: number | undefined): void {
+    expect(this.optimizer.lastRun).toMatchObject({
+      gradientNorm: found?.norm,
+      gradientMax: found?.largest,
+      clipped: found !== undefined && found.clips && !isSkipped,
+      skipped: isSkipped,
+      lossScale,
+    });
+  }
+
+  /** The step's result; after an error the parameters. */
+  async #taken(parameters: Record<string, Tensor>): Promise<{ result: Record<string, Tensor>; error?: string }> {
+    try {
+      return { result: await this.#take(parameters) };
+    } catch (error) {
+      return { result: parameters, error: (error as { code: string }).code };
+    }
   }
 
   async #take(parameters: Record<string, Tensor>): Promise<Record<string, Tensor>> {
@@ -168,12 +241,13 @@ class Model {
     return parameters;
   }
 
-  #expected(i: number): void {
+  #expected(i: number, found: Clipping | undefined): void {
     const kept = this.#kept[i];
     const { dtype } = this.#parameters[i];
     const wide = dtype === 'float64' ? 'float64' : 'float32';
     const rule = this.#rule(i);
-    const { emaDecay, clipValue, firstStep, maximize } = this.#drawn.options;
+    const { emaDecay, firstStep, maximize } = this.#drawn.options;
+    const { clipValue } = this.optimizer;
     const makesVelocity = rule.momentum > 0 && kept.v === undefined;
     if (makesVelocity) kept.v = elementsLike(kept.master ? wide : dtype, { dtype, data: copied(kept.w).fill(0) });
     const isFirst = emaDecay !== undefined && kept.ema === undefined;
@@ -181,7 +255,8 @@ class Model {
     const average = emaDecay === undefined || !kept.ema ? undefined : { data: kept.ema, decay: emaDecay, isFirst };
     const around = {
       gradients: this.#gradients.map((list) => list[i]),
-      gradientScale: this.#drawn.scale ?? 1,
+      gradientScale: (this.#drawn.scale ?? 1) / (this.#lossScale ?? 1),
+      coefficient: found?.clips ? (dtype === 'float64' ? found.wide : found.narrow) : undefined,
       clipValue,
       maximize,
       makesVelocity: makesVelocity && firstStep === 'torch',

@@ -70,8 +70,69 @@ test.each(featureCases('mean'))(
   },
 );
 
-// Steps that PyTorch skips are left out here: their gradients are not finite.
-test.each(featureCases('torch').filter(({ isClipped }) => !isClipped))(
+/** Steps in the way of a row, with one gradient. */
+const ONE_GRADIENT = Object.entries(WAYS).filter(([way]) => way !== 'accumulate, then update');
+
+function expectNear(tree: unknown, key: string, expected: Elements, what: string): void {
+  for (const [path, data] of Object.entries(expected)) {
+    const found = dataOf(valueAt(tree, `${path}${key}`) as Leaf);
+    expect(found.length).toBe(data.length);
+    data.forEach((value, i) => {
+      const error = Math.abs(found[i] - value) / Math.max(1, Math.abs(value));
+      expect([what, path, i, error < 3e-6]).toEqual([what, path, i, true]);
+    });
+  }
+}
+
+describe.each(ONE_GRADIENT)('%s', (_, take) => {
+  test.each(featureCases('torch'))('GradScaler and clip_grad_norm_: $name', async (one) => {
+    const { learningRate, options, maxNorm, lossScale } = one;
+    const optimizer = new SGD(learningRate, { ...options, maxNorm, lossScale });
+    let parameters = clone(one.parameters);
+    const skips: boolean[] = [];
+    for (const [i, step] of one.steps.entries()) {
+      const what = `step ${String(i + 1)}`;
+      const scales = lossScale ? [step.scale, step.scaleAfter] : [undefined, undefined];
+      expect([what, optimizer.lossScale]).toEqual([what, scales[0]]);
+      parameters = await take(optimizer, parameters, clone(step.gradients as Nested[]));
+      const { skipped, lossScale: own, gradientNorm = NaN, clipped } = optimizer.lastRun ?? {};
+      expect([what, skipped, own, optimizer.lossScale]).toEqual([what, step.skipped, ...scales]);
+      skips.push(step.skipped);
+      expect(optimizer.step).toBe(skips.filter((isSkip) => !isSkip).length);
+      if (optimizer.step === 0) {
+        expectTree(parameters, '', 'float32', step.parameters, `${what}: parameter`);
+        expect(JSON.stringify(optimizer.state.parameters)).not.toContain('"v"'); // its first step is still to come
+        continue;
+      }
+      if (maxNorm === undefined) {
+        expectStep(optimizer, parameters, 'float32', step, String(i + 1));
+        expect(clipped).toBe(false);
+        continue;
+      }
+      expectNear(parameters, '', step.parameters, `${what}: parameter`);
+      expectNear(optimizer.state.parameters, '.v', step.v, `${what}: velocity`);
+      if (!step.skipped) expect(Math.abs(gradientNorm / step.norm - 1)).toBeLessThan(1e-6);
+    }
+    expect(skips.includes(true)).toBe(lossScale !== undefined);
+  });
+
+  test.each(featureCases('clip'))("MLX's clip_grad_norm: $name", async (one) => {
+    const { learningRate, options, maxNorm } = one;
+    const optimizer = new SGD(learningRate, { ...options, maxNorm });
+    let parameters = clone(one.parameters);
+    for (const [i, step] of one.steps.entries()) {
+      parameters = await take(optimizer, parameters, clone(step.gradients as Nested[]));
+      const { gradientNorm = NaN, clipped } = optimizer.lastRun ?? {};
+      expect(gradientNorm).toBe(globalNorm(step.gradients[0]));
+      expect(clipped).toBe(step.normalizer !== 1);
+      expectNear(parameters, '', step.parameters, `step ${String(i + 1)}: parameter`);
+      expectNear(optimizer.state.parameters, '.v', step.v, `step ${String(i + 1)}: velocity`);
+    }
+  });
+});
+
+// The same by hand: the caller unscales, skips and clips.
+test.each(featureCases('torch').filter(({ maxNorm }) => maxNorm === undefined))(
   "PyTorch's first step, unscaled by the caller: $name",
   ({ learningRate, options, ...one }) => {
     const optimizer = new SGD(learningRate, options);

@@ -7,41 +7,17 @@ import { subnormalsOn } from '../helpers/devices';
 import { failureOf } from '../helpers/failures';
 import { ARRAYS, elementsLike } from '../helpers/leaves';
 import { INSTRUCTION_SETS } from '../helpers/machine';
+import { sumOfSquares } from '../helpers/norm';
 import { fillRandom } from '../helpers/random';
 
 const BLOCK = 4096;
-const LANES = 32;
-
-/** Sums of blocks of numbers, each in 128 rows of 32 lanes. */
-function level(numbers: LeafData, isFirst: boolean, round: (value: number) => number): number[] {
-  const sums: number[] = [];
-  for (let first = 0; first < numbers.length; first += BLOCK) {
-    const lanes = new Float64Array(LANES);
-    const end = Math.min(first + BLOCK, numbers.length);
-    for (let i = first; i < end; i++) {
-      const number = isFirst ? round(numbers[i] * numbers[i]) : numbers[i];
-      const lane = (i - first) % LANES;
-      lanes[lane] = round(lanes[lane] + number);
-    }
-    for (let half = LANES / 2; half >= 1; half /= 2)
-      for (let j = 0; j < half; j++) lanes[j] = round(lanes[j] + lanes[j + half]);
-    sums.push(lanes[0]);
-  }
-  return sums;
-}
-
-function sumOf(leaves: readonly LeafData[], round: (value: number) => number): number {
-  let sums = leaves.flatMap((leaf) => level(leaf, true, round));
-  while (sums.length > 1) sums = level(Float64Array.from(sums), false, round);
-  return sums[0] ?? 0;
-}
 
 /** The norm of leaves that share a dtype, or of float64 leaves beside others. */
 function reference(leaves: readonly { dtype: Dtype; data: LeafData }[]): number {
   const wide = leaves.filter(({ dtype }) => dtype === 'float64').map(({ data }) => data);
   const narrow = leaves.filter(({ dtype }) => dtype !== 'float64').map((leaf) => elementsLike('float32', leaf));
-  const sum = sumOf(narrow, Math.fround);
-  return wide.length === 0 ? Math.fround(Math.sqrt(sum)) : Math.sqrt(sum + sumOf(wide, (value) => value));
+  const sum = sumOfSquares(narrow, Math.fround);
+  return wide.length === 0 ? Math.fround(Math.sqrt(sum)) : Math.sqrt(sum + sumOfSquares(wide, (value) => value));
 }
 
 function leaf(dtype: Dtype, length: number, seed: number): Tensor {
@@ -105,13 +81,42 @@ test('any number of threads and any instruction set give one hash', () => {
   expect(hashes.size).toBe(1);
 });
 
+test('a step measures the same bits, whatever the threads, the instruction set, the memory and the device', () => {
+  const shapes = { a: 70_001, b: 1, c: 31, d: 4096, e: 4097, f: 0, g: 20_000 };
+  const arena = zeros(shapes);
+  Object.values(arena).forEach(({ data }, i) => {
+    data.set(leaf('float32', data.length, i + 1).data);
+  });
+  const apart = Object.fromEntries(Object.entries(arena).map(([key, { data }]) => [key, data.slice()])) as {
+    [K in keyof typeof shapes]: Float32Array;
+  };
+  const seen = new Set<number | undefined>([globalNorm(arena)]);
+  for (const instructionSet of INSTRUCTION_SETS) {
+    native().chooseInstructionSet(instructionSet);
+    for (let threads = 1; threads <= 8; threads++) {
+      native().setThreads(threads);
+      for (const device of ['auto', 'cpu'] as const) {
+        const optimizer = new SGD(0.1, { maxNorm: 1e30, groups: [{ parameters: /[be]/ }], device });
+        optimizer.update(zeros(shapes), arena);
+        seen.add(optimizer.lastRun?.gradientNorm);
+        optimizer.update(zeros(shapes), apart);
+        seen.add(optimizer.lastRun?.gradientNorm);
+      }
+    }
+  }
+  expect([...seen]).toEqual([globalNorm(apart)]);
+});
+
 test('padding between leaves of an arena is never read', () => {
   const tree = zeros({ a: 3, b: 5 });
   tree.a.data.fill(2);
   tree.b.data.fill(1);
   const { buffer, byteOffset } = tree.a.data;
-  new Float32Array(buffer, byteOffset + 12, 10).fill(1e9);
+  new Float32Array(buffer, byteOffset + 12, 10).fill(NaN);
   expect(globalNorm(tree)).toBe(Math.fround(Math.sqrt(17)));
+  const optimizer = new SGD(1, { nonFinite: 'error' });
+  optimizer.update(zeros({ a: 3, b: 5 }), tree);
+  expect(optimizer.lastRun).toMatchObject({ gradientNorm: Math.fround(Math.sqrt(17)), gradientMax: 2 });
 });
 
 test('25.6 million numbers are within 2e-7 of the exact norm', () => {

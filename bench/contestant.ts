@@ -16,6 +16,10 @@ export interface Rule {
   readonly masters?: boolean;
   /** Of the parameters' moving averages; without one there are none. */
   readonly emaDecay?: number;
+  /** The largest norm of all gradients, above 0; by default any. */
+  readonly maxNorm?: number;
+  /** Gradients that are not finite leave a step out; by default none are looked for. */
+  readonly nonFinite?: 'skip';
 }
 
 const COMMON = { learningRate: 1e-3, weightDecay: 1e-4, dampening: 0, nesterov: false };
@@ -66,11 +70,14 @@ export interface Contestant {
 
 export const ITEM_SIZES: Readonly<Record<Dtype, number>> = { float32: 4, float64: 8, float16: 2, bfloat16: 2 };
 
-/** Bytes that one step must move: gradients read, everything else read and written. */
+/** Bytes that one step must move: gradients read, once more if they are measured, everything else read and written. */
 export function trafficOf(given: Case): number {
   const { read, written } = elementBytes(given);
-  return given.model.total * (read + 2 * written);
+  return given.model.total * ((isMeasured(given.rule) ? 2 : 1) * read + 2 * written);
 }
+
+/** True if a step knows something of all gradients before it begins. */
+const isMeasured = ({ maxNorm, nonFinite }: Rule): boolean => maxNorm !== undefined || nonFinite !== undefined;
 
 /** Bytes of the arrays of one contestant. */
 export function memoryOf(given: Case): number {

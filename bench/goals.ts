@@ -4,7 +4,7 @@ import { featureMetrics, isFeature } from './features';
 import type { Measurement, Series } from './measure';
 import { atLeast, atMost, type Judged, type Metric, worstMetric } from './metrics';
 import { pairedDifferences, pairedRatios, type Sample, summarize } from './statistics';
-import { sampled } from './table';
+import { isPeer, sampled } from './table';
 
 const PART = 'goals';
 const OWN = 'metal-sgd';
@@ -78,11 +78,6 @@ function peerMetrics(measurements: readonly Measurement[]): Metric[] {
   return judged.length === 0
     ? []
     : worstMetric({ part: PART, name: `${name}, ${fastest.contestant}`, unit: '', goal: atMost(1) }, [fastest]);
-}
-
-/** Other packages, as against the machine's baseline and this package itself. */
-export function isPeer(contestant: string): boolean {
-  return !contestant.startsWith(OWN) && !['C', 'triad', 'JavaScript'].includes(contestant);
 }
 
 const isFloat = ({ given }: Measurement, model: string): boolean =>

@@ -1,7 +1,7 @@
 // Measures several cases, each by all contestants, in turn: A B C A B C ..., so that what the machine does meanwhile
 // meets all alike.
 import { setImmediate as nextTick } from 'node:timers/promises';
-import { agree } from './agreement';
+import { agree, NORM_SLACK } from './agreement';
 import { type Case, type Contestant, labelOf, type Outcome, type Runner, trafficOf } from './contestant';
 
 export interface Effort {
@@ -139,7 +139,8 @@ async function prepare(
     series = { contestant: contestant.name, agrees: true, steps: stepsFor(effort, took), bytes, samples };
     all.push(series);
   }
-  series.agrees &&= agree(reference.outcome, outcome, given.dtype);
+  const slack = given.rule.maxNorm === undefined ? 0 : NORM_SLACK;
+  series.agrees &&= agree(reference.outcome, outcome, given.dtype, slack);
   const affordable = Math.max(1, Math.floor(budget / openings / (series.steps * took)));
   return { runner, series, rounds: Math.min(Math.ceil(rounds / openings), affordable) };
 }

@@ -6,7 +6,7 @@ import { javascript } from './contestants/javascript';
 import { featureContestants } from './contestants/features';
 import { metalSgd } from './contestants/package';
 import { FITTED_LEAVES, FITTED_SIZES } from './costs';
-import { AVERAGES, CHECKED_LEAVES, MASTERS, MEAN } from './features';
+import { AVERAGES, CHECKED_LEAVES, CLIPPED, FINITE, MASTERS, MEAN } from './features';
 import type { Effort } from './measure';
 import type { Options, PartName } from './options';
 import { fitting, select, type Usage } from './selection';
@@ -38,7 +38,7 @@ export function groupsOf(
     ...(options.parts.includes('models') ? modelGroups(options, baseline, peers) : []),
     ...(options.parts.includes('sizes') ? sizeGroups(options, baseline) : []),
     ...(options.parts.includes('costs') ? costGroups(options, baseline) : []),
-    ...(options.parts.includes('features') ? featureGroups(options, baseline) : []),
+    ...(options.parts.includes('features') ? featureGroups(options, baseline, peers) : []),
   ];
   return groups.flatMap((group) => batches(group, peers, complain));
 }
@@ -91,7 +91,11 @@ function costGroups({ effort, isSmoke }: Options, baseline: Baseline | undefined
 }
 
 /** Large steps with all threads, or as many as were asked for; and one with so many small leaves that checks show. */
-function featureGroups({ asked, offered, effort, isSmoke }: Options, baseline: Baseline | undefined): Group[] {
+function featureGroups(
+  { asked, offered, effort, isSmoke }: Options,
+  baseline: Baseline | undefined,
+  peers: readonly Contestant[],
+): Group[] {
   const threads = asked.threads ?? offered.threads.slice(0, 1);
   const list = modelOf('list', CHECKED_LEAVES);
   const group = (model: Model | undefined, dtype: Dtype, rule: Rule, counts: readonly number[]): Group[] =>
@@ -100,7 +104,8 @@ function featureGroups({ asked, offered, effort, isSmoke }: Options, baseline: B
       const cases = [{ model, dtype, rule, threads: count }];
       // Accumulating many leaves in turn leaves garbage that the others would pay for.
       const ways = model === list && rule === MEAN ? featureContestants(rule).slice(0, 1) : featureContestants(rule);
-      const contestants = [...ways, ...(baseline ? [baseline.loop] : [])];
+      const others = rule === CLIPPED ? peers : []; // what the other features are to others differs
+      const contestants = [...ways, ...(baseline ? [baseline.loop] : []), ...others];
       return { part: 'features', cases, contestants, effort: effortFor(model.total, effort) };
     });
   const leaf = modelNamed(isSmoke ? 'leaf-100k' : 'leaf-25.6m');
@@ -108,6 +113,8 @@ function featureGroups({ asked, offered, effort, isSmoke }: Options, baseline: B
     ...group(leaf, 'float32', MEAN, threads),
     ...group(leaf, 'bfloat16', MASTERS, threads),
     ...group(leaf, 'float32', AVERAGES, threads),
+    ...group(leaf, 'float32', CLIPPED, threads),
+    ...group(leaf, 'float32', FINITE, threads),
     ...group(list, 'float32', MEAN, [1]),
   ];
 }

@@ -10,7 +10,8 @@ import type { Options } from './options';
 import { checkpoints } from './parts/checkpoints';
 import { underLoad } from './parts/underLoad';
 import { gpu } from './parts/gpu';
-import { groups as features } from './parts/groups';
+import { groups } from './parts/groups';
+import { norm } from './parts/norm';
 import type { Context, Part } from './parts/part';
 import { delay, heap, memory, startup } from './parts/processes';
 import { type Group, groupsOf } from './plan';
@@ -18,6 +19,8 @@ import { bindThreads, boundProcessors } from './processors';
 import { startProgress } from './progress';
 import { type Results, resultsOf } from './results';
 import { tableOf } from './table';
+
+const features = (context: Context): Metric[] => [...groups(context), ...norm(context)];
 
 /** Parts that find single figures. They come before threads are bound, since processes that they start would inherit it. */
 const FIGURES: Readonly<Record<string, Part>> = { startup, heap, memory, delay, checkpoints, gpu, features };

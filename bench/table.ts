@@ -45,6 +45,11 @@ export function rowOf(series: readonly Series[], one: Series, elements: number):
   return [one.contestant, ...timeAndRate(one, elements), ...speedOver(sampled(series, 'C'), one)];
 }
 
+/** Other packages, as against the machine's baseline and this package itself. */
+export function isPeer(contestant: string): boolean {
+  return !contestant.startsWith('metal-sgd') && !['C', 'triad', 'JavaScript'].includes(contestant);
+}
+
 /** A contestant's series, if it has any samples. */
 export function sampled(series: readonly Series[], name: string): Series | undefined {
   return series.find(({ contestant, samples }) => contestant === name && samples.some((sample) => sample !== null));

@@ -1,8 +1,9 @@
-// The mean of four gradients, float32 masters, and moving averages; all with momentum and weight
-// decay.
+// The mean of four gradients, gradients clipped by their norm, float32 masters, and moving
+// averages; all with momentum and weight decay.
 #include "features.h"
 
 #include "convert.h"
+#include "norm.h"
 
 typedef struct {
   float lambda, mu, decay, scale;
@@ -23,6 +24,19 @@ static void mean_of_four(const Arrays* arrays, size_t n, const Rule* rule, int i
   for (size_t i = 0; i < n; i++) {
     float mean = (a[i] + b[i] + c[i] + d[i]) * 0.25f;
     float update = mean + by.decay * w[i];
+    v[i] = by.mu * v[i] + by.scale * update;
+    w[i] = w[i] - by.lambda * v[i];
+  }
+}
+
+static void clipped(const Arrays* arrays, size_t n, const Rule* rule, int is_first) {
+  float* restrict w = arrays->parameters, * restrict v = arrays->velocities;
+  const float* restrict g = arrays->gradients[0];
+  const float c = arrays->coefficient;
+  const Numbers by = numbers_of(rule);
+  (void)is_first;
+  for (size_t i = 0; i < n; i++) {
+    float update = c * g[i] + by.decay * w[i];
     v[i] = by.mu * v[i] + by.scale * update;
     w[i] = w[i] - by.lambda * v[i];
   }
@@ -84,14 +98,22 @@ static void masters(const Arrays* arrays, size_t n, const Rule* rule, int is_fir
 }
 
 int has_features(const Rule* rule) {
-  return rule->gradients > 1 || rule->masters || rule->ema_decay > 0;
+  return rule->gradients > 1 || rule->masters || rule->ema_decay > 0 || rule->max_norm > 0;
+}
+
+int is_known(int dtype, const Rule* rule) {
+  if (dtype < 0 || dtype >= kDtypes) return 0;
+  if (measures(rule) && dtype != kFloat32) return 0;
+  return !has_features(rule) || feature_loop_for(dtype, rule) != NULL;
 }
 
 FeatureLoop feature_loop_for(int dtype, const Rule* rule) {
-  int features = (rule->gradients > 1) + (rule->masters != 0) + (rule->ema_decay > 0);
+  int features =
+      (rule->gradients > 1) + (rule->masters != 0) + (rule->ema_decay > 0) + (rule->max_norm > 0);
   if (features != 1 || rule->momentum <= 0 || rule->nesterov || rule->weight_decay == 0)
     return NULL;
   if (dtype == kFloat32 && rule->gradients == kMostGradients) return mean_of_four;
+  if (dtype == kFloat32 && rule->max_norm > 0) return clipped;
   if (dtype == kFloat32 && rule->ema_decay > 0) return averages;
   if (dtype == kBfloat16 && rule->masters) return masters;
   return NULL;

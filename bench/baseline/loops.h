@@ -13,6 +13,8 @@ typedef struct {
   int gradients;     // a step takes the mean of so many
   int masters;       // true: 16-bit parameters have float32 masters
   double ema_decay;  // of the parameters' moving averages; 0: none
+  double max_norm;   // of all gradients, which are clipped by it; 0: any
+  int tests_finite;  // true: a step with gradients that are not finite is left out
 } Rule;
 
 // One step over n elements: w parameters, g gradients, v velocities (not touched without momentum).

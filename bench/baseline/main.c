@@ -1,13 +1,14 @@
 // The machine's limit: bare loops over the same leaves, as a process that
 // bench/contestants/limit.ts asks. A line of standard input is a command, a line of standard output
 // its answer:
-//   open SLOT DTYPE LAMBDA MU WD TAU NESTEROV GRADIENTS MASTERS DECAY COUNT...
-//                                                       -> ok | no memory | no such loop
-//   triad SLOT COUNT                                    -> ok | no memory: STREAM's, of doubles
-//   time SLOT THREADS STEPS                             -> nanoseconds of all steps
-//   fingerprint SLOT                                    -> hashes of parameters, velocities,
-//   masters and averages right SLOT                                          -> 1 | 0: is the
-//   triad's result right? close SLOT                                          -> ok
+//   open SLOT DTYPE LAMBDA MU WD TAU NESTEROV GRADIENTS MASTERS DECAY MAX_NORM TESTS_FINITE
+//   COUNT...
+//     -> ok | no memory | no such loop
+//   triad SLOT COUNT -> ok | no memory: STREAM's, of doubles
+//   time SLOT THREADS STEPS -> nanoseconds of all steps
+//   fingerprint SLOT -> hashes of parameters, velocities, masters and averages
+//   right SLOT -> 1 | 0: is the triad's result right?
+//   close SLOT -> ok
 // The arguments of the program are the processors to which its threads are bound; none: nowhere.
 #define _POSIX_C_SOURCE 200809L
 #include <signal.h>
@@ -52,13 +53,14 @@ static void answer_open(size_t line_length) {
   rule.gradients = (int)next_number();
   rule.masters = (int)next_number();
   rule.ema_decay = next_real();
+  rule.max_norm = next_real();
+  rule.tests_finite = (int)next_number();
   size_t* counts = malloc((line_length + 1) * sizeof *counts);
   int leaves = 0;
   for (long count = next_number(); counts && count >= 0; count = next_number()) {
     counts[leaves++] = (size_t)count;
   }
-  int known = dtype >= 0 && dtype < kDtypes;
-  if (known && has_features(&rule)) known = feature_loop_for(dtype, &rule) != NULL;
+  int known = is_known(dtype, &rule);
   int opened = known && counts && open_work(work, dtype, &rule, counts, leaves);
   if (!opened) close_work(work);
   free(counts);
@@ -79,12 +81,13 @@ static void answer_time(void) {
   const int* bound = threads <= processor_count ? processors : NULL;
   if (threads < 1) threads = 1;
   double time = 0;
+  int passes = passes_of(work);
   if (!work->has_stepped && steps > 0) {
-    time = run_team(step_share, work, threads, 1, bound);
+    time = run_team(step_share, work, threads, passes, bound);
     work->has_stepped = 1;
     steps--;
   }
-  if (steps > 0) time += run_team(step_share, work, threads, steps, bound);
+  if (steps > 0) time += run_team(step_share, work, threads, passes * steps, bound);
   printf("%.0f\n", time);
 }
 

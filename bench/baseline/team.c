@@ -59,7 +59,7 @@ static void* help(void* argument) {
   atomic_fetch_add(&team->finished, 1);  // present
   for (long round = 1; round <= team->rounds; round++) {
     wait_for(&team->begun, round);
-    team->share(team->context, member->thread, team->threads);
+    team->share(team->context, member->thread, team->threads, round - 1);
     atomic_fetch_add_explicit(&team->finished, 1, memory_order_release);
   }
   return NULL;
@@ -85,7 +85,7 @@ double run_team(Share share, void* context, int threads, long rounds, const int*
   double start = now();
   for (long round = 1; round <= rounds; round++) {
     atomic_store_explicit(&team.begun, round, memory_order_release);
-    share(context, 0, threads);
+    share(context, 0, threads, round - 1);
     wait_for(&team.finished, helpers * (round + 1));
   }
   double end = now();

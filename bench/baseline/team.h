@@ -2,8 +2,8 @@
 #ifndef METAL_SGD_BENCH_TEAM_H_
 #define METAL_SGD_BENCH_TEAM_H_
 
-// The share of one thread, of 0 to threads - 1.
-typedef void (*Share)(void* context, int thread, int threads);
+// The share of one thread, of 0 to threads - 1, in a round from 0 on.
+typedef void (*Share)(void* context, int thread, int threads, long round);
 
 // Runs all shares `rounds` times; each round begins when the last one has ended. Returns the
 // nanoseconds of all rounds, without those of making the threads.

@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "convert.h"
+#include "norm.h"
 
 enum { kLeafAlignment = 256, kArenaAlignment = 16384 };
+
+static size_t blocks_of(size_t count) { return (count + kNormBlock - 1) / kNormBlock; }
 
 static size_t item_size(int dtype) { return dtype == kFloat64 ? 8 : dtype == kFloat32 ? 4 : 2; }
 
@@ -63,6 +66,7 @@ int open_work(Work* work, int dtype, const Rule* rule, const size_t* counts, int
     work->counts[leaf] = counts[leaf];
     work->offsets[leaf] = bytes;
     work->total += counts[leaf];
+    work->blocks += blocks_of(counts[leaf]);
     size_t size = counts[leaf] * item_size(dtype);
     bytes += (size + kLeafAlignment - 1) / kLeafAlignment * kLeafAlignment;
   }
@@ -74,6 +78,10 @@ int open_work(Work* work, int dtype, const Rule* rule, const size_t* counts, int
   if (rule->masters) complete &= !!(work->masters = zeroed(wide));
   if (rule->ema_decay > 0) complete &= !!(work->averages = zeroed(wide));
   for (int k = 1; k < rule->gradients; k++) complete &= !!(work->others[k - 1] = zeroed(bytes));
+  if (measures(rule)) {
+    complete &= !!(work->sums = malloc(work->blocks * sizeof *work->sums));
+    complete &= !!(work->largest = malloc(work->blocks * sizeof *work->largest));
+  }
   if (!complete) return 0;
   fill(work, work->parameters, 0, parameter_of);
   fill(work, work->gradients, 0, gradient_of);
@@ -103,6 +111,8 @@ void close_work(Work* work) {
   free(work->velocities);
   free(work->masters);
   free(work->averages);
+  free(work->sums);
+  free(work->largest);
   for (int k = 1; k < kMostGradients; k++) free(work->others[k - 1]);
   *work = (Work){0};
 }
@@ -134,7 +144,7 @@ int triad_is_right(const Work* work) {
 static char* at_byte(char* data, size_t at) { return data ? data + at : NULL; }
 
 // `n` elements from byte `at` of the parameters on.
-static void step_run(const Work* work, size_t at, size_t n) {
+static void step_run(const Work* work, size_t at, size_t n, float coefficient) {
   const Rule* rule = &work->rule;
   if (!has_features(rule)) {
     loop_for(work->dtype, rule)(work->parameters + at, work->gradients + at,
@@ -142,27 +152,52 @@ static void step_run(const Work* work, size_t at, size_t n) {
     return;
   }
   size_t wide = at * wide_ratio(work);
-  Arrays arrays = {work->parameters + at,
-                   at_byte(work->velocities, rule->masters ? wide : at),
-                   at_byte(work->masters, wide),
-                   at_byte(work->averages, wide),
-                   {work->gradients + at}};
+  Arrays arrays = {
+      work->parameters + at,        at_byte(work->velocities, rule->masters ? wide : at),
+      at_byte(work->masters, wide), at_byte(work->averages, wide),
+      {work->gradients + at},       coefficient};
   for (int k = 1; k < rule->gradients; k++) arrays.gradients[k] = work->others[k - 1] + at;
   feature_loop_for(work->dtype, rule)(&arrays, n, rule, !work->has_stepped);
 }
 
-void step_share(void* context, int thread, int threads) {
+static void measure_share(const Work* work, int thread, int threads) {
+  size_t begin = work->blocks * thread / threads, end = work->blocks * (thread + 1) / threads;
+  size_t first = 0;  // block of the leaf
+  for (int leaf = 0; leaf < work->leaves && first < end; leaf++) {
+    size_t count = work->counts[leaf], blocks = blocks_of(count);
+    size_t from = begin > first ? begin - first : 0,
+           to = end - first < blocks ? end - first : blocks;
+    if (from < to) {
+      const float* gradients = (const float*)(work->gradients + work->offsets[leaf]);
+      size_t last = to * kNormBlock < count ? to * kNormBlock : count;
+      measure_blocks(gradients + from * kNormBlock, last - from * kNormBlock, &work->rule,
+                     work->sums + first + from, work->largest + first + from);
+    }
+    first += blocks;
+  }
+}
+
+int passes_of(const Work* work) { return !work->is_triad && measures(&work->rule) ? 2 : 1; }
+
+void step_share(void* context, int thread, int threads, long pass) {
   const Work* work = context;
   if (work->is_triad) {
     triad_share(work, thread, threads);
     return;
   }
+  if (measures(&work->rule) && pass % 2 == 0) {
+    measure_share(work, thread, threads);
+    return;
+  }
+  const Rule* rule = &work->rule;
+  if (rule->tests_finite && !are_finite(work->largest, work->blocks)) return;
+  float coefficient = rule->max_norm > 0 ? clip_coefficient(work->sums, work->blocks, rule) : 1;
   size_t item = item_size(work->dtype), first = 0;
   size_t begin = work->total * thread / threads, end = work->total * (thread + 1) / threads;
   for (int leaf = 0; leaf < work->leaves && first < end; leaf++) {
     size_t from = elements_before(begin, first, work->counts[leaf]);
     size_t to = elements_before(end, first, work->counts[leaf]);
-    if (from < to) step_run(work, work->offsets[leaf] + from * item, to - from);
+    if (from < to) step_run(work, work->offsets[leaf] + from * item, to - from, coefficient);
     first += work->counts[leaf];
   }
 }

@@ -17,6 +17,10 @@ typedef struct {
   size_t total;     // elements of all
   char *parameters, *gradients, *velocities;
   char *others[kMostGradients - 1], *masters, *averages;  // NULL: the rule has none
+  // Of measured gradients, by block; NULL: the rule measures none.
+  float* sums;
+  int32_t* largest;
+  size_t blocks;
   int has_stepped;
   int is_triad;  // then these are STREAM's a, b and c, of `total` doubles each
 } Work;
@@ -27,8 +31,10 @@ int open_work(Work* work, int dtype, const Rule* rule, const size_t* counts, int
 int open_triad(Work* work, size_t count);
 void close_work(Work* work);
 
-// One thread's share of one step: a fixed part of all elements, whichever leaves they are in.
-void step_share(void* work, int thread, int threads);
+// Passes over the gradients that one step takes; threads wait for each other in between.
+int passes_of(const Work* work);
+// One thread's share of one pass: a fixed part of all elements, whichever leaves they are in.
+void step_share(void* work, int thread, int threads, long pass);
 
 // Hash of all elements of a tree's arrays of a dtype, as bench/values.ts makes it; 0 of NULL.
 uint32_t fingerprint(const Work* work, const char* data, int dtype);

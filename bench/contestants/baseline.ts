@@ -7,7 +7,7 @@ import { ITEM_SIZES } from '../contestant';
 import { ROOT } from '../internals';
 import { Program } from '../program';
 
-const SOURCES = ['main.c', 'work.c', 'loops.c', 'features.c', 'team.c'].map((file) =>
+const SOURCES = ['main.c', 'work.c', 'loops.c', 'features.c', 'norm.c', 'team.c'].map((file) =>
   join(ROOT, 'bench', 'baseline', file),
 );
 const FLAGS = ['-std=c11', '-O3', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'];
@@ -32,7 +32,7 @@ export async function startBaseline(processors: readonly number[]): Promise<Base
   const tries = tunings().map((tuning) => [...FLAGS, ...tuning]);
   let failure = '';
   const flags = tries.find((candidate) => {
-    const compile = [...candidate, '-Wno-psabi', ...SOURCES, '-pthread', '-o', fresh];
+    const compile = [...candidate, '-Wno-psabi', ...SOURCES, '-pthread', '-o', fresh, '-lm'];
     const { status, stderr, error } = spawnSync(compiler, compile, { encoding: 'utf8' });
     const failed = error !== undefined || status !== 0;
     if (failed) failure = error?.message ?? stderr.split('\n').find((line) => line.includes('error')) ?? 'it failed';
@@ -81,8 +81,8 @@ export class Baseline {
 
   #openLoop({ model, dtype, rule, threads }: Case): Promise<Runner | string> {
     const { learningRate, momentum, weightDecay, dampening, nesterov } = rule;
-    const { gradients = 1, masters = false, emaDecay = 0 } = rule;
-    const features = [gradients, Number(masters), emaDecay];
+    const { gradients = 1, masters = false, emaDecay = 0, maxNorm = 0, nonFinite } = rule;
+    const features = [gradients, Number(masters), emaDecay, maxNorm, Number(nonFinite === 'skip')];
     const numbers = [learningRate, momentum, weightDecay, dampening, Number(nesterov), ...features, ...model.counts];
     return this.#open(threads, 'open', [DTYPES.indexOf(dtype), ...numbers], async (slot) => {
       return { hashes: (await this.#ask('fingerprint', slot)).split(' ').map(Number) };

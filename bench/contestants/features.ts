@@ -1,9 +1,9 @@
-// metal-sgd's features as a user runs them: means of gradients, accumulation, masters and averages.
+// metal-sgd's features as a user runs them: means of gradients, accumulation, clipping, masters and averages.
 import { meanOf, SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
 import { type Case, type Contestant, ITEM_SIZES, type Outcome, type Rule, trafficOf } from '../contestant';
 import { MEAN } from '../features';
 import { setThreads } from '../internals';
-import { type Data, fill, fillGradients, hashOf } from '../values';
+import { type Data, fill, fillGradients, hashOf, someValues } from '../values';
 
 /** Parameters, and the trees of gradients of one step. */
 interface Trees {
@@ -78,9 +78,10 @@ class FeatureRunner {
     gradients.forEach((tree, i) => {
       if (i > 0) fillGradients(dataOf(tree), dtype, i);
     });
-    const { learningRate, momentum, weightDecay, dampening, nesterov, masters = false, emaDecay } = rule;
-    const options = { momentum, weightDecay, dampening, nesterov, masterWeights: masters, emaDecay };
-    this.#optimizer = new SGD(learningRate, { ...options, device: 'cpu' });
+    const { learningRate, momentum, weightDecay, dampening, nesterov, masters = false } = rule;
+    const { emaDecay, maxNorm, nonFinite } = rule;
+    const options = { momentum, weightDecay, dampening, nesterov, masterWeights: masters };
+    this.#optimizer = new SGD(learningRate, { ...options, emaDecay, maxNorm, nonFinite, device: 'cpu' });
     this.#shared = shared;
     this.#given = given;
     this.#way = way;
@@ -106,8 +107,10 @@ class FeatureRunner {
       const leaves = slots.flatMap((slot) => slot[part] ?? []);
       return leaves.length > 0 ? hashOf(dataOf(leaves)) : 0;
     };
+    const data = dataOf(this.#trees.parameters);
     return Promise.resolve({
-      hashes: [hashOf(dataOf(this.#trees.parameters)), hash('v'), hash('master'), hash('ema')],
+      hashes: [hashOf(data), hash('v'), hash('master'), hash('ema')],
+      values: someValues(data, this.#given.dtype),
     });
   }
 

@@ -4,6 +4,7 @@ import { type Rule, RULES } from '../contestant';
 import { atLeast, medianMetric, type Metric } from '../metrics';
 import { modelNamed, modelOf } from '../models';
 import { fill, valuesOf } from '../values';
+import { timesInTurn, timeSteps } from './pairs';
 import { type Context, hasMemory } from './part';
 
 const RULE: Rule = RULES.find(({ name }) => name === 'momentum') ?? RULES[0];
@@ -20,37 +21,24 @@ export function groups(context: Context): Metric[] {
   const model = isSmoke ? modelOf('list', 161) : (modelNamed('resnet50') ?? modelOf('list', 161));
   if (!hasMemory(4 * model.total * (2 + 2 * PAIRS), 'the cost of groups', context)) return [];
   const parameters = zeros(model.shapes as number[][]);
-  const gradients = zerosLike(parameters);
+  const trees = { parameters, gradients: zerosLike(parameters) };
   const { learningRate, momentum, weightDecay } = RULE;
   const group = { parameters: (path: string) => isBias(Number(path)), weightDecay: 0 };
   const pairs = Array.from({ length: PAIRS }, () => ({
     bare: new SGD(learningRate, { momentum, weightDecay, device: 'cpu' }),
-    grouped: new SGD(learningRate, { momentum, weightDecay, device: 'cpu', groups: [group] }),
+    featured: new SGD(learningRate, { momentum, weightDecay, device: 'cpu', groups: [group] }),
   }));
   const restart = (): void => {
-    fill(dataOf(parameters), dataOf(gradients), 'float32');
+    fill(dataOf(parameters), dataOf(trees.gradients), 'float32');
   };
-  const time = (optimizer: SGD, steps: number): number => {
-    const start = process.hrtime.bigint();
-    for (let i = 0; i < steps; i++) optimizer.update(parameters, gradients);
-    return Number(process.hrtime.bigint() - start);
-  };
-  for (const { bare, grouped } of pairs) {
-    time(bare, STEPS_BEFORE);
+  for (const { bare, featured } of pairs) {
+    timeSteps(bare, trees, STEPS_BEFORE);
     restart();
-    time(grouped, STEPS_BEFORE);
+    timeSteps(featured, trees, STEPS_BEFORE);
     checkDecay(parameters);
   }
-  const steps = isSmoke ? 100 : 1;
-  const speeds: number[] = [];
-  for (let round = 0; round < rounds && !watch.signal.aborted; round++) {
-    for (const { bare, grouped } of pairs) {
-      const isFirst = round % 2 === 0;
-      const before = isFirst ? time(bare, steps) : undefined;
-      const own = time(grouped, steps);
-      speeds.push((before ?? time(bare, steps)) / own);
-    }
-  }
+  const times = timesInTurn(pairs, trees, { rounds, steps: isSmoke ? 100 : 1 }, watch.signal);
+  const speeds = times.map(({ bare, featured }) => bare / featured);
   const name = `groups, speed relative to the same without, ${model.name}`;
   return speeds.length > 0 ? [medianMetric({ part: 'goals', name, unit: '', goal: atLeast(0.98) }, speeds)] : [];
 }

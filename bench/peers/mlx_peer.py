@@ -31,6 +31,7 @@ class Runner:
             dampening=rule["dampening"],
             nesterov=rule["nesterov"],
         )
+        self.max_norm = rule.get("maxNorm")
         self.optimizer.init(self.model)
         self.state = [self.model, self.optimizer.state]
         self.update = self.apply
@@ -38,6 +39,8 @@ class Runner:
             self.update = mx.compile(self.apply, inputs=self.state, outputs=self.state)
 
     def apply(self, gradients):
+        if self.max_norm is not None:
+            gradients, _ = optim.clip_grad_norm(gradients, self.max_norm)
         self.model.update(self.optimizer.apply_gradients(gradients, self.model))
 
     def step(self):

@@ -19,6 +19,7 @@ export async function serve(version, open) {
     hello: () => ({ version }),
     open: async ({ slot, dtype, rule, shapes }) => {
       if (dtype !== 'float32') return { no: `it has no ${dtype} in this suite` };
+      if (rule.maxNorm !== undefined) return { no: 'it clips by no norm in this suite' };
       const allocate = () => shapes.map((shape) => new Float32Array(elements(shape)));
       const [parameters, gradients] = [allocate(), allocate()];
       values.fill(parameters, gradients, dtype);

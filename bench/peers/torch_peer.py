@@ -22,6 +22,7 @@ class Runner:
         for parameter, gradient in zip(self.parameters, gradients):
             parameter.grad = torch.from_numpy(gradient).to(dtype)
         self.threads = request["threads"]
+        self.max_norm = rule.get("maxNorm")
         self.optimizer = torch.optim.SGD(
             self.parameters,
             lr=rule["learningRate"],
@@ -37,6 +38,8 @@ class Runner:
 
     def step(self):
         torch.set_num_threads(self.threads)
+        if self.max_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
         self.optimizer.step()
 
     def ready(self):

@@ -56,10 +56,13 @@ export const FEATURES = `
 - *mean of 4*: \`update\` with a \`meanOf\` that is made anew for each step. *accumulate*: three \`accumulate\` and an \`update\`.
 - *masters*: bfloat16 parameters and gradients, float32 masters and velocities.
 - *averages*: decay 0.999.
+- *clipped*: \`maxNorm\` 1, where the norm is 45. *finite test*: \`nonFinite: 'skip'\`. Both read all gradients before the
+  step does. Other packages' norms of so many numbers are off by up to 1.4 %, and their parameters by 1e-7.
+- The goals of single clipped updates compare an optimizer that clips with one that does not, on the same arrays, in turn.
 - The goal of groups compares an optimizer whose group has no weight decay, for the 53 biases of ResNet-50's
   normalisations, with one without groups: three of each, on the same arrays, in turn.
 
-C does the same in one pass, and compares parameters with their masters as metal-sgd does. The ways of metal-sgd step
+C does the same in as few passes, and compares parameters with their masters as metal-sgd does. The ways of metal-sgd step
 the same arrays here.`;
 
 export const REPEAT = `

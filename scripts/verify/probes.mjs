@@ -46,20 +46,71 @@ function sameBits() {
   return { differences: onCpu.map(differing).reduce((sum, count) => sum + count) };
 }
 
+/** Trees of `count` gradients of these leaves; none is or becomes subnormal, and no square of theirs. */
+function gradientsOf(parameters, count) {
+  return Array.from({ length: count }, (_, k) => {
+    const gradients = zerosLike(parameters);
+    for (const { data } of gradients)
+      data.forEach((_, i) => (data[i] = (((i * 2654435761 + k) >>> 0) % 2001) / 1000 + 0.5));
+    return gradients;
+  });
+}
+
 /** Elements in which a step of the mean of so many gradients differs from the CPU's; none is or becomes subnormal. */
 function means({ count }) {
   const stepOn = (device) => {
     const parameters = [zeros(100_003)];
-    const trees = Array.from({ length: count }, (_, k) => {
-      const gradients = zerosLike(parameters);
-      gradients[0].data.forEach((_, i, data) => (data[i] = (((i * 2654435761 + k) >>> 0) % 2001) / 1000 + 0.5));
-      return gradients;
-    });
-    new SGD(0.1, { device }).update(parameters, meanOf(...trees));
+    new SGD(0.1, { device }).update(parameters, meanOf(...gradientsOf(parameters, count)));
     return bitsOf(parameters[0]);
   };
   const [onCpu, onGpu] = ['cpu', 'gpu'].map(stepOn);
   return { differences: onCpu.filter((word, i) => word !== onGpu[i]).length };
+}
+
+/** Elements in which steps that clip the mean of two gradients differ from the CPU's, or norms that do. */
+function clipped({ elements }) {
+  const stepOn = (device) => {
+    const parameters = [zeros(elements), zeros(10_000), zeros(1)];
+    const mean = meanOf(...gradientsOf(parameters, 2));
+    const optimizer = new SGD(0.1, { momentum: 0.9, maxNorm: 1, device });
+    const norms = new Float32Array(3);
+    norms.forEach((_, step) => {
+      optimizer.update(parameters, mean, { gradientScale: 1 + step });
+      norms[step] = optimizer.lastRun.gradientNorm;
+    });
+    return [...parameters, { data: norms }].flatMap(bitsOf);
+  };
+  const [onCpu, onGpu] = ['cpu', 'gpu'].map(stepOn);
+  const differing = (bits, i) => bits.filter((word, at) => word !== onGpu[i][at]).length;
+  return { differences: onCpu.map(differing).reduce((sum, count) => sum + count) };
+}
+
+const NORMS = 48;
+
+/** Norms of 48 steps that differ from the CPU's; milliseconds of a step that clips and of one that does not, medians. */
+function coefficient() {
+  const stepsOn = (device, options) => {
+    const parameters = [zeros(1000)];
+    const [gradients] = gradientsOf(parameters, 1);
+    const optimizer = new SGD(0.1, { ...options, device });
+    const times = [];
+    const norms = new Float32Array(NORMS);
+    optimizer.update(parameters, gradients); // the self-test
+    for (let i = 0; i < NORMS; i++) {
+      const start = performance.now();
+      optimizer.update(parameters, gradients, { gradientScale: 1 + i / 37 });
+      times.push(performance.now() - start);
+      norms[i] = optimizer.lastRun.gradientNorm ?? 0;
+    }
+    return { bits: [parameters[0], { data: norms }].flatMap((one) => [...bitsOf(one)]), times };
+  };
+  const [onCpu, onGpu] = ['cpu', 'gpu'].map((device) => stepsOn(device, { maxNorm: 1 }));
+  const middle = ({ times }) => times.sort((a, b) => a - b)[NORMS / 2];
+  return {
+    differences: onCpu.bits.filter((word, i) => word !== onGpu.bits[i]).length,
+    clipping: middle(onGpu),
+    others: middle(stepsOn('gpu', { clipValue: 1 })),
+  };
 }
 
 /** Whether an error inside the addon becomes a JavaScript one. */
@@ -180,6 +231,8 @@ const probes = {
   selfTest,
   sameBits,
   means,
+  clipped,
+  coefficient,
   throws,
   subnormals,
   flushedZero,

@@ -59,6 +59,11 @@ function bandwidth(result, { chip }) {
   return `${share >= GOAL.share ? 'Yes' : 'No'}: ${percent(share)} of ${peaksOf(chip)[0]} GB/s.`;
 }
 
+function coefficient({ differences, clipping, others }) {
+  if (differences > 0) return `No, and ${differences} numbers differ.`;
+  return `The bits are right. A step that clips takes ${ms(clipping)}, one that does not takes ${ms(others)} (medians).`;
+}
+
 function selfTests({ selfTests }, ...dtypes) {
   const tests = dtypes.map((dtype) => selfTests?.[dtype]).filter(Boolean);
   if (tests.length < dtypes.length) return undefined;
@@ -82,11 +87,9 @@ const benchChild = (name) => join(root, 'bench', 'build', 'children', `${name}.j
 
 /** Asked of a child under Metal's validation. `words` makes an answer of its result, or undefined where it tells none. */
 const probe = (name, words) => ({ script: PROBES, options: () => ({ probe: name }), words, validated: true });
+const sameBits = ({ differences }) => (differences === 0 ? 'Yes.' : `No: ${differences} elements differ.`);
 /** A step of so many gradients on both devices. */
-const means = (count) => ({
-  ...probe('means', ({ differences }) => (differences === 0 ? 'Yes.' : `No: ${differences} elements differ.`)),
-  options: () => ({ probe: 'means', count }),
-});
+const means = (count) => ({ ...probe('means', sameBits), options: () => ({ probe: 'means', count }) });
 /** Asked of a child without validation, which would slow it down. */
 const timing = (script, options, words) => ({ script, options, words });
 /** The same, where a simulator has nothing to say. */
@@ -111,6 +114,11 @@ export const ways = {
   'tiny-products': probe('tinyProducts', ({ gpu, cpu }) => `On the GPU it is ${gpu}, on the CPU ${cpu}.`),
   division: means(3),
   'sum-barriers': means(40),
+  'norm-barriers': {
+    ...probe('clipped', sameBits),
+    options: ({ sizes }) => ({ probe: 'clipped', elements: sizes[0] }),
+  },
+  'square-root': timing(PROBES, () => ({ probe: 'coefficient' }), coefficient),
   'copied-subnormals': probe('copiedSubnormals', ({ are }) => `They are ${are}.`),
   compiler: timing(
     benchChild('delay'),

@@ -11,9 +11,9 @@ export class Checkpoints {
   readonly #settings: string;
 
   constructor(path: string, { epochs, batchSize, accumulate, learningRate, warmup, momentum, ...more }: Options) {
-    const { nesterov, weightDecay, decayOnBias, dtype, masterWeights, ema, seed } = more;
+    const { nesterov, weightDecay, decayOnBias, dtype, masterWeights, maxNorm, lossScale, ema, seed } = more;
     const steps = { epochs, batchSize, accumulate, learningRate, warmup };
-    const rule = { momentum, nesterov, weightDecay, decayOnBias, dtype, masterWeights, ema };
+    const rule = { momentum, nesterov, weightDecay, decayOnBias, dtype, masterWeights, maxNorm, lossScale, ema };
     this.#directory = new CheckpointDirectory(path);
     this.#settings = JSON.stringify({ ...steps, ...rule, seed });
   }

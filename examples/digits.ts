@@ -9,7 +9,7 @@ import { type Options, parseOptions } from './options';
 import { checkWritable, lossCurve, writeWhole } from './plot';
 import { startProgress } from './progress';
 import { createRandom } from './random';
-import { classTable, describeDevices, describeRun, lossChart } from './report';
+import { classTable, describeDevices, describeGradients, describeRun, lossChart } from './report';
 import {
   refresh,
   SPLIT_STREAM,
@@ -35,6 +35,8 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   const seconds = (performance.now() - start) / 1000;
   const { loss, accuracy, classes } = evaluate(new Perceptron(training.weights), split.test);
   console.log(`ran on    ${describeRun(training.optimizer, seconds)}`);
+  const gradients = describeGradients(training.optimizer, training.history);
+  if (gradients !== undefined) console.log(`gradients ${gradients}`);
   console.log(`\n${lossChart(training.history)}\n\n${classTable({ loss, accuracy, classes })}\n`);
   if (options.plot !== false) {
     writeWhole(options.plot, await lossCurve(training.history));
@@ -80,18 +82,23 @@ async function trainVisibly(
   }
 }
 
+/** A dynamic scale grows sooner than by default, since the training is short. */
+const DYNAMIC = { growthInterval: 100 };
+
 /** A new network and its optimizer. */
 function begin(options: Options, { train: images }: Split): Training {
   const { learningRate, momentum, nesterov, weightDecay, decayOnBias, masterWeights, device, epochs, ...more } =
     options;
-  const { warmup, seed, dtype, ema: emaDecay } = more;
+  const { warmup, seed, dtype, ema: emaDecay, maxNorm } = more;
   const weights = zeros(shapesFor(SIZES));
   initialise(weights, createRandom(seed, WEIGHT_STREAM));
   const parameters = dtype === 'float32' ? weights : assign(zerosLike(weights, dtype), weights);
   const perEpoch = stepsPerEpoch(images, options);
   const schedule = warmupThenCosine(learningRate, warmup * perEpoch, epochs * perEpoch);
   const groups = decayOnBias ? [] : [{ parameters: /bias$/, weightDecay: 0 }];
-  const optimizer = new SGD(schedule, { momentum, nesterov, weightDecay, groups, masterWeights, emaDecay, device });
+  const lossScale = more.lossScale === 'dynamic' ? DYNAMIC : more.lossScale;
+  const around = { masterWeights, maxNorm, lossScale, emaDecay, device };
+  const optimizer = new SGD(schedule, { momentum, nesterov, weightDecay, groups, ...around });
   const training = { parameters, weights, optimizer, history: [] };
   refresh(training); // the network sees the rounded ones
   return training;

@@ -18,6 +18,10 @@ export interface Options {
   readonly decayOnBias: boolean;
   readonly dtype: ParameterDtype;
   readonly masterWeights: boolean;
+  /** The largest norm of the gradients, if there is to be one. */
+  readonly maxNorm: number | undefined;
+  /** What the loss is multiplied by, if it is; `'dynamic'`: as large as its gradients can bear. */
+  readonly lossScale: number | 'dynamic' | undefined;
   /** The decay of the moving averages, if there are to be some. */
   readonly ema: number | undefined;
   readonly seed: number;
@@ -64,6 +68,8 @@ function describe(): Command {
     .option('--no-decay-on-bias', 'no weight decay for biases')
     .addOption(new Option('--dtype <name>', 'of the parameters').choices(DTYPES).default('float32'))
     .option('--master-weights', 'float32 masters of 16-bit parameters', false)
+    .option('--max-norm <x>', 'clip gradients to this norm', atLeastZero)
+    .option('--loss-scale <x>', 'multiply the loss by this; dynamic: by as much as 16-bit gradients can bear', scale)
     .option('--ema <x>', 'test a moving average of the parameters too; its decay', fromZeroToOne)
     .option('--seed <n>', 'of the split, the initial weights and the order of images', wholeFrom(0, 2 ** 32 - 1), 1)
     .addOption(new Option('--device <name>', 'where steps run').choices(['auto', 'gpu', 'cpu']).default('auto'))
@@ -96,6 +102,13 @@ function atLeastZero(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
   throw new InvalidArgumentError('Expected a number from 0.');
+}
+
+function scale(text: string): number | 'dynamic' {
+  const value = Math.fround(Number(text));
+  if (text === 'dynamic') return text;
+  if (Number.isFinite(value) && value > 0) return Number(text);
+  throw new InvalidArgumentError('Expected a number above 0, or dynamic.');
 }
 
 function fromZeroToOne(text: string): number {

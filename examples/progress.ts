@@ -1,5 +1,7 @@
 // The live line on a terminal: nothing where standard error is none.
 import { SingleBar } from 'cli-progress';
+import type { GradientResult } from './gradients';
+import { plural } from './report';
 import type { EpochResult } from './training';
 
 export interface Progress {
@@ -9,7 +11,7 @@ export interface Progress {
 
 export function startProgress(epochs: number): Progress {
   const bar = new SingleBar({
-    format: 'epoch {value}/{total} [{bar}] loss {loss}, test accuracy {accuracy} %, {eta} s left',
+    format: 'epoch {value}/{total} [{bar}] loss {loss}, test accuracy {accuracy} %{gradients}, {eta} s left',
     barCompleteChar: '=',
     barIncompleteChar: ' ',
     barsize: 24,
@@ -17,13 +19,19 @@ export function startProgress(epochs: number): Progress {
     clearOnComplete: true,
     gracefulExit: false, // the caller has a handler of its own for Ctrl-C
   });
-  bar.start(epochs, 0, { loss: '-', accuracy: '-' });
+  bar.start(epochs, 0, { loss: '-', accuracy: '-', gradients: '' });
   return {
-    show: ({ epoch, trainLoss, testAccuracy }) => {
-      bar.update(epoch, { loss: trainLoss.toFixed(4), accuracy: (100 * testAccuracy).toFixed(2) });
+    show: ({ epoch, trainLoss, testAccuracy, gradients }) => {
+      const accuracy = (100 * testAccuracy).toFixed(2);
+      bar.update(epoch, { loss: trainLoss.toFixed(4), accuracy, gradients: inShort(gradients) });
     },
     stop: () => {
       bar.stop();
     },
   };
+}
+
+/** Such as `, norm 1.25, 2 steps skipped`; nothing where no step measures its gradients. */
+function inShort(gradients: GradientResult | undefined): string {
+  return gradients ? `, norm ${gradients.norm.toPrecision(3)}, ${plural(gradients.skipped, 'step')} skipped` : '';
 }

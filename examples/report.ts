@@ -23,6 +23,17 @@ export function describeRun({ lastRun, step }: SGD, seconds: number): string {
   return `${where}; ${plural(step, 'step')} in ${seconds.toFixed(1)} s`;
 }
 
+/** What happened to the gradients; `undefined` if no step measured them. */
+export function describeGradients({ lossScale }: SGD, history: readonly EpochResult[]): string | undefined {
+  const measured = history.flatMap(({ gradients }) => gradients ?? []);
+  const last = measured.at(-1);
+  if (!last) return undefined;
+  const norm = Math.max(...measured.map(({ norm }) => norm));
+  const counts = `${plural(last.clipped, 'step')} clipped, ${plural(last.skipped, 'step')} skipped`;
+  const scale = lossScale === undefined ? '' : `; loss scale ${String(lossScale)}`;
+  return `norm up to ${norm.toPrecision(3)}; ${counts}${scale}`;
+}
+
 /** The training loss over the epochs, drawn with characters; its scale is logarithmic. */
 export function lossChart(history: readonly EpochResult[]): string {
   const width = Math.min(CHART_WIDTH, Math.max(2, history.length));

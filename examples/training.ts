@@ -3,6 +3,7 @@ import { setImmediate as nextTick } from 'node:timers/promises';
 import { assign, cosineDecay, joinSchedules, linearSchedule, type Schedule, type SGD, zerosLike } from 'metal-sgd';
 import { type Dataset, imageAt, type Split } from './data';
 import { Interrupted, UserError } from './errors';
+import { type GradientResult, GradientTally } from './gradients';
 import { evaluate } from './metrics';
 import { type ParameterDtype, type Parameters, Perceptron } from './model';
 import { createRandom, permutation } from './random';
@@ -15,6 +16,8 @@ export interface EpochResult {
   readonly trainLoss: number;
   readonly testLoss: number;
   readonly testAccuracy: number;
+  /** Missing where no step measures its gradients. */
+  readonly gradients?: GradientResult | undefined;
 }
 
 /** What changes while training goes on: all that a checkpoint holds. */
@@ -75,37 +78,50 @@ export async function train(
   const { parameters, weights, optimizer, history } = training;
   const network = new Perceptron(weights);
   const gradients = zerosLike(weights); // float32, also for 16-bit parameters
+  // With a loss scale as a backward pass in 16 bits gives them: too large a scale makes them infinite.
+  const handed = optimizer.lossScale === undefined || weights === parameters ? gradients : zerosLike(parameters);
   for (let epoch = history.length; epoch < epochs; epoch++) {
     await nextTick(); // lets Ctrl-C through
     if (signal.aborted) throw new Interrupted(`after ${String(epoch)} of ${String(epochs)} epochs`);
     const order = permutation(images.labels.length, createRandom(seed, FIRST_EPOCH_STREAM + epoch));
+    const tally = new GradientTally(history.at(-1)?.gradients);
     let loss = 0;
     for (let start = 0, batches = 1; start < order.length; start += batchSize, batches++) {
-      loss += addUpGradients(network, images, order.subarray(start, start + batchSize), gradients);
+      const batch = order.subarray(start, start + batchSize);
+      loss += addUpGradients(network, images, batch, gradients, optimizer.lossScale);
+      if (handed !== gradients) assign(handed, gradients);
       if (batches % accumulate > 0 && start + batchSize < order.length) {
-        optimizer.accumulate(gradients);
+        optimizer.accumulate(handed);
         continue;
       }
-      optimizer.update(parameters, gradients); // by the mean of all that was accumulated
+      optimizer.update(parameters, handed); // by the mean of all that was accumulated
+      tally.add(optimizer.lastRun);
       refresh(training);
     }
     if (!Number.isFinite(loss))
       throw new UserError(`diverged in epoch ${String(epoch + 1)}: try a lower learning rate`);
     const { loss: testLoss, accuracy: testAccuracy } = evaluate(network, test);
-    history.push({ epoch: epoch + 1, trainLoss: loss / order.length, testLoss, testAccuracy });
+    const trainLoss = loss / order.length;
+    history.push({ epoch: epoch + 1, trainLoss, testLoss, testAccuracy, gradients: tally.result });
     await tell(history[epoch]);
   }
 }
 
-/** Writes the mean gradients of a batch; the sum of its losses. */
-function addUpGradients(network: Perceptron, images: Dataset, batch: Uint32Array, gradients: Parameters): number {
+/** Writes the mean gradients of a batch, of its losses times `lossScale`; the sum of its losses. */
+function addUpGradients(
+  network: Perceptron,
+  images: Dataset,
+  batch: Uint32Array,
+  gradients: Parameters,
+  lossScale = 1,
+): number {
   for (const { weight, bias } of gradients.layers) {
     weight.data.fill(0);
     bias.data.fill(0);
   }
   let loss = 0;
   for (const i of batch) {
-    loss += network.backward(imageAt(images.pixels, i), images.labels[i], gradients, 1 / batch.length);
+    loss += network.backward(imageAt(images.pixels, i), images.labels[i], gradients, lossScale / batch.length);
   }
   return loss;
 }

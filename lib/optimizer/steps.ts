@@ -10,6 +10,7 @@ import type { Runner } from './runner';
 
 /** What schedules give for a step. */
 interface Scheduled {
+  /** Completed steps before it. */
   readonly step: number;
   readonly rate: number;
   readonly groupRates: readonly number[];
@@ -30,8 +31,8 @@ export class Steps {
   readonly #queue: Queue;
   readonly #planner: Planner;
   readonly #runner: Runner;
-  /** What schedules gave for pending steps, in their order. A skipped step leaves its own to the next one. */
-  readonly #scheduled: Scheduled[] = [];
+  /** What schedules gave for pending steps, by the number of completed steps. A skipped step leaves its own to the next one. */
+  readonly #scheduled = new Map<number, Scheduled>();
 
   constructor({ state, queue, planner, runner }: Concerned) {
     this.#state = state;
@@ -96,20 +97,20 @@ export class Steps {
     const { plan, own, taken } = this.#queue.callAsync('updateAsync', () => {
       const own = this.#numbers(options, this.#queue.steps);
       const plan = this.#planner.plan(parameters, gradients, true);
-      if (!this.#scheduled.includes(own.scheduled)) this.#scheduled.push(own.scheduled);
+      this.#scheduled.set(own.scheduled.step, own.scheduled);
       return { own, plan, taken: this.#state.accumulated.take() };
     });
-    // The scales of its call, and the first of the schedules that are left.
+    // The scales of its call, and the schedules of its number, which skips before it have changed.
     let numbers = own;
     const run = async (): Promise<LastRun> => {
-      numbers = { ...own, scheduled: this.#scheduled.shift() ?? own.scheduled };
+      numbers = { ...own, scheduled: this.#scheduled.get(this.#state.progress.step) ?? own.scheduled };
       this.#set(numbers, taken.count + plan.gradientCount);
       const run = await this.#runner.stepAsync(plan);
       this.#checkSkipped(numbers);
       return run;
     };
     const completed = (): void => {
-      if (this.#runner.isSkipped) this.#scheduled.unshift(numbers.scheduled);
+      if (!this.#runner.isSkipped) this.#scheduled.delete(numbers.scheduled.step);
       this.#over(numbers);
       this.#forgetScheduled();
     };
@@ -130,7 +131,7 @@ export class Steps {
   #schedule(ahead: number): Scheduled {
     const { progress, groups, around } = this.#state;
     const step = progress.step + ahead;
-    const left = this.#scheduled.find((one) => one.step === step);
+    const left = this.#scheduled.get(step);
     if (left) return left;
     const rate = progress.rate(ahead);
     return { step, rate, groupRates: groups.rates(step, rate), maxNorm: maxNormAt(around, step) };
@@ -144,7 +145,7 @@ export class Steps {
 
   /** What skipped steps have left, once no step is there to take it. */
   #forgetScheduled(): void {
-    if (this.#queue.steps === 0) this.#scheduled.length = 0;
+    if (this.#queue.steps === 0) this.#scheduled.clear();
   }
 
   /** Throws if a step was not finite, and no smaller loss scale is left to try. */

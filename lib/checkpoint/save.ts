@@ -84,7 +84,7 @@ export class Save {
     ];
     this.#notes = {
       ...countNotes(shown.map(({ part }) => part)),
-      [ACCUMULATED]: accumulated.count > 0 ? String(accumulated.count) : undefined,
+      [ACCUMULATED]: accumulated.present > 0 ? String(accumulated.present) : undefined,
       state: noteFor(firstParts(this.#state), pathOf),
       [noteName('parameters')]: tree && noteFor(tree, ({ name }) => pathIn('parameters', name)),
     };

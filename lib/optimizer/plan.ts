@@ -106,6 +106,11 @@ export class Plan {
     this.#forgetStepped();
   }
 
+  /** A step of the plan has failed, and may have written velocities: they are state from now on. */
+  failed(): void {
+    show(this.#stepped ?? []);
+  }
+
   #forgetStepped(): void {
     if (!this.#isSettled || this.#first !== undefined) return;
     this.#stepped = undefined;
@@ -179,6 +184,11 @@ export function settle(stepped: readonly Stepped[], { averages }: Keeps): void {
     }
     if (averages) slot.isFirstAverage = false;
   }
+}
+
+/** Velocities that were made for a step show in the state. */
+export function show(stepped: readonly Stepped[]): void {
+  for (const { slot } of stepped) slot.isForStep = false;
 }
 
 const dataOf = (...leaves: readonly (CheckedLeaf | undefined)[]): LeafData[] =>

@@ -10,7 +10,7 @@ import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
 import { pathIn } from '../tree/paths';
 import { leavesOf, type Node, treeWith } from '../tree/tree';
 import { gradientsByParameter, unmatchedSum } from './pairs';
-import { footprintOfCopies, namesOf, Plan, settle, stepLeaves, type Stepped } from './plan';
+import { footprintOfCopies, namesOf, Plan, settle, show, stepLeaves, type Stepped } from './plan';
 import { prepareStep } from './prepare';
 import { Roles } from './roles';
 import type { Runner } from './runner';
@@ -41,6 +41,8 @@ export interface CopiesPlan {
   readonly result: unknown;
   /** The step has been taken. */
   readonly settle: () => void;
+  /** It has failed. */
+  readonly failed: () => void;
 }
 
 /** Makes the plans of one optimizer, and keeps the last. */
@@ -118,6 +120,9 @@ export class Planner {
       settle: () => {
         settle(stepped, keeps);
       },
+      failed: () => {
+        show(stepped);
+      },
     };
   }
 
@@ -148,7 +153,7 @@ export class Planner {
       .filter(wanted)
       .map((parameter, i): Stepped => {
         const group = sorted.groupOf(parameter);
-        const sum = slots[i].isSummed ? slots[i].get('accumulated') : undefined;
+        const sum = hasSum(parameter) && slots[i].isSummed ? slots[i].get('accumulated') : undefined;
         const own = given.get(parameter) ?? [];
         return {
           parameter,

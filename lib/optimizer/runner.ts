@@ -9,6 +9,15 @@ import { type DeviceChoice, type LastRun, lastRunOf, policyFor, type DevicePolic
 import { notFinite } from './notFinite';
 import type { Plan } from './plan';
 
+/** A step of leaves that won't come back as they are. */
+interface OneStep {
+  readonly prepared: PreparedTree;
+  /** Of the parameters. */
+  readonly names: readonly string[];
+  /** Called if it fails. */
+  readonly failed: () => void;
+}
+
 /** Runs the steps of one optimizer. */
 export class Runner {
   /** As asked for. */
@@ -90,6 +99,7 @@ export class Runner {
     try {
       this.#addon.step(plan.prepared);
     } catch (error) {
+      plan.failed();
       throw asMetalError(error);
     }
     if (!plan.isWarm) this.#settle(plan);
@@ -121,43 +131,52 @@ export class Runner {
     try {
       await this.#addon.stepAsync(plan.prepared, plan);
     } catch (error) {
+      plan.failed();
       throw asMetalError(error);
     }
     this.#settle(plan);
     return this.lastRun as LastRun;
   }
 
-  /** Takes one step in place of leaves that won't come back as they are. */
-  stepOnce(prepared: PreparedTree, names: readonly string[]): void {
-    this.#stepAndRelease(prepared, () => {
-      this.#over(prepared, names);
-    });
-  }
-
-  /** The same for one leaf, which is no step of the optimizer. */
-  stepSingle(prepared: PreparedTree, learningRate: number): void {
-    this.setNumbers(learningRate, [], 1, 1);
-    this.#stepAndRelease(prepared, () => undefined);
-  }
-
-  #stepAndRelease(prepared: PreparedTree, over: () => void): void {
+  /** Takes one such step in place. */
+  stepOnce({ prepared, names, failed }: OneStep): void {
     try {
-      this.#addon.step(prepared);
-      over();
-    } catch (error) {
-      throw asMetalError(error);
+      this.#run(prepared, failed);
+      this.#over(prepared, names);
     } finally {
       this.#addon.release(prepared);
     }
   }
 
+  /** The same for one leaf, which is no step of the optimizer. */
+  stepSingle(prepared: PreparedTree, learningRate: number): void {
+    this.#readLastRun(); // from the row that is about to change
+    this.setNumbers(learningRate, [], 1, 1);
+    try {
+      this.#run(prepared);
+    } finally {
+      this.#addon.release(prepared);
+    }
+  }
+
+  #run(prepared: PreparedTree, failed?: () => void): void {
+    try {
+      this.#addon.step(prepared);
+    } catch (error) {
+      failed?.();
+      throw asMetalError(error);
+    }
+  }
+
   /** Where the last step ran; `undefined` before the first. */
   get lastRun(): LastRun | undefined {
-    if (this.#hasRun)
-      this.#lastRun ??= lastRunOf(this.#policy, this.settings, {
-        measures: this.#hasMeasured,
-        lossScale: this.#lastLossScale,
-      });
+    this.#readLastRun();
     return this.#lastRun;
+  }
+
+  #readLastRun(): void {
+    if (!this.#hasRun) return;
+    const run = { measures: this.#hasMeasured, lossScale: this.#lastLossScale };
+    this.#lastRun ??= lastRunOf(this.#policy, this.settings, run);
   }
 }

@@ -45,14 +45,14 @@ export class Steps {
     return this.#queue.call('applyGradients', () => {
       const { accumulated } = this.#state;
       const numbers = this.#numbers(options, 0);
-      const { prepared, names, gradientCount, result, settle } = this.#planner.planCopies(parameters, gradients);
-      this.#set(numbers, accumulated.count + gradientCount);
-      this.#runner.stepOnce(prepared, names);
+      const copies = this.#planner.planCopies(parameters, gradients);
+      this.#set(numbers, accumulated.count + copies.gradientCount);
+      this.#runner.stepOnce(copies);
       this.#checkSkipped(numbers);
-      if (!this.#runner.isSkipped) settle();
+      if (!this.#runner.isSkipped) copies.settle();
       accumulated.clear();
       this.#over(numbers);
-      return result;
+      return copies.result;
     });
   }
 
@@ -105,6 +105,7 @@ export class Steps {
     const run = async (): Promise<LastRun> => {
       numbers = { ...own, scheduled: this.#scheduled.get(this.#state.progress.step) ?? own.scheduled };
       this.#set(numbers, taken.count + plan.gradientCount);
+      this.#state.accumulated.use(taken);
       const run = await this.#runner.stepAsync(plan);
       this.#checkSkipped(numbers);
       return run;
@@ -115,7 +116,7 @@ export class Steps {
       this.#forgetScheduled();
     };
     const failed = (): void => {
-      if (taken.count > 0) this.#state.accumulated.giveBack(taken);
+      this.#state.accumulated.giveBack(taken);
       this.#forgetScheduled();
     };
     return this.#queue.step({ plan, run, completed, failed });

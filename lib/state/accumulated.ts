@@ -8,8 +8,15 @@ export class Accumulated {
   /** The same object while the same slots have a sum; `undefined` while none has. Likewise. */
   pattern: object | undefined;
   #slots: Slot[] = [];
+  /** What a pending step will take. */
+  #reserved: Taken | undefined;
 
-  /** The slots that have a sum. */
+  /** Gradients in the sums that the state has: a pending step takes its own when it starts. */
+  get present(): number {
+    return this.#reserved?.count ?? this.count;
+  }
+
+  /** The slots that have a sum, for the next step. */
   get slots(): readonly Slot[] {
     return this.#slots;
   }
@@ -34,23 +41,36 @@ export class Accumulated {
     this.pattern = count > 0 ? {} : undefined;
   }
 
-  /** Takes everything out, for a step. */
+  /** Takes everything, for a step that is called now and starts later. */
   take(): Taken {
     const taken = { count: this.count, slots: this.#slots, pattern: this.pattern };
-    this.clear();
+    if (taken.count > 0) this.#reserved = taken;
+    this.#forget();
     return taken;
   }
 
+  /** The step starts: until now the state had its sums. */
+  use(taken: Taken): void {
+    for (const slot of taken.slots) slot.isSummed = false;
+    if (taken.count > 0) this.#reserved = undefined;
+  }
+
   /** The step failed. */
-  giveBack({ count, slots, pattern }: Taken): void {
-    for (const slot of slots) slot.isSummed = true;
-    this.count = count;
-    this.#slots = slots;
-    this.pattern = pattern;
+  giveBack(taken: Taken): void {
+    if (taken.count === 0) return;
+    for (const slot of taken.slots) slot.isSummed = true;
+    this.#reserved = undefined;
+    this.count = taken.count;
+    this.#slots = taken.slots;
+    this.pattern = taken.pattern;
   }
 
   clear(): void {
     for (const slot of this.#slots) slot.isSummed = false;
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#slots = [];
     this.count = 0;
     this.pattern = undefined;

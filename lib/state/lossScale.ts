@@ -32,18 +32,21 @@ interface Row {
   readonly rule: string;
 }
 
+/** A scale does not grow beyond it: the reciprocal of a larger one is subnormal, and GPUs take that for 0. */
+const LARGEST = 2 ** 126;
+
 const isScale = (value: number): boolean => Math.fround(value) > 0 && Number.isFinite(Math.fround(value));
 
 const DYNAMIC: { readonly [K in keyof DynamicLossScale]-?: Row } = {
   initial: { byDefault: 65536, isRight: isScale, rule: 'The scale must be a finite number above 0.' },
   growthFactor: {
     byDefault: 2,
-    isRight: (value) => value > 1 && Number.isFinite(value),
+    isRight: (value) => Math.fround(value) > 1 && Number.isFinite(value),
     rule: 'The growth factor must be > 1.0.',
   },
   backoffFactor: {
     byDefault: 0.5,
-    isRight: (value) => value > 0 && value < 1,
+    isRight: (value) => Math.fround(value) > 0 && Math.fround(value) < 1,
     rule: 'The backoff factor must be < 1.0. It must be above 0.',
   },
   growthInterval: {
@@ -107,7 +110,7 @@ export class LossScale {
     if (this.#growth < factors.growthInterval) return;
     this.#growth = 0;
     const grown = Math.fround(own * factors.growthFactor);
-    if (Number.isFinite(grown)) this.#scale = grown;
+    if (grown <= LARGEST) this.#scale = grown;
   }
 
   /** Throws if a step with the scale `own` that was not finite leaves no smaller scale to try. */
@@ -117,7 +120,7 @@ export class LossScale {
     throw coded(
       Error,
       'loss-scale',
-      `lossScale: a gradient is not finite, and the scale ${String(own)} is at its minimum, ${String(factors.minimum)}; ` +
+      `lossScale: a gradient is not finite, and the scale, ${String(own)}, can't fall below ${String(factors.minimum)}; ` +
         'nothing was changed: look for what makes the loss NaN or infinite',
     );
   }
@@ -136,7 +139,7 @@ export class LossScale {
 export function checkLossScale(value: unknown): LossScale | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number') return new LossScale(checkOne('lossScale', value, DYNAMIC.initial), undefined);
-  if (typeof value !== 'object' || value === null)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw typeError('invalid-option', 'lossScale', `a number or { ${NAMES.join(', ')} }`, value);
   const given = checkKeys('lossScale', value, NAMES);
   const checked = NAMES.map((name) => {

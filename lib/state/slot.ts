@@ -99,7 +99,8 @@ export class Slot implements Layout {
 
   /** True if another parameter in its place would lose something. */
   get isUsed(): boolean {
-    return this.#v !== undefined || this.has('master') || this.has('ema') || this.isSummed;
+    const hasVelocity = this.#v !== undefined && !(this.isFirstVelocity && this.isForStep);
+    return hasVelocity || this.has('master') || (this.has('ema') && !this.isFirstAverage) || this.isSummed;
   }
 
   get isAdopted(): boolean {

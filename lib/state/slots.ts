@@ -158,7 +158,8 @@ function canAdd({ dtype }: CheckedLeaf, former: Slot): boolean {
 }
 
 function slotsOver(parts: Node<Parts>, path: Path): Node<Place> {
-  if (isLeafNode(parts)) return leafNode(slotOver(parts.leaf, path));
+  // A file may have nothing for a leaf but what the optimizer has no use for.
+  if (isLeafNode(parts)) return Object.keys(parts.leaf).length === 0 ? BLANK : leafNode(slotOver(parts.leaf, path));
   if (parts.keys?.length === 0) return BLANK;
   const children = parts.children.map((child, i) => slotsOver(child, prefixed(path, keyAt(parts, i))));
   return { ...parts, children };

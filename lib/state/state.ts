@@ -83,7 +83,7 @@ export class State {
   /** With the live arrays. */
   read(): OptimizerState {
     const { step, learningRate } = this.progress;
-    const { count } = this.accumulated;
+    const { present: count } = this.accumulated;
     const lossScale = this.lossScale?.state;
     const groups = this.groups.currentRates(learningRate).map((rate) => ({ learningRate: rate }));
     return {

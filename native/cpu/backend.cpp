@@ -162,7 +162,7 @@ class CpuStep final : public Prepared {
     Measure found = norm_->run(params_[0], subnormals_);
     double coefficient = norm_->is_wide() ? norm_rule(norm_params<double>(around), found.norm)
                                           : coefficient_f32(around, found.norm);
-    bool clips = !std::isnan(around.max_norm) && !(coefficient >= 1);
+    bool clips = !std::isnan(around.max_norm) && !(coefficient >= 1) && !norm_->is_empty();
     for (StepParams& params : params_) {
       clip(params.f32.before, clips, coefficient);
       clip(params.f64.before, clips, coefficient);

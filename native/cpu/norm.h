@@ -26,6 +26,7 @@ class NormPass {
   /// whose sum is added in double, a double. The same bits for any number of threads and any
   /// instruction set. Of each gradient as it is after kGradientMeasured.
   Measure run(const StepParams& params, Subnormals subnormals);
+  bool is_empty() const { return pieces_.empty(); }
   /// True if the norm is a double.
   bool is_wide() const { return wide_sums_.size() > 0; }
 

@@ -1,4 +1,7 @@
 // Asynchronous steps that are skipped, against a model: scales, schedules, and what waits behind them.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { type LastRun, SGD, type Tensor, zeros } from '../../lib';
 import { failureOf } from '../helpers/failures';
@@ -149,6 +152,27 @@ test('a rate that a skipped step leaves behind is dropped once nothing is pendin
   expect(asked).toEqual([0, 0, 0]); // made, skipped, taken
   expect(parameters.w.data[0]).toBe(-3);
   expect(optimizer.learningRate).toBe(3);
+});
+
+test('saves and looks that were called before a step still see the sums that it takes', async () => {
+  const optimizer = new SGD(1);
+  const parameters = of(0);
+  const folder = mkdtempSync(join(tmpdir(), 'sums-'));
+  optimizer.accumulate(of(4));
+  const saves = [1, 2].map((i) => optimizer.save(join(folder, String(i))));
+  const seen = optimizer.between(() => optimizer.state.accumulated);
+  const step = optimizer.updateAsync(parameters, of(2));
+  const another = optimizer.updateAsync(parameters, of(1));
+  for (const path of await Promise.all(saves)) {
+    const loaded = new SGD(1);
+    await loaded.load(path);
+    expect(loaded.state.accumulated).toBe(1);
+    loaded.update(of(0), of(2));
+  }
+  expect(await seen).toBe(1);
+  await Promise.all([step, another]);
+  expect([parameters.w.data[0], optimizer.state.accumulated]).toEqual([-4, undefined]);
+  rmSync(folder, { recursive: true });
 });
 
 test('lossScale is busy while steps are pending', async () => {

@@ -230,7 +230,7 @@ export default [
     name: 'norm-loss-scale-overflows',
     why: 'The scale grows to infinity.',
     file: 'lib/state/lossScale.ts',
-    find: 'if (Number.isFinite(grown)) this.#scale = grown;',
+    find: 'if (grown <= LARGEST) this.#scale = grown;',
     replace: 'this.#scale = grown;',
     caughtBy: 'test/behaviour/clipping.test.ts',
   },

@@ -10,6 +10,7 @@ import {
   type Tensor,
   zeros,
 } from '../../lib';
+import { deviceFor } from '../helpers/devices';
 import { failureOf, rangeFailure, typeFailure } from '../helpers/failures';
 
 const of = (...numbers: number[]): Float32Array => Float32Array.from(numbers);
@@ -88,6 +89,16 @@ describe('maxNorm', () => {
     expect(optimizer.maxNorm).toBe(2);
   });
 
+  test('assigned to an optimizer that had none measures from the next step on', () => {
+    const optimizer = new SGD(1);
+    const [parameters, gradients] = [[of(0)], [of(100)]];
+    for (let i = 0; i < 3; i++) optimizer.update(parameters, gradients);
+    optimizer.maxNorm = 2;
+    optimizer.update(parameters, gradients);
+    expect(parameters[0][0]).toBeCloseTo(-302);
+    expect(optimizer.lastRun).toMatchObject({ gradientNorm: 100, clipped: true });
+  });
+
   test('takes the norm after the mean and the scale, and never of a frozen leaf', () => {
     const optimizer = new SGD(1, { maxNorm: 100, trainable: /^w/ });
     const gradients = [4, 8].map((value) => ({ w: of(value), frozen: of(NaN) }));
@@ -128,7 +139,7 @@ describe('maxNorm', () => {
 
   test('with float64 leaves forms norm and coefficient in double, and rounds that for the others', () => {
     const parameters = { a: of(0), b: doubles(0) };
-    const optimizer = new SGD(1, { maxNorm: 1 });
+    const optimizer = new SGD(1, { maxNorm: 1, device: deviceFor(['float32', 'float64']) });
     optimizer.update(parameters, { a: of(0.1), b: doubles(3) });
     const square = Math.fround(Math.fround(0.1) * Math.fround(0.1));
     const norm = Math.sqrt(square + 9);
@@ -232,7 +243,7 @@ describe('nonFinite', () => {
     [of(0), of(NaN), 'gradients'],
     [{ a: of(0), b: of(0) }, { a: of(1e30), b: of(1) }, 'gradients'],
   ])("'error' says which leaf, in PyTorch's words, and changes nothing", (parameters, gradients, path) => {
-    const optimizer = new SGD(1, { momentum: 0.9, nonFinite: 'error' });
+    const optimizer = new SGD(1, { momentum: 0.9, nonFinite: 'error', device: deviceFor(['float64']) });
     const before = clone(parameters as never);
     const failure = {
       name: 'Error',

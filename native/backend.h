@@ -151,10 +151,8 @@ class Backend {
   /// Bytes of arenas that steps should use at most.
   virtual uint64_t working_set() const { return std::numeric_limits<uint64_t>::max(); }
   /// `measures`: steps measure the gradients of the leaves that the spans name. Throws GpuFailure.
-  virtual std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans, bool measures) = 0;
-  std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans) {
-    return prepare(spans, false);
-  }
+  virtual std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans,
+                                            bool measures = false) = 0;
 };
 
 Backend& cpu_backend();

@@ -5,17 +5,19 @@ import { Settings } from '../addon/settings';
 import { asMetalError } from '../errors';
 import { measures, type SGDAround } from '../state/around';
 import type { Hyperparameters } from '../state/hyperparameters';
-import { type DeviceChoice, type LastRun, lastRunOf, policyFor, type DevicePolicy } from './device';
+import { type DeviceChoice, type LastRun, lastRunOf, policyFor, type DevicePolicy, type Run } from './device';
 import { notFinite } from './notFinite';
 import type { Plan } from './plan';
 
-/** A step of leaves that won't come back as they are. */
-interface OneStep {
+/** What a step is of: a plan, or copies of the parameters. */
+interface Stepping {
   readonly prepared: PreparedTree;
   /** Of the parameters. */
   readonly names: readonly string[];
+  /** Called if it has been taken. */
+  settle(): void;
   /** Called if it fails. */
-  readonly failed: () => void;
+  failed(): void;
 }
 
 /** Runs the steps of one optimizer. */
@@ -25,11 +27,9 @@ export class Runner {
   readonly settings: Settings;
   readonly #policy: DevicePolicy;
   readonly #addon = native();
-  #hasRun = false;
+  /** The last step; `undefined` before the first. */
+  #ran: Run | undefined;
   #measures = false;
-  /** Of the last step. */
-  #hasMeasured = false;
-  #lastLossScale: number | undefined;
   #throws = false;
   /** Of the present step. */
   #lossScale: number | undefined;
@@ -96,28 +96,17 @@ export class Runner {
   /** Takes one step in place. */
   step(plan: Plan): void {
     if (!plan.isWarm) plan.ready();
-    try {
-      this.#addon.step(plan.prepared);
-    } catch (error) {
-      plan.failed();
-      throw asMetalError(error);
-    }
-    if (!plan.isWarm) this.#settle(plan);
+    this.#step(plan.prepared, plan);
+    if (!plan.isWarm) this.#over(plan);
     this.#lastRun = undefined;
-  }
-
-  #settle(plan: Plan): void {
-    this.#over(plan.prepared, plan.names);
-    if (!this.isSkipped) plan.settle();
   }
 
   /** A step is over. Throws if it was not finite, and is to say so. */
-  #over(prepared: PreparedTree, names: readonly string[]): void {
-    this.#hasRun = true;
+  #over(stepping: Stepping): void {
     this.#lastRun = undefined;
-    this.#hasMeasured = this.#measures;
-    this.#lastLossScale = this.#lossScale;
-    if (this.#throws && this.isSkipped) throw notFinite(prepared, names);
+    this.#ran = { measures: this.#measures, lossScale: this.#lossScale };
+    if (!this.isSkipped) stepping.settle();
+    else if (this.#throws) throw notFinite(stepping.prepared, stepping.names);
   }
 
   /** True if the last step changed nothing. */
@@ -134,36 +123,36 @@ export class Runner {
       plan.failed();
       throw asMetalError(error);
     }
-    this.#settle(plan);
+    this.#over(plan);
     return this.lastRun as LastRun;
   }
 
-  /** Takes one such step in place. */
-  stepOnce({ prepared, names, failed }: OneStep): void {
-    try {
-      this.#run(prepared, failed);
-      this.#over(prepared, names);
-    } finally {
-      this.#addon.release(prepared);
-    }
+  /** Takes one step in place of leaves that won't come back as they are. */
+  stepOnce(stepping: Stepping): void {
+    this.#stepAndRelease(stepping.prepared, stepping);
   }
 
   /** The same for one leaf, which is no step of the optimizer. */
   stepSingle(prepared: PreparedTree, learningRate: number): void {
     this.#readLastRun(); // from the row that is about to change
     this.setNumbers(learningRate, [], 1, 1);
+    this.#stepAndRelease(prepared);
+  }
+
+  #stepAndRelease(prepared: PreparedTree, stepping?: Stepping): void {
     try {
-      this.#run(prepared);
+      this.#step(prepared, stepping);
+      if (stepping) this.#over(stepping);
     } finally {
       this.#addon.release(prepared);
     }
   }
 
-  #run(prepared: PreparedTree, failed?: () => void): void {
+  #step(prepared: PreparedTree, stepping: Stepping | undefined): void {
     try {
       this.#addon.step(prepared);
     } catch (error) {
-      failed?.();
+      stepping?.failed();
       throw asMetalError(error);
     }
   }
@@ -175,8 +164,6 @@ export class Runner {
   }
 
   #readLastRun(): void {
-    if (!this.#hasRun) return;
-    const run = { measures: this.#hasMeasured, lossScale: this.#lastLossScale };
-    this.#lastRun ??= lastRunOf(this.#policy, this.settings, run);
+    if (this.#ran) this.#lastRun ??= lastRunOf(this.#policy, this.settings, this.#ran);
   }
 }

@@ -183,8 +183,9 @@ export class SGD {
   }
 
   /**
-   * Steps, learning rate, velocities, and what else the optimizer keeps. Reading gives the live arrays (`clone` copies them). Assigning copies in, once
-   * all of it is checked: an error names every difference from the optimizer's tree, and nothing has changed.
+   * Steps, learning rate, velocities, and what else the optimizer keeps. Reading gives the live arrays (`clone` copies
+   * them). Assigning copies in, once all of it is checked: an error names every difference from the optimizer's tree, and
+   * nothing has changed.
    */
   get state(): OptimizerState {
     return this.#engine.getState();

@@ -48,10 +48,7 @@ export class Steps {
       const copies = this.#planner.planCopies(parameters, gradients);
       this.#set(numbers, accumulated.count + copies.gradientCount);
       this.#runner.stepOnce(copies);
-      this.#checkSkipped(numbers);
-      if (!this.#runner.isSkipped) copies.settle();
-      accumulated.clear();
-      this.#over(numbers);
+      this.#finish(numbers);
       return copies.result;
     });
   }
@@ -88,8 +85,13 @@ export class Steps {
     const plan = this.#planner.plan(parameters, gradients);
     this.#set(numbers, accumulated.count + plan.gradientCount);
     this.#runner.step(plan);
+    this.#finish(numbers);
+  }
+
+  /** A synchronous step is over. */
+  #finish(numbers: StepNumbers): void {
     this.#checkSkipped(numbers);
-    if (accumulated.count > 0) accumulated.clear();
+    this.#state.accumulated.clear();
     this.#over(numbers);
   }
 

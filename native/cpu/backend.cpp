@@ -227,7 +227,6 @@ class CpuStep final : public Prepared {
 class CpuBackend final : public Backend {
  public:
   bool takes(const Span&) const override { return true; }
-  using Backend::prepare;
   std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans, bool measures) override {
     return std::make_unique<CpuStep>(spans, Operation::kStep, measures);
   }

@@ -21,8 +21,6 @@ constexpr size_t kChunks = 64;
 /// Blocks from which on sleeping threads are worth waking, also if all of them are short.
 constexpr size_t kLarge = 128;
 
-size_t blocks_of(size_t count) { return (count + SGD_NORM_BLOCK - 1) / SGD_NORM_BLOCK; }
-
 /// An even number of chunks, so that two threads do the same work.
 size_t chunk_blocks(size_t blocks) {
   size_t most = std::clamp(blocks / kChunks, kMinBlocks, kMaxBlocks);
@@ -35,7 +33,7 @@ template <typename Real>
 Real sum_levels(Real* sums, size_t count) {
   if (count == 0) return 0;
   while (count > 1) {
-    size_t blocks = blocks_of(count);
+    size_t blocks = SGD_NORM_BLOCKS(count);
     for (size_t block = 0; block < blocks; block++) {
       Real lanes[SGD_NORM_LANES] = {};
       size_t first = block * SGD_NORM_BLOCK, end = std::min<size_t>(count, first + SGD_NORM_BLOCK);
@@ -79,7 +77,7 @@ std::vector<LeafGradients> leaves_of(const std::vector<Span>& spans) {
 NormPass::NormPass(std::vector<LeafGradients> leaves) : leaves_(std::move(leaves)) {
   size_t blocks[2] = {};  // of float32, and of float64
   for (size_t leaf = 0; leaf < leaves_.size(); leaf++)
-    blocks[is_wide(leaf)] += blocks_of(leaves_[leaf].count);
+    blocks[is_wide(leaf)] += SGD_NORM_BLOCKS(leaves_[leaf].count);
   is_large_ = blocks[0] + blocks[1] > kLarge;
   sums_.resize(blocks[0]);
   wide_sums_.resize(blocks[1]);
@@ -96,9 +94,9 @@ NormPass::NormPass(std::vector<LeafGradients> leaves) : leaves_(std::move(leaves
       }
       size_t count = std::min(room * SGD_NORM_BLOCK, leaves_[leaf].count - first);
       pieces_.push_back({leaf, first, count, wide ? static_cast<void*>(wide_next) : next, 0});
-      (wide ? void(wide_next += blocks_of(count)) : void(next += blocks_of(count)));
+      (wide ? void(wide_next += SGD_NORM_BLOCKS(count)) : void(next += SGD_NORM_BLOCKS(count)));
       first += count;
-      room -= blocks_of(count);
+      room -= SGD_NORM_BLOCKS(count);
     }
   }
   starts_.push_back(pieces_.size());

@@ -8,6 +8,9 @@
 #define SGD_NORM_LANES 32
 #define SGD_NORM_BLOCK 4096
 
+/// Blocks of so many numbers.
+#define SGD_NORM_BLOCKS(count) (((count) + SGD_NORM_BLOCK - 1) / SGD_NORM_BLOCK)
+
 #ifdef __METAL_VERSION__
 #define SGD_THREAD thread
 #else

@@ -180,7 +180,6 @@ class MetalBackend final : public Backend {
   /// Metal has no double.
   bool takes(const Span& span) const override { return span.dtype() != Dtype::kFloat64; }
   uint64_t working_set() const override { return gpu_devices().front().recommended_working_set; }
-  using Backend::prepare;
   std::unique_ptr<Prepared> prepare(const std::vector<Span>& spans, bool measures) override {
     return std::make_unique<MetalStep>(spans, measures);
   }

@@ -7,8 +7,6 @@ namespace metal_sgd {
 
 namespace {
 
-size_t blocks_of(size_t count) { return (count + SGD_NORM_BLOCK - 1) / SGD_NORM_BLOCK; }
-
 FinishParams finish_params(const Around& around) {
   return {norm_params<float>(around), std::isnan(around.max_norm) ? 0u : 1u,
           around.non_finite == NonFinite::kApply ? 0u : 1u,
@@ -59,7 +57,7 @@ MetalNorm::MetalNorm(const std::vector<Segment>& segments) : segments_(segments)
     rows = std::copy(segment.blocks.begin(), segment.blocks.end(), rows);
   lanes_ = numbers(blocks_ * SGD_NORM_LANES);
   totals_[0] = numbers(blocks_);
-  totals_[1] = numbers(blocks_of(blocks_));
+  totals_[1] = numbers(SGD_NORM_BLOCKS(blocks_));
   result_ = shared_buffer(SGD_RESULT_WORDS * sizeof(uint32_t), "norm's result");
 }
 
@@ -109,7 +107,7 @@ void MetalNorm::encode_levels(id<MTLComputeCommandEncoder> encoder) {
   sums_ = 0;
   encode_level(encoder, GeneralKernel::kHalves, count, count, lanes_, totals_[sums_]);
   while (count > 1) {
-    size_t blocks = blocks_of(count);
+    size_t blocks = SGD_NORM_BLOCKS(count);
     encode_level(encoder, GeneralKernel::kLevel, blocks * SGD_NORM_LANES, count, totals_[sums_],
                  lanes_);
     sums_ = 1 - sums_;

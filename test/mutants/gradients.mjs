@@ -257,8 +257,8 @@ export default [
     name: 'accumulated-kept-after-apply',
     why: 'applyGradients leaves the sum for the next step.',
     file: 'lib/optimizer/steps.ts',
-    find: 'settle();\n      accumulated.clear();\n',
-    replace: 'settle();\n',
+    find: '    this.#state.accumulated.clear();\n    this.#over(numbers);',
+    replace: '    this.#over(numbers);',
     caughtBy,
   },
   {

@@ -6,8 +6,8 @@ export default [
     name: 'norm-accumulated-kept-by-skip',
     why: 'A skipped step keeps the accumulated sum.',
     file: 'lib/optimizer/steps.ts',
-    find: '    if (accumulated.count > 0) accumulated.clear();\n    this.#over',
-    replace: '    if (accumulated.count > 0 && !this.#runner.isSkipped) accumulated.clear();\n    this.#over',
+    find: '    this.#state.accumulated.clear();\n',
+    replace: '    if (!this.#runner.isSkipped) this.#state.accumulated.clear();\n',
     caughtBy: 'test/behaviour/clipping.test.ts',
   },
   {
@@ -54,8 +54,8 @@ export default [
     name: 'norm-first-step-counted-skipped',
     why: "A skipped step uses up a leaf's first step.",
     file: 'lib/optimizer/runner.ts',
-    find: '    if (!this.isSkipped) plan.settle();',
-    replace: '    plan.settle();',
+    find: '    if (!this.isSkipped) stepping.settle();\n    else if (this.#throws)',
+    replace: '    stepping.settle();\n    if (this.isSkipped && this.#throws)',
     caughtBy: 'test/behaviour/clipping.test.ts',
   },
   {

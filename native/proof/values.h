@@ -18,8 +18,8 @@ Streams streams_for(Dtype dtype);
 /// Appends one element of a 4- or 2-byte dtype.
 template <typename Item>
 void push(std::vector<char>& stream, Item item) {
-  const char* bytes = reinterpret_cast<const char*>(&item);
-  stream.insert(stream.end(), bytes, bytes + sizeof item);
+  stream.resize(stream.size() + sizeof item);
+  std::memcpy(stream.data() + stream.size() - sizeof item, &item, sizeof item);
 }
 
 /// Numbers that any GPU generates alike.

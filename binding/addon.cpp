@@ -23,6 +23,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["gpus"] = Napi::Function::New(env, verb<gpus>);
   exports["setThreads"] = Napi::Function::New(env, verb<set_threads>);
   exports["chooseInstructionSet"] = Napi::Function::New(env, verb<choose_instruction_set>);
+  exports["newChoices"] = Napi::Function::New(env, verb<new_choices>);
   exports["prepareStep"] = Napi::Function::New(env, verb<prepare_step>);
   exports["prepareSum"] = Napi::Function::New(env, verb<prepare_sum>);
   exports["release"] = Napi::Function::New(env, verb<release>);

@@ -64,6 +64,9 @@ void BoundTree::report(const StepReport& report) const {
   rows_[kVerdict] = static_cast<double>(report.device.verdict);
   rows_[kGradientNorm] = report.device.measure.norm;
   rows_[kGradientMax] = report.device.measure.largest;
+  rows_[kIsSplit] = report.is_split;
+  rows_[kCpuTime] = report.times.on[kOnCpu];
+  rows_[kGpuTime] = report.times.on[kOnGpu];
 }
 
 SharedTree& tree_of(const Napi::Value& external) {
@@ -175,6 +178,11 @@ struct Leaves {
 
 namespace {
 
+/// Null for none.
+Choices* choices_of(const Napi::Value& given) {
+  return given.IsExternal() ? given.As<Napi::External<Choices>>().Data() : nullptr;
+}
+
 /// What both verbs below take.
 SharedTree bind(const Napi::CallbackInfo& info, bool are_sums) {
   Napi::Env env = info.Env();
@@ -196,8 +204,11 @@ SharedTree bind(const Napi::CallbackInfo& info, bool are_sums) {
   for (size_t i = 0; i < leaves.groups.ElementLength(); i++) placed.push_back(leaves.at(i));
   auto target = static_cast<Target>(given.Get("target").As<Napi::Number>().Uint32Value());
   bool measures = given.Get("measures").As<Napi::Boolean>();
+  if (target == Target::kAuto && !given.Get("choices").IsExternal())
+    throw Napi::Error::New(env, "prepareStep: a choice of device without choices");
   std::vector<Span> spans = join_leaves(std::move(placed), measures);
-  TreeStep tree = are_sums ? TreeStep(prepare_sums(spans)) : TreeStep(spans, target, measures);
+  TreeStep tree = are_sums ? TreeStep(prepare_sums(spans))
+                           : TreeStep(spans, target, measures, choices_of(given.Get("choices")));
   return std::make_shared<BoundTree>(std::move(tree), reinterpret_cast<double*>(settings.data),
                                      rows - 1);
 }
@@ -212,14 +223,21 @@ Napi::Value wrapped(Napi::Env env, SharedTree bound) {
 
 }  // namespace
 
+/// newChoices(): External - the choices between devices that one optimizer's steps have led to.
+Napi::Value new_choices(const Napi::CallbackInfo& info) {
+  return Napi::External<Choices>::New(info.Env(), new Choices,
+                                      [](Napi::Env, Choices* choices) { delete choices; });
+}
+
 /// prepareStep({ arrays: (TypedArray | null)[], dtypes: Uint8Array, places: Int32Array,
 ///               width: number, groups, first: Uint8Array, settings: Float64Array, target: number,
-///               measures: boolean, arenas: { id: bigint, pages: Float64Array }[] }): External
+///               choices: External | null, measures: boolean, arenas: { id: bigint, pages:
+///               Float64Array }[] }): External
 /// arrays holds `width` arrays for each leaf: one for each role, then its gradients. places holds
 /// two numbers for each of them: the index of its arena and which leaf of the arena it is, whole;
 /// -1 for none. An arena beyond the list joins leaves, but no GPU uses it. first holds First of
-/// each leaf. measures: steps may measure the gradients. One argument, since node-addon-api
-/// allocates room for more than six.
+/// each leaf. choices: of `newChoices`, where the target is 'auto'. measures: steps may measure the
+/// gradients. One argument, since node-addon-api allocates room for more than six.
 Napi::Value prepare_step(const Napi::CallbackInfo& info) {
   return wrapped(info.Env(), bind(info, false));
 }

@@ -21,7 +21,9 @@ namespace metal_sgd {
                   row(kEmaDecay, "emaDecay") row(kMaxNorm, "maxNorm") row(kNonFinite, "nonFinite") \
                       row(kOutcome, "outcome") row(kCopiedBytes, "copiedBytes")                    \
                           row(kGpuSeconds, "gpuSeconds") row(kVerdict, "verdict")                  \
-                              row(kGradientNorm, "gradientNorm") row(kGradientMax, "gradientMax")
+                              row(kGradientNorm, "gradientNorm") row(kGradientMax, "gradientMax")  \
+                                  row(kIsSplit, "isSplit") row(kCpuTime, "cpuTime")                \
+                                      row(kGpuTime, "gpuTime")
 enum Setting { METAL_SGD_SETTINGS(METAL_SGD_ENUMERATOR) kSettings };
 constexpr const char* kSettingNames[] = {METAL_SGD_SETTINGS(METAL_SGD_NAME)};
 

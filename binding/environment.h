@@ -21,6 +21,7 @@ Napi::Value machine(const Napi::CallbackInfo& info);
 Napi::Value gpus(const Napi::CallbackInfo& info);
 void set_threads(const Napi::CallbackInfo& info);
 void choose_instruction_set(const Napi::CallbackInfo& info);
+Napi::Value new_choices(const Napi::CallbackInfo& info);
 Napi::Value prepare_step(const Napi::CallbackInfo& info);
 Napi::Value first_not_finite(const Napi::CallbackInfo& info);
 Napi::Value global_norm(const Napi::CallbackInfo& info);

@@ -4,6 +4,8 @@
 #include <thread>
 #include <utility>
 
+#include "system/worker_thread.h"
+
 namespace metal_sgd {
 
 StepQueue& StepQueue::instance() {
@@ -29,6 +31,7 @@ void StepQueue::finish(const void* owner) {
 }
 
 void StepQueue::loop() {
+  begin_worker_thread();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return !waiting_.empty(); });

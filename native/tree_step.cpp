@@ -5,13 +5,14 @@
 
 #include "cpu/cpu.h"
 #include "proof/proof.h"
+#include "system/stopwatch.h"
 
 namespace metal_sgd {
 
 namespace {
 
-/// Smaller steps never reach a GPU: not even asking for the crossover would pay.
-constexpr size_t kMinGpuTraffic = 1 << 20;
+/// Smaller steps never wake a GPU: no Apple chip is known whose GPU takes them faster.
+constexpr size_t kMinGpuTraffic = 8 << 20;
 
 /// Steps on the CPU after a GPU's failure, until the next try. A failed try can take milliseconds.
 constexpr int kStepsBeforeRetry = 1000;
@@ -20,18 +21,9 @@ constexpr int kStepsBeforeRetry = 1000;
 std::atomic<int> steps_to_retry{0};
 std::atomic<Outcome> last_failure{Outcome::kCpuGpuFailed};
 
-bool is_refusal(const GpuFailure& failure) {
-  return failure.error == GpuError::kSelfTest || failure.error == GpuError::kCompile;
-}
-
 void wait_after(const GpuFailure& failure) {
   last_failure = is_refusal(failure) ? Outcome::kCpuRefused : Outcome::kCpuGpuFailed;
   steps_to_retry = kStepsBeforeRetry;
-}
-
-template <typename Item>
-void add_once(std::vector<Item>& list, Item item) {
-  if (std::count(list.begin(), list.end(), item) == 0) list.push_back(item);
 }
 
 bool in_arenas(const Span& span) {
@@ -45,31 +37,11 @@ bool fits_gpu(const Span& span, Target target) {
   return gpu_backend()->takes(span) && (target == Target::kGpu || in_arenas(span));
 }
 
-/// Bytes that a GPU keeps for the float32 sum of several gradients.
-size_t sum_bytes(const Span& span) {
-  return span.gradients.size() > 1 ? span.count * item_size(Dtype::kFloat32) : 0;
-}
-
-/// Whether the arenas of these spans, and their sums, exceed what the GPU can well keep at hand:
-/// beyond it, command buffers fail after their commit.
-bool exceed_working_set(const std::vector<Span>& spans) {
-  std::map<uint64_t, uint64_t> sizes;
-  auto count = [&](const Stream& stream) {
-    if (stream.arena) sizes[stream.arena->id] = stream.arena->bytes;
-  };
-  for (const Span& span : spans) {
-    std::for_each(span.streams, span.streams + kRoles, count);
-    std::for_each(span.gradients.begin(), span.gradients.end(), count);
-  }
-  uint64_t bytes = 0;
-  for (auto& [id, size] : sizes) bytes += size;
-  for (const Span& span : spans) bytes += sum_bytes(span);
-  return bytes > gpu_backend()->working_set();
-}
+bool is_gpu(Outcome outcome) { return outcome >= Outcome::kGpuAsked; }
 
 }  // namespace
 
-TreeStep::TreeStep(const std::vector<Span>& spans, Target target, bool measures)
+TreeStep::TreeStep(const std::vector<Span>& spans, Target target, bool measures, Choices* choices)
     : target_(target), measures_(measures) {
   if (measures) measured_ = spans;
   for (const Span& span : spans) {
@@ -80,28 +52,7 @@ TreeStep::TreeStep(const std::vector<Span>& spans, Target target, bool measures)
   if (target != Target::kGpu) all_ = cpu_backend().prepare(spans, measures);
   if (target == Target::kCpu) return;
   if (!gpu_backend()) throw GpuFailure(GpuError::kDeviceLost, "there is no GPU");
-  std::vector<Span> gpu, rest;
-  for (const Span& span : spans) (fits_gpu(span, target) ? gpu : rest).push_back(span);
-  // One device measures all leaves.
-  if (measures && !rest.empty()) {
-    is_split_ = true;
-    return;
-  }
-  for (const Span& span : gpu) {
-    gpu_traffic_ += traffic(span) + 2 * sum_bytes(span);  // written, and read again
-    add_once(gpu_dtypes_, span.dtype());
-    if (span.is_plain() && span.others.empty()) {
-      add_once(plain_, std::pair(span.dtype(), span.group));
-    } else {
-      add_once(never_plain_, span.dtype());
-    }
-  }
-  if (target == Target::kGpu) gpu_ = gpu_backend()->prepare(gpu, measures);
-  if (target == Target::kAuto && gpu_traffic_ >= kMinGpuTraffic) {
-    too_large_ = exceed_working_set(gpu);
-    if (!too_large_) prepare_or_keep(gpu);
-  }
-  if (!rest.empty()) rest_ = cpu_backend().prepare(rest);
+  split(spans, choices);
 }
 
 TreeStep::TreeStep(std::unique_ptr<Prepared> prepared)
@@ -109,6 +60,32 @@ TreeStep::TreeStep(std::unique_ptr<Prepared> prepared)
 
 void TreeStep::add_without_velocity(uint8_t group) {
   if (has_velocity(group)) without_velocity_.push_back(group);
+}
+
+/// Finds the GPU's spans. Under 'auto' the GPU is not asked before it is tried.
+void TreeStep::split(const std::vector<Span>& spans, Choices* choices) {
+  std::vector<Span> gpu, rest;
+  for (const Span& span : spans) (fits_gpu(span, target_) ? gpu : rest).push_back(span);
+  if (target_ == Target::kAuto && measures_ && !rest.empty()) {
+    why_cpu_ = Outcome::kCpuWhole;  // one device measures all leaves
+    return;
+  }
+  gpu_.emplace(std::move(gpu), measures_);
+  if (!rest.empty()) rest_ = cpu_backend().prepare(rest);
+  if (target_ == Target::kGpu) return gpu_->prepare();
+  if (gpu_->empty()) {
+    why_cpu_ = Outcome::kCpuNoArena;
+  } else if (gpu_->traffic() < kMinGpuTraffic) {
+    why_cpu_ = Outcome::kCpuSmall;
+  } else if (gpu_->exceeds_working_set()) {
+    why_cpu_ = Outcome::kCpuTooLarge;
+  } else {
+    gpu_->keep_arenas();
+    choice_ = choices->of({gpu_->traffic(), gpu_->spans(), measures_});
+    return;
+  }
+  gpu_.reset();
+  rest_.reset();
 }
 
 std::optional<size_t> TreeStep::first_not_finite(const StepSettings& settings) const {
@@ -120,50 +97,46 @@ std::optional<size_t> TreeStep::first_not_finite(const StepSettings& settings) c
 }
 
 StepReport TreeStep::run(const StepSettings& settings) {
-  switch (target_) {
-    case Target::kCpu:
-      return {Outcome::kCpuAsked, all_->run(settings)};
-    case Target::kGpu: {
-      bool is_exact = prove_gpu(gpu_dtypes_);
-      is_exact = prove_general(settings) && is_exact;
-      return run_gpu(settings, is_exact);
-    }
-    case Target::kAuto:
-      break;
+  if (target_ == Target::kGpu) {
+    bool is_exact = gpu_->prove_plain();
+    is_exact = gpu_->prove_general(settings) && is_exact;
+    return run_gpu(settings, is_exact ? Outcome::kGpuAsked : Outcome::kGpuInexact);
   }
+  if (!choice_) return {why_cpu_, all_->run(settings)};
   return run_auto(settings);
 }
 
-/// Runs on the CPU unless the GPU is proved and faster. The bits are the same either way.
+/// Runs where such steps are faster, and times them. The bits are the same either way.
 StepReport TreeStep::run_auto(const StepSettings& settings) {
-  Outcome why = is_split_             ? Outcome::kCpuWhole
-                : gpu_dtypes_.empty() ? Outcome::kCpuNoArena
-                : too_large_          ? Outcome::kCpuTooLarge
-                                      : Outcome::kCpuSmall;
-  if (gpu_ || !unprepared_.empty()) {
-    if (steps_to_retry <= 0) {
-      StepReport report = try_gpu(settings);
-      if (report.outcome >= Outcome::kGpu) return report;
-      why = report.outcome;
-    } else {
-      steps_to_retry--;
-      why = last_failure;
-    }
-  }
-  return {why, all_->run(settings)};
+  Choice::Turn turn = choice_->turn();
+  Stopwatch watch;
+  StepReport report{turn.is_timed ? Outcome::kCpuTimed : Outcome::kCpuFaster, {}};
+  if (turn.side == kOnGpu) report = try_gpu(settings);
+  if (!is_gpu(report.outcome)) report.device = all_->run(settings);
+  bool ran_there = is_gpu(report.outcome) == (turn.side == kOnGpu);
+  if (ran_there && report.device.verdict != Verdict::kSkipped)
+    choice_->took(turn.side, watch.seconds(gpu_->traffic()));
+  report.times = choice_->times();
+  return report;
 }
 
-/// The GPU's report. Or why the CPU is to step: it is faster, alone exact, or the GPU failed before
-/// it wrote anything.
+/// The GPU's report. Or why the CPU is to step: it alone is exact, or the GPU failed before it
+/// wrote anything.
 StepReport TreeStep::try_gpu(const StepSettings& settings) {
+  if (steps_to_retry > 0) {
+    steps_to_retry--;
+    return {last_failure, {}};
+  }
   try {
-    if (!prove_gpu({Dtype::kFloat32}) || !prove_gpu(gpu_dtypes_)) return {Outcome::kCpuExact, {}};
-    if (static_cast<double>(gpu_traffic_) < gpu_crossover_bytes()) return {Outcome::kCpuSmall, {}};
-    bool is_exact = true;
-    if (!can_prove_general(settings, is_exact)) return {Outcome::kCpuNoProof, {}};
-    if (!is_exact) return {Outcome::kCpuExact, {}};
-    if (!gpu_) prepare_unprepared();
-    return run_gpu(settings, true);
+    if (!prove_gpu({Dtype::kFloat32}) || !gpu_->prove_plain()) return {Outcome::kCpuExact, {}};
+    try {
+      if (!gpu_->prove_general(settings)) return {Outcome::kCpuExact, {}};
+    } catch (const GpuFailure& failure) {
+      if (!is_refusal(failure)) throw;
+      return {Outcome::kCpuNoProof, {}};  // of such steps alone: no reason to wait with others
+    }
+    gpu_->prepare();
+    return run_gpu(settings, choice_->turn().is_timed ? Outcome::kGpuTimed : Outcome::kGpuFaster);
   } catch (const GpuFailure& failure) {
     if (failure.written) throw;
     wait_after(failure);
@@ -171,84 +144,11 @@ StepReport TreeStep::try_gpu(const StepSettings& settings) {
   }
 }
 
-/// Dtypes of the GPU's spans that this step does not take plainly.
-std::vector<Dtype> TreeStep::general_dtypes(const StepSettings& settings) const {
-  if (settings.around.measures()) return gpu_dtypes_;
-  std::vector<Dtype> dtypes = never_plain_;
-  for (auto [dtype, group] : plain_) {
-    bool maximize = settings.of(group).maximize;
-    if (gradient_params<float>(settings.around, maximize).flags != 0) add_once(dtypes, dtype);
-  }
-  return dtypes;
-}
-
-/// As `prove_gpu`, for what the step needs beyond plain steps.
-bool TreeStep::prove_general(const StepSettings& settings) const {
-  std::vector<Dtype> dtypes = general_dtypes(settings);
-  bool is_exact = prove_gpu(dtypes, Feature::kGeneral);
-  if (gradient_params<float>(settings.around, false).flags & kGradientDivide)
-    is_exact = prove_gpu(dtypes, Feature::kDivision) && is_exact;
-  if (settings.around.measures()) is_exact = prove_gpu(dtypes, Feature::kMeasure) && is_exact;
-  return is_exact;
-}
-
-/// Leaves the coefficient to the host, if the GPU forms another one.
-StepSettings TreeStep::with_host_norm(StepSettings settings) const {
-  if (!settings.around.measures()) return settings;
-  try {
-    prove_gpu({Dtype::kFloat32}, Feature::kCoefficient);
-  } catch (const GpuFailure& failure) {
-    if (!is_refusal(failure)) throw;
-    settings.host_norm = true;
-  }
-  return settings;
-}
-
-/// False if the GPU is refused for such steps alone: no reason to wait with others.
-bool TreeStep::can_prove_general(const StepSettings& settings, bool& is_exact) const {
-  try {
-    is_exact = prove_general(settings);
-    return true;
-  } catch (const GpuFailure& failure) {
-    if (!is_refusal(failure)) throw;
-    return false;
-  }
-}
-
-/// Under 'auto' a failure is no error. The spans wait for the next try, with copies of their
-/// arenas, which the caller keeps for the time of this call alone.
-void TreeStep::prepare_or_keep(std::vector<Span>& gpu) {
-  if (steps_to_retry <= 0) {
-    try {
-      gpu_ = gpu_backend()->prepare(gpu, measures_);
-      return;
-    } catch (const GpuFailure& failure) {
-      wait_after(failure);
-    }
-  }
-  auto keep = [this](Stream& stream) {
-    if (stream.arena)
-      stream.arena = &arenas_.emplace(stream.arena->id, *stream.arena).first->second;
-  };
-  for (Span& span : gpu) {
-    std::for_each(span.streams, span.streams + kRoles, keep);
-    std::for_each(span.gradients.begin(), span.gradients.end(), keep);
-  }
-  unprepared_ = std::move(gpu);
-}
-
-void TreeStep::prepare_unprepared() {
-  gpu_ = gpu_backend()->prepare(unprepared_, measures_);
-  unprepared_ = {};
-  arenas_.clear();
-}
-
 /// The CPU's part comes last: if the GPU fails, those spans are untouched.
-StepReport TreeStep::run_gpu(const StepSettings& settings, bool is_exact) {
-  Report report = gpu_->run(with_host_norm(settings));
+StepReport TreeStep::run_gpu(const StepSettings& settings, Outcome outcome) {
+  Report report = gpu_->run(settings);
   if (rest_) rest_->run(settings);
-  if (!is_exact) return {Outcome::kGpuInexact, report};
-  return {rest_ ? Outcome::kGpuAndCpu : Outcome::kGpu, report};
+  return {outcome, report, rest_ != nullptr};
 }
 
 }  // namespace metal_sgd

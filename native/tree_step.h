@@ -3,10 +3,11 @@
 #define METAL_SGD_TREE_STEP_H_
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 #include "backend.h"
+#include "choice.h"
+#include "gpu_part.h"
 
 namespace metal_sgd {
 
@@ -19,29 +20,34 @@ constexpr const char* kTargetNames[] = {METAL_SGD_TARGETS(METAL_SGD_NAME)};
 #define METAL_SGD_OUTCOMES(row)                                                                  \
   row(kCpuAsked, "cpuAsked")             /* the target was the CPU */                            \
       row(kCpuNoArena, "cpuNoArena")     /* no span can run on the GPU in place */               \
-      row(kCpuSmall, "cpuSmall")         /* faster there than on the GPU */                      \
+      row(kCpuSmall, "cpuSmall")         /* too small to wake the GPU */                         \
+      row(kCpuTimed, "cpuTimed")         /* to see how long it takes there */                    \
+      row(kCpuFaster, "cpuFaster")       /* its steps were the faster ones */                    \
       row(kCpuRefused, "cpuRefused")     /* the GPU failed its self-test, or compiled nothing */ \
       row(kCpuGpuFailed, "cpuGpuFailed") /* the GPU failed before it wrote anything */           \
       row(kCpuWhole, "cpuWhole")         /* measured, and not all of it fits the GPU */          \
       row(kCpuTooLarge, "cpuTooLarge")   /* the arenas exceed the GPU's working set */           \
       row(kCpuNoProof, "cpuNoProof")     /* the GPU is proved for plain steps alone */           \
       row(kCpuExact, "cpuExact")         /* the GPU has other bits for float32 subnormals */     \
-      row(kGpu, "gpu")                   /* all spans */                                         \
-      row(kGpuAndCpu, "gpuAndCpu")       /* float64 and other memory on the CPU, afterwards */   \
-      row(kGpuInexact, "gpuInexact")     /* with other bits for float32 subnormals */
+      row(kGpuAsked, "gpuAsked")         /* the target was the GPU */                            \
+      row(kGpuInexact, "gpuInexact")     /* likewise, with other bits for float32 subnormals */  \
+      row(kGpuTimed, "gpuTimed")         /* to see how long it takes there */                    \
+      row(kGpuFaster, "gpuFaster")       /* its steps were the faster ones */
 enum class Outcome : uint8_t { METAL_SGD_OUTCOMES(METAL_SGD_ENUMERATOR) };
 constexpr const char* kOutcomeNames[] = {METAL_SGD_OUTCOMES(METAL_SGD_NAME)};
 
 struct StepReport {
   Outcome outcome;
   Report device;
+  bool is_split = false;  ///< float64 and other memory ran on the CPU, after the GPU
+  StepTimes times{};      ///< of such steps, where both devices take them
 };
 
 class TreeStep {
  public:
   /// Throws GpuFailure if the target is the GPU and it fails.
-  /// `measures`: steps may measure their gradients.
-  TreeStep(const std::vector<Span>& spans, Target target, bool measures);
+  /// `measures`: steps may measure their gradients. `choices`: under 'auto', where they run.
+  TreeStep(const std::vector<Span>& spans, Target target, bool measures, Choices* choices);
   /// Runs on the CPU what it prepared.
   explicit TreeStep(std::unique_ptr<Prepared> prepared);
 
@@ -58,31 +64,20 @@ class TreeStep {
 
  private:
   void add_without_velocity(uint8_t group);
+  void split(const std::vector<Span>& spans, Choices* choices);
   StepReport run_auto(const StepSettings& settings);
   StepReport try_gpu(const StepSettings& settings);
-  StepReport run_gpu(const StepSettings& settings, bool is_exact);
-  std::vector<Dtype> general_dtypes(const StepSettings& settings) const;
-  bool prove_general(const StepSettings& settings) const;
-  bool can_prove_general(const StepSettings& settings, bool& is_exact) const;
-  StepSettings with_host_norm(StepSettings settings) const;
-  void prepare_or_keep(std::vector<Span>& gpu);
-  void prepare_unprepared();
+  StepReport run_gpu(const StepSettings& settings, Outcome outcome);
 
   Target target_;
   bool measures_ = false;
   std::vector<Span> measured_;             // every span, where steps may measure
   std::vector<uint8_t> without_velocity_;  // groups that have a span without one
-  std::vector<Span> unprepared_;      // under 'auto': spans for the GPU, which failed to take them
-  std::map<uint64_t, Arena> arenas_;  // of `unprepared_`, by id
-  bool is_split_ = false;             // under 'auto': measured, and not all of it fits the GPU
-  bool too_large_ = false;            // under 'auto': the arenas exceed the GPU's working set
-  size_t gpu_traffic_ = 0;            // bytes that the GPU's spans move
-  std::vector<Dtype> gpu_dtypes_;     // of the GPU's spans, each once
-  std::vector<Dtype> never_plain_;    // of those spans that no settings make plain, each once
-  std::vector<std::pair<Dtype, uint8_t>> plain_;  // dtypes and groups of the others, each once
-  std::unique_ptr<Prepared> all_;                 // every span on the CPU
-  std::unique_ptr<Prepared> gpu_;                 // the spans for the GPU, if any
-  std::unique_ptr<Prepared> rest_;                // the others on the CPU, if any
+  Outcome why_cpu_ = Outcome::kCpuAsked;   // where there is no choice
+  std::shared_ptr<Choice> choice_;         // under 'auto', if both devices take such steps
+  std::unique_ptr<Prepared> all_;          // every span on the CPU
+  std::optional<GpuPart> gpu_;             // the spans for the GPU
+  std::unique_ptr<Prepared> rest_;         // the others on the CPU, if any
 };
 
 }  // namespace metal_sgd

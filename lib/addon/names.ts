@@ -1,7 +1,7 @@
 // What this code and the addon share. `constants.ts` compares it when it loads the addon.
 
 /** The number of the addon's verbs and their arguments: it grows whenever one of them changes. */
-export const INTERFACE = 6;
+export const INTERFACE = 7;
 
 /** Where the steps of a tree may run. */
 export const TARGETS = ['cpu', 'gpu', 'auto'] as const;
@@ -12,15 +12,18 @@ export const OUTCOMES = [
   'cpuAsked',
   'cpuNoArena',
   'cpuSmall',
+  'cpuTimed',
+  'cpuFaster',
   'cpuRefused',
   'cpuGpuFailed',
   'cpuWhole',
   'cpuTooLarge',
   'cpuNoProof',
   'cpuExact',
-  'gpu',
-  'gpuAndCpu',
+  'gpuAsked',
   'gpuInexact',
+  'gpuTimed',
+  'gpuFaster',
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
@@ -62,5 +65,8 @@ export const COLUMNS = [
   'verdict',
   'gradientNorm',
   'gradientMax',
+  'isSplit',
+  'cpuTime',
+  'gpuTime',
 ] as const;
 export type Column = (typeof COLUMNS)[number];

@@ -9,6 +9,11 @@ export interface PreparedTree {
   readonly __preparedTree: never;
 }
 
+/** Where the steps of an optimizer run under 'auto', as far as they have been timed; opaque. */
+export interface Choices {
+  readonly __choices: never;
+}
+
 /** A GPU as the addon found it. Sizes in bytes. */
 export interface Gpu {
   name: string;
@@ -55,6 +60,8 @@ export interface Leaves {
   first: Uint8Array;
   settings: Float64Array;
   target: number;
+  /** Under 'auto'. */
+  choices: Choices | null;
   /** True if steps may measure their gradients. */
   measures: boolean;
   arenas: readonly ArenaPages[];
@@ -82,6 +89,8 @@ export interface Native {
   setThreads(count: number): void;
   /** Takes one of `machine().instructionSets` for all later steps of the process. */
   chooseInstructionSet(name: string): void;
+  /** The choices of a new optimizer. */
+  newChoices(): Choices;
   /** Prepares leaves for stepping. Each step reads and writes the row `settings`. */
   prepareStep(leaves: Leaves): PreparedTree;
   /** The same for sums: each step writes the sum of the gradients to the parameter's array, which may be one of them. */

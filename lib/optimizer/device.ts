@@ -82,8 +82,8 @@ export interface DevicePolicy {
   readonly target: Target;
   /** Where a GPU may take the next step, the CPU must flush float32 subnormals as the GPU does. */
   readonly flushSubnormals: boolean;
-  /** Reason reported in `lastRun` when every step runs on the CPU. */
-  readonly cpuReason: string;
+  /** Reason reported in `lastRun` where every step runs on the same device. */
+  readonly reason: string;
 }
 
 /** The policy for a choice. Throws with code `no-gpu` if it asks for a GPU and there is none. */
@@ -91,10 +91,10 @@ export function policyFor(choice: DeviceChoice): DevicePolicy {
   const fromEnvironment = choice === 'auto' ? process.env['METAL_SGD_DEVICE'] : undefined;
   const effective = fromEnvironment ? checkDevice('METAL_SGD_DEVICE', fromEnvironment) : choice;
   const asked = fromEnvironment ? `METAL_SGD_DEVICE is '${effective}'` : `device is '${effective}'`;
-  if (effective === 'cpu') return { target: 'cpu', flushSubnormals: false, cpuReason: asked };
+  if (effective === 'cpu') return { target: 'cpu', flushSubnormals: false, reason: asked };
   const { gpus, whyNoGpu } = native().gpus();
-  if (gpus.length > 0) return { target: effective, flushSubnormals: true, cpuReason: '' };
-  if (effective === 'auto') return { target: 'cpu', flushSubnormals: false, cpuReason: `no GPU: ${whyNoGpu}` };
+  if (gpus.length > 0) return { target: effective, flushSubnormals: true, reason: asked };
+  if (effective === 'auto') return { target: 'cpu', flushSubnormals: false, reason: `no GPU: ${whyNoGpu}` };
   const seen = devices().map(({ type, name }) => `${type} ${name}`);
   throw coded(
     Error,
@@ -109,13 +109,19 @@ export interface Run {
   readonly lossScale: number | undefined;
 }
 
+/** A time in seconds. */
+const inWords = (seconds: number): string => `${(1000 * seconds).toPrecision(3)} ms`;
+
 /** The addon's report of the last step, in words. */
-export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings, { measures, lossScale }: Run): LastRun {
+export function lastRunOf({ reason: asked }: DevicePolicy, settings: Settings, { measures, lossScale }: Run): LastRun {
   const outcome = constants().outcomes[settings.get('outcome')];
+  const times = `: ${inWords(settings.get('cpuTime'))} on the CPU, ${inWords(settings.get('gpuTime'))} on the GPU`;
   const reasons: Record<Outcome, string> = {
-    cpuAsked: cpuReason,
+    cpuAsked: asked,
     cpuNoArena: 'no leaf can run on the GPU in place: float64, or memory that zeros did not make',
-    cpuSmall: 'a step of this size is faster on the CPU',
+    cpuSmall: 'steps that move less than 8 MiB never wake the GPU',
+    cpuTimed: 'timed on the CPU, to find the faster device',
+    cpuFaster: `faster on the CPU${times}`,
     cpuRefused: "the GPU was refused: its compiler or its self-test failed; device: 'gpu' tells how",
     cpuGpuFailed: "the GPU failed before it wrote anything; device: 'gpu' tells how, 'auto' tries again later",
     cpuWhole:
@@ -123,16 +129,19 @@ export function lastRunOf({ cpuReason }: DevicePolicy, settings: Settings, { mea
     cpuTooLarge: 'the arrays of zeros take more memory than the GPU should use',
     cpuNoProof: 'this GPU is proved for plain steps alone',
     cpuExact: "this GPU has other bits than the CPU where float32 subnormals are; device: 'gpu' uses it all the same",
-    gpu: 'a step of this size runs on the GPU',
-    gpuAndCpu: 'on the GPU, then float64 leaves and memory that zeros did not make on the CPU',
-    gpuInexact: 'on the GPU, which has other bits than the CPU where float32 subnormals are, and no others',
+    gpuAsked: asked,
+    gpuInexact: `${asked}; it has other bits than the CPU where float32 subnormals are, and no others`,
+    gpuTimed: 'timed on the GPU, to find the faster device',
+    gpuFaster: `faster on the GPU${times}`,
   };
+  const rest =
+    settings.get('isSplit') === 1 ? '; float64 leaves and memory that zeros did not make ran on the CPU' : '';
   const device = outcome.startsWith('gpu') ? 'gpu' : 'cpu';
   const [copiedBytes, gpuSeconds] = [settings.get('copiedBytes'), settings.get('gpuSeconds')];
   const { verdict } = settings;
   return Object.freeze({
     device,
-    reason: reasons[outcome],
+    reason: reasons[outcome] + rest,
     copiedBytes,
     gpuSeconds,
     gradientNorm: measures ? settings.get('gradientNorm') : undefined,

@@ -1,5 +1,5 @@
 // Hands leaves to the addon, each array with its place in an arena.
-import { type ArenaPages, constants, type Leaves, native, type PreparedTree } from '../addon/native';
+import { type ArenaPages, type Choices, constants, type Leaves, native, type PreparedTree } from '../addon/native';
 import type { Role, Target } from '../addon/names';
 import type { Settings } from '../addon/settings';
 import { asMetalError, typeError, Verbatim } from '../errors';
@@ -21,6 +21,8 @@ export interface StepLeaf extends Readonly<Partial<Record<Role, CheckedLeaf>>> {
 export interface HowToStep {
   readonly target: Target;
   readonly settings: Settings;
+  /** What earlier steps have led to under 'auto'. */
+  readonly choices: Choices | null;
   /** True if steps may measure their gradients. */
   readonly measures: boolean;
 }
@@ -37,7 +39,7 @@ export function prepareStep(leaves: readonly StepLeaf[], how: HowToStep): Prepar
 
 /** Leaves whose gradients are summed into the parameter. */
 export function prepareSum(leaves: readonly StepLeaf[], settings: Settings): PreparedTree {
-  return native().prepareSum(listed(leaves, { target: 'cpu', settings, measures: false }));
+  return native().prepareSum(listed(leaves, { target: 'cpu', settings, choices: null, measures: false }));
 }
 
 /** A bit for each role. */
@@ -46,7 +48,7 @@ export function bitsOf(first: readonly Role[]): number {
   return first.reduce((bits, role) => bits | (1 << roles.indexOf(role)), 0);
 }
 
-function listed(leaves: readonly StepLeaf[], { target, settings, measures }: HowToStep): Leaves {
+function listed(leaves: readonly StepLeaf[], { target, settings, choices, measures }: HowToStep): Leaves {
   const { dtypes, roles, targets } = constants();
   const most = leaves.reduce((count, { gradients }) => Math.max(count, gradients.length), 1);
   const width = roles.length + most;
@@ -65,6 +67,7 @@ function listed(leaves: readonly StepLeaf[], { target, settings, measures }: How
     first: Uint8Array.from(leaves, ({ first }) => bitsOf(first)),
     settings: settings.rows,
     target: targets.indexOf(target),
+    choices,
     measures,
     // Without a GPU nobody wraps arenas: their numbers alone join leaves.
     arenas: target === 'cpu' ? [] : places.arenas,

@@ -1,6 +1,6 @@
 // How the steps of an optimizer run: the device, and the row of numbers that the addon reads and writes.
 import type { Target } from '../addon/names';
-import { constants, native, type PreparedTree } from '../addon/native';
+import { type Choices, constants, native, type PreparedTree } from '../addon/native';
 import { Settings } from '../addon/settings';
 import { asMetalError } from '../errors';
 import { measures, type SGDAround } from '../state/around';
@@ -25,6 +25,7 @@ export class Runner {
   /** As asked for. */
   readonly device: DeviceChoice;
   readonly settings: Settings;
+  readonly choices: Choices | null;
   readonly #policy: DevicePolicy;
   readonly #addon = native();
   /** The last step; `undefined` before the first. */
@@ -39,6 +40,7 @@ export class Runner {
   constructor(device: DeviceChoice, all: readonly Hyperparameters[], around: Readonly<SGDAround>) {
     this.device = device;
     this.#policy = policyFor(device);
+    this.choices = this.target === 'auto' ? this.#addon.newChoices() : null;
     this.settings = new Settings(all.length - 1);
     this.settings.set('flushSubnormals', this.#policy.flushSubnormals);
     this.configure(all);

@@ -7,6 +7,7 @@
 
 #include "arch.h"
 #include "system/cores.h"
+#include "system/worker_thread.h"
 
 namespace metal_sgd {
 
@@ -162,6 +163,7 @@ void ThreadPool::start_workers(int wanted) {
 }
 
 void ThreadPool::worker_loop(int index) {
+  begin_worker_thread();
   uint32_t seen = 0;
   for (;;) {
     auto work_for_us = [&] { return job_of(shares_[index].state.load()) != seen; };

@@ -1,5 +1,6 @@
 // arm64 has one set of update loops.
 #include "loops.h"
+#include "system/switches.h"
 
 namespace metal_sgd {
 
@@ -11,6 +12,7 @@ const std::vector<const CpuKernels*>& cpu_kernels() {
   return *found;
 }
 
-bool gains_by_prefetch() { return false; }  // never measured to pay
+/// Never measured to pay.
+bool gains_by_prefetch() { return is_on(Switch::kPrefetch); }
 
 }  // namespace metal_sgd

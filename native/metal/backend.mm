@@ -2,14 +2,31 @@
 // copies out.
 #include <algorithm>
 #include <optional>
+#include <thread>
 
+#include "cpu/arch.h"
 #include "norm.h"
+#include "system/switches.h"
 
 namespace metal_sgd {
 
 namespace {
 
 constexpr size_t kMaxInFlight = 16;  // a queue has 64 command buffers
+
+/// Looks at the status before a thread blocks: waking a blocked one takes longer than a small step.
+/// Counts are those of JuliaGPU/Metal.jl's src/synchronization.jl.
+constexpr int kLooks = 256, kLooksWithPause = 32;
+
+void look_until_done(id<MTLCommandBuffer> commands) {
+  for (int i = 0; i < kLooks && [commands status] < MTLCommandBufferStatusCompleted; i++) {
+    if (i < kLooksWithPause) {
+      cpu_pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
 
 /// Runs work in an autorelease pool. No exception may leave the pool: it would stay open.
 template <typename Work>
@@ -164,6 +181,7 @@ void MetalStep::commit(Commands commands) {
 
 /// Waits for every command buffer in flight, then throws if one failed.
 void MetalStep::finish() {
+  if (!in_flight_.empty() && !is_on(Switch::kBlock)) look_until_done(in_flight_.back().get());
   for (auto& commands : in_flight_) [commands.get() waitUntilCompleted];
   for (auto& commands : in_flight_) {
     id<MTLCommandBuffer> done = commands.get();

@@ -1,4 +1,4 @@
-// Checked once per process: is the GPU correct, and above which size is it faster than the CPU?
+// Checked once per process: is the GPU correct?
 // Works over the interface of backends alone: knows no device.
 #ifndef METAL_SGD_PROOF_PROOF_H_
 #define METAL_SGD_PROOF_PROOF_H_
@@ -15,9 +15,6 @@ enum class Feature : uint8_t { kPlain, kGeneral, kDivision, kMeasure, kCoefficie
 /// if the GPU has other bits where float32 subnormals are. Throws GpuFailure: kCompile, kSelfTest,
 /// ... A refusal stays. Needs a GPU.
 bool prove_gpu(const std::vector<Dtype>& dtypes, Feature feature = Feature::kPlain);
-
-/// Traffic in bytes above which a step is faster on the GPU. Needs `prove_gpu({kFloat32})`.
-double gpu_crossover_bytes();
 
 }  // namespace metal_sgd
 

@@ -77,6 +77,7 @@ test('the addon refuses a second step of a prepared tree while one is pending', 
   const tree = prepareStep([{ parameter: checkLeaf(w, 'w'), gradients: [checkLeaf(g, 'g')], group: 0, first: [] }], {
     target: 'cpu',
     settings,
+    choices: null,
     measures: false,
   });
   const first = native().stepAsync(tree, [w, g]);

@@ -30,7 +30,7 @@ export function nativeStepper(
       group: 0,
       first: [],
     })),
-    { target: 'cpu', settings, measures: false },
+    { target: 'cpu', settings, choices: null, measures: false },
   );
   return (given, subnormals = 'keep') => {
     for (const key of KEYS) settings.set(key, given[key]);

@@ -114,6 +114,7 @@ export class NativeStep {
       places: Int32Array.from(each(place).flat()),
       first: new Uint8Array(sizes.length).fill(bits),
       settings: this.settings,
+      choices: native().newChoices(),
       measures,
       arenas,
     };

@@ -25,6 +25,14 @@ export interface Fault {
 
 type Profile = 'paravirtual' | 'm1' | 'm2' | 'm3' | 'm4';
 
+/** What steps take by the addon's stopwatch; seconds, and the GPU's speed over the CPU's. */
+export interface SimulatorClock {
+  readonly speed?: number;
+  readonly latency?: number;
+  readonly idlePenalty?: number;
+  readonly coldStart?: number;
+}
+
 /** What can be asked of the simulator; its README.md says what each does, and what it is by default. */
 export interface SimulatorSettings {
   readonly devices?: Profile | readonly Profile[];
@@ -52,6 +60,7 @@ export interface SimulatorSettings {
   readonly outOfOrder?: boolean;
   readonly freshHandlerThreads?: boolean;
   readonly compileWarning?: boolean;
+  readonly clock?: SimulatorClock;
   readonly faults?: readonly Fault[];
 }
 
@@ -61,6 +70,7 @@ const COUNTERS = [
   'commandBuffersDropped',
   'commits',
   'waits',
+  'looks',
   'gpuNanoseconds',
   'encoders',
   'dispatches',

@@ -11,7 +11,7 @@ interface Told {
 /** Steps of a model that is large enough for a GPU, with faults from the start or before the third step. */
 async function train({ sgd }: Lab): Promise<Told> {
   const { createHash } = await import('node:crypto');
-  const parameters = { w: sgd.zeros(300_001), half: sgd.zeros(2 ** 17, 'float16') };
+  const parameters = { w: sgd.zeros(600_001), half: sgd.zeros(2 ** 17, 'float16') };
   const gradients = sgd.zerosLike(parameters);
   gradients.w.data.forEach((_, i, data) => (data[i] = Math.sin(i)));
   gradients.half.data.fill(0x3c01);

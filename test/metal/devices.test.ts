@@ -41,7 +41,7 @@ const gpuSeconds: unknown = expect.any(Number);
 const onGpu = {
   lastRun: {
     device: 'gpu',
-    reason: 'a step of this size runs on the GPU',
+    reason: "device is 'gpu'",
     copiedBytes: 0,
     gpuSeconds,
     ...WITHOUT_NORM,
@@ -52,7 +52,7 @@ const onGpu = {
 const small = {
   lastRun: {
     device: 'cpu',
-    reason: 'a step of this size is faster on the CPU',
+    reason: 'steps that move less than 8 MiB never wake the GPU',
     copiedBytes: 0,
     gpuSeconds: 0,
     ...WITHOUT_NORM,

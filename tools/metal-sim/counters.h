@@ -15,6 +15,7 @@ namespace metal_sim {
   X(commandBuffersDropped)    \
   X(commits)                  \
   X(waits)                    \
+  X(looks)                    \
   X(handlers)                 \
   X(gpuNanoseconds)           \
   X(callNanoseconds)          \

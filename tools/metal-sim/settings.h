@@ -20,6 +20,14 @@ struct Fault {
   bool partial = false;  ///< "commit": half of what the kernels wrote reaches the host
 };
 
+/// What steps take by the simulated clock.
+struct Clock {
+  double speed = 1;        ///< of the GPU, in bytes a second; the CPU's is 1
+  double latency = 0;      ///< seconds of each command buffer
+  double idlePenalty = 0;  ///< seconds more after a pause of about a second
+  double coldStart = 0;    ///< seconds more of the first step on the GPU
+};
+
 /// Negative numbers and `std::nullopt` mean: what the device profile says.
 struct Settings {
   std::vector<std::string> devices{"m1"};
@@ -49,6 +57,7 @@ struct Settings {
   bool outOfOrder = false;
   bool freshHandlerThreads = false;
   bool compileWarning = false;
+  std::optional<Clock> clock;  ///< none: the real one
 };
 
 /// Those in force. Cheap; hold on to the result for one consistent view.

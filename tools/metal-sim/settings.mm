@@ -3,9 +3,12 @@
 
 #import <Foundation/Foundation.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <mutex>
 
+#include "clock.h"
 #include "profiles.h"
 #include "report.h"
 
@@ -56,6 +59,17 @@ const Quantity kQuantities[] = {
     {@"completionDelayMs", &Settings::completionDelayMs},
 };
 
+struct ClockQuantity {
+  NSString* name;
+  double Clock::*field;
+};
+const ClockQuantity kClockQuantities[] = {
+    {@"speed", &Clock::speed},
+    {@"latency", &Clock::latency},
+    {@"idlePenalty", &Clock::idlePenalty},
+    {@"coldStart", &Clock::coldStart},
+};
+
 NSString* const kFaultPoints[] = {
     @"MTLCreateSystemDefaultDevice",
     @"newCommandQueue",
@@ -94,6 +108,21 @@ std::vector<std::string> device_list(id value) {
     }
   }
   return devices;
+}
+
+Clock clock_of(id value) {
+  if (![value isKindOfClass:[NSDictionary class]]) throw Refused{"clock: expected an object"};
+  Clock clock;
+  NSEnumerator* keys = [value keyEnumerator];
+  for (NSString* key = [keys nextObject]; key; key = [keys nextObject]) {
+    auto named = std::find_if(std::begin(kClockQuantities), std::end(kClockQuantities),
+                              [&](auto& one) { return [key isEqualToString:one.name]; });
+    if (named == std::end(kClockQuantities))
+      throw Refused{"clock: unknown field '" + text_of(key) + "'"};
+    clock.*named->field = [number(key, [value objectForKey:key]) doubleValue];
+  }
+  if (clock.speed <= 0) throw Refused{"clock: expected a speed above 0"};
+  return clock;
 }
 
 Fault fault_of(id value) {
@@ -138,6 +167,9 @@ bool set_field(Settings& settings, NSString* key, id value) {
     settings.devices = device_list(value);
   } else if ([key isEqualToString:@"unifiedMemory"]) {
     settings.unifiedMemory = [number(key, value) boolValue];
+  } else if ([key isEqualToString:@"clock"]) {
+    settings.clock = clock_of(value);
+    clock_restart();
   } else if ([key isEqualToString:@"contractOnly"]) {
     settings.contractOnly = text_of(value);
   } else {

@@ -38,9 +38,12 @@ void narrow(const float (&from)[kCount], Bfloat16* to) {
   for (size_t i = 0; i < kCount; i++) to[i] = from_float<Bfloat16>(from[i]);
 }
 
-/// Never called: `gains_by_prefetch` is false on arm64.
+/// Prefetches `kBytes` from 2 KiB after `at` on; never faults. Used on request alone.
 template <size_t kBytes>
-void prefetch(const void*) {}
+void prefetch(const void* at) {
+  const char* ahead = static_cast<const char*>(at) + 2048;
+  for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(ahead + i);
+}
 
 }  // namespace
 }  // namespace metal_sgd

@@ -84,13 +84,27 @@ BREAKS("C11", wait_before_commit) {
   [work.commands waitUntilCompleted];
 }
 
-BREAKS("C13", status_polled_in_flight) {
-  configure("{\"stepLatencyMs\":200}");
+WORKS(status_polled_in_flight) {
+  configure("{\"stepLatencyMs\":20}");
   Work work = begin();
   encode(work);
   [work.encoder endEncoding];
   [work.commands commit];
-  (void)[work.commands status];
+  CHECK([work.commands status] == MTLCommandBufferStatusCommitted);
+  while ([work.commands status] != MTLCommandBufferStatusCompleted) {
+  }
+  [work.commands waitUntilCompleted];
+  CHECK([work.commands error] == nil);
+}
+
+BREAKS("C13", error_read_after_status_alone) {
+  Work work = begin();
+  encode(work);
+  [work.encoder endEncoding];
+  [work.commands commit];
+  while ([work.commands status] != MTLCommandBufferStatusCompleted) {
+  }
+  (void)[work.commands error];
 }
 
 BREAKS("C13", error_read_before_commit) {

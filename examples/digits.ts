@@ -1,6 +1,7 @@
 // Trains a network on handwritten digits with metal-sgd, and says how well it reads: `npm start`.
 import { assign, SGD, zeros, zerosLike } from 'metal-sgd';
 import { Checkpoints } from './checkpoints';
+import { canCompare, compareDevices } from './comparison';
 import { CLASSES, PIXELS, readDigits, type Split, splitDigits } from './data';
 import { Interrupted, messageOf, UserError } from './errors';
 import { evaluate } from './metrics';
@@ -45,6 +46,8 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   console.log(`test loss: ${loss.toFixed(6)}`);
   console.log(`test accuracy: ${percent(accuracy)}`);
   await compare(training, split, options, signal);
+  if (!canCompare(options.device)) return;
+  await compareDevices((device) => begin({ ...options, device }, split), split, options, signal);
 }
 
 /** What the averages reach; and what 16-bit parameters would reach with masters. */

@@ -10,6 +10,15 @@ namespace {
 struct Wrappers {
   std::mutex mutex;
   std::unordered_map<uint64_t, std::weak_ptr<ArenaBuffers>> by_id;
+  size_t most = 64;  // then the expired ones go: a look at all for each new one takes seconds
+
+  void drop_expired() {
+    if (by_id.size() < most) return;
+    for (auto entry = by_id.begin(); entry != by_id.end();) {
+      entry = entry->second.expired() ? by_id.erase(entry) : std::next(entry);
+    }
+    most = std::max<size_t>(64, 2 * by_id.size());
+  }
 };
 
 Wrappers& wrappers() {
@@ -25,9 +34,7 @@ std::shared_ptr<ArenaBuffers> ArenaBuffers::wrap(const Arena& arena) {
   std::shared_ptr<ArenaBuffers> known = all.by_id[arena.id].lock();
   // The id stands in memory that other threads can write: it proves nothing by itself.
   if (known && known->pages_ == arena.pages && known->bytes_ == arena.bytes) return known;
-  for (auto entry = all.by_id.begin(); entry != all.by_id.end();) {
-    entry = entry->second.expired() ? all.by_id.erase(entry) : std::next(entry);
-  }
+  all.drop_expired();
   std::shared_ptr<ArenaBuffers> made(new ArenaBuffers(arena));
   all.by_id[arena.id] = made;
   return made;

@@ -195,7 +195,7 @@ describe("device 'auto'", () => {
 
   /** Steps of nothing, each as large as one that may run on a GPU. */
   function idle(steps: number): void {
-    const tree = [zeros(2 ** 20)];
+    const tree = [zeros(700_000)];
     const gradients = zerosLike(tree);
     const optimizer = new SGD(0);
     for (let i = 0; i < steps; i++) optimizer.update(tree, gradients);
@@ -220,7 +220,7 @@ describe("device 'auto'", () => {
         ] as const)
           one.update(tree, gradients);
       let hits = 0;
-      for (let i = 0; i < 10; i++) {
+      for (let i = 0; i < 6; i++) {
         if (i % 3 === 2) gradients = makeTree(); // other arrays need another plan
         gradients.w.data.forEach((_, at, data) => (data[at] = ((at * 31 + i * 17) % 1009) / 1009 - 0.5));
         optimizer.momentum = onCpu.momentum = i % 4 === 3 ? 0.5 : 0.9;
@@ -244,11 +244,11 @@ describe("device 'auto'", () => {
         const { device, reason } = optimizer.lastRun ?? { device: 'none', reason: '' };
         if (met.length > 0 || reason === FAILED) hits++;
         if (reason === FAILED)
-          idle(1001); // then the GPU is tried again
+          idle(1004); // four are timed on the CPU, then the GPU is tried again
         else expect({ device, reason }).toMatchObject({ device: 'gpu' });
       }
       // A plan that still fits makes no buffers.
-      expect(hits).toBeGreaterThanOrEqual(faults[0].at.startsWith('newBuffer') ? 3 : 10);
+      expect(hits).toBeGreaterThanOrEqual(faults[0].at.startsWith('newBuffer') ? 2 : 6);
     },
   );
 });

@@ -28,17 +28,39 @@ Table& table() {
 
 bool overlap(Range a, Range b) { return a.begin < b.end && b.begin < a.end; }
 
+struct OwnedUse {
+  const Submission* submission;
+  uint64_t serial;
+  const Submission::Use* use;
+  Range range;
+};
+
+/// The buffers of one command buffer, or of two, by address.
+std::vector<OwnedUse> uses_of(const Submission& one, const Submission& other) {
+  std::vector<OwnedUse> all;
+  for (const Submission* submission : {&one, &other}) {
+    for (const auto& [serial, use] : submission->uses)
+      all.push_back({submission, serial, &use, use.memory->host_range()});
+    if (&one == &other) break;
+  }
+  std::sort(all.begin(), all.end(),
+            [](const OwnedUse& a, const OwnedUse& b) { return a.range.begin < b.range.begin; });
+  return all;
+}
+
 void check_shared_memory(const Submission& one, const Submission& other) {
-  for (const auto& [serial, use] : one.uses) {
-    for (const auto& [other_serial, other_use] : other.uses) {
-      if (serial == other_serial || !(use.writes || other_use.writes)) continue;
-      if (!overlap(use.memory->host_range(), other_use.memory->host_range())) continue;
+  std::vector<OwnedUse> all = uses_of(one, other);
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t j = i + 1; j < all.size() && all[j].range.begin < all[i].range.end; ++j) {
+      const OwnedUse &low = all[i], &high = all[j];
+      if (low.serial == high.serial || !(low.use->writes || high.use->writes)) continue;
+      if (&one != &other && low.submission == high.submission) continue;
       violation("B11",
                 "buffers #%llu (command buffer %s) and #%llu (command buffer %s) lie over the same "
                 "memory,"
                 " at least one is written, and Metal does not see that they are related",
-                static_cast<unsigned long long>(serial), one.name().c_str(),
-                static_cast<unsigned long long>(other_serial), other.name().c_str());
+                static_cast<unsigned long long>(low.serial), low.submission->name().c_str(),
+                static_cast<unsigned long long>(high.serial), high.submission->name().c_str());
     }
   }
 }

@@ -4,7 +4,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "report.h"
@@ -17,11 +19,24 @@ constexpr size_t kGuard = 1u << 20;
 
 size_t host_page() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
+/// Each block takes up to three mappings, and Linux gives a process some 65,000. Blocks beyond
+/// these lie in a heap, side by side.
+constexpr int kGuardedBlocks = 8192;
+std::atomic<int> guarded_blocks{0};
+
 size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
 
 }  // namespace
 
 GuardedBlock::GuardedBlock(size_t length) : length_(length) {
+  is_guarded_ = ++guarded_blocks <= kGuardedBlocks;
+  if (!is_guarded_) {
+    --guarded_blocks;
+    mapped_ = round_up(length, 16);
+    base_ = data_ = static_cast<uint8_t*>(std::aligned_alloc(16, mapped_));
+    if (!base_) misuse("no memory for a copy of %zu bytes", mapped_);
+    return;
+  }
   size_t usable = round_up(length, host_page());
   mapped_ = usable + 2 * kGuard;
   void* base =
@@ -35,7 +50,14 @@ GuardedBlock::GuardedBlock(size_t length) : length_(length) {
   data_ = base_ + kGuard + usable - round_up(length, 16);
 }
 
-GuardedBlock::~GuardedBlock() { munmap(base_, mapped_); }
+GuardedBlock::~GuardedBlock() {
+  if (is_guarded_) {
+    munmap(base_, mapped_);
+    --guarded_blocks;
+  } else {
+    std::free(base_);
+  }
+}
 
 Range GuardedBlock::zone() const {
   return {reinterpret_cast<uintptr_t>(base_), reinterpret_cast<uintptr_t>(base_) + mapped_};
@@ -56,6 +78,7 @@ Range BufferMemory::host_range() const {
 }
 
 void BufferMemory::protect(int protection) {
+  if (copy_ && !copy_->is_guarded()) return;  // its pages would be mappings of their own, too
   if (mprotect(host_, round_up(length_, host_page()), protection) == 0) return;
   violation("B6",
             "the memory of buffer #%llu (%p, %zu bytes) is gone while a command buffer uses it: %s",

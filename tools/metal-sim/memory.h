@@ -14,7 +14,8 @@ namespace metal_sim {
 
 constexpr size_t kPage = 16384;  ///< of Apple silicon, whatever the host's is
 
-/// Memory between two inaccessible zones, its end (rounded up to 16) touching the second one.
+/// Memory between two inaccessible zones, its end (rounded up to 16) touching the second one. Many
+/// thousands have no such zones.
 class GuardedBlock {
  public:
   explicit GuardedBlock(size_t length);
@@ -24,10 +25,12 @@ class GuardedBlock {
 
   uint8_t* data() const { return data_; }
   size_t length() const { return length_; }
+  bool is_guarded() const { return is_guarded_; }
   /// The block with its guards.
   Range zone() const;
 
  private:
+  bool is_guarded_;
   uint8_t* base_;
   size_t mapped_;
   uint8_t* data_;

@@ -51,7 +51,10 @@ bool RangeSet::overlaps(const RangeSet& other, Range* common) const {
 
 RangeSet RangeSet::within(Range window) const {
   RangeSet part;
-  for (const Range& range : ranges_) {
+  auto first = std::upper_bound(ranges_.begin(), ranges_.end(), window.begin,
+                                [](uintptr_t value, const Range& r) { return value < r.end; });
+  for (; first != ranges_.end() && first->begin < window.end; ++first) {
+    const Range& range = *first;
     Range cut{std::max(range.begin, window.begin), std::min(range.end, window.end)};
     if (cut.begin < cut.end) part.ranges_.push_back(cut);
   }

@@ -7,9 +7,18 @@ import { reasonIn } from './program';
 const FOLDER = join(ROOT, 'bench', 'build', 'children');
 
 /** @throws Error with what it said, if it failed. */
-export function runChild(script: string, given: unknown, flags: readonly string[] = []): unknown {
+export function runChild(
+  script: string,
+  given: unknown,
+  flags: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): unknown {
   const command = ['--expose-gc', ...flags, join(FOLDER, `${script}.js`), JSON.stringify(given)];
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, command, { cwd: ROOT, encoding: 'utf8' });
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, command, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    env: { ...process.env, ...environment },
+  });
   if (error) throw error;
   if (status !== 0) throw new Error(`${script}: ${reasonIn(stderr) || String(status)}`);
   return JSON.parse(stdout);

@@ -8,6 +8,7 @@ import { measure, type Measurement, type Watch } from './measure';
 import { type Metric, metricLine } from './metrics';
 import type { Options } from './options';
 import { checkpoints } from './parts/checkpoints';
+import { slowWorker } from './parts/slowWorker';
 import { underLoad } from './parts/underLoad';
 import { gpu } from './parts/gpu';
 import { groups } from './parts/groups';
@@ -46,7 +47,11 @@ export async function run(
   try {
     for (const part of options.parts) metrics.push(...(await figures(part, FIGURES[part], context)));
     bindThreads(processors);
-    if (options.parts.includes('under-load')) metrics.push(...(await figures('under-load', underLoad, context)));
+    if (options.parts.includes('under-load'))
+      metrics.push(
+        ...(await figures('under-load', underLoad, context)),
+        ...(await figures('under-load', slowWorker, context)),
+      );
     groups.push(...groupsOf(options, baseline, peers, complain).map((group) => ({ ...group, found: [] })));
     await measureGroups(groups, watch);
   } finally {

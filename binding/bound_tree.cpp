@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "choices.h"
 #include "cpu/cpu.h"
 #include "environment.h"
 #include "spans.h"
@@ -178,11 +179,6 @@ struct Leaves {
 
 namespace {
 
-/// Null for none.
-Choices* choices_of(const Napi::Value& given) {
-  return given.IsExternal() ? given.As<Napi::External<Choices>>().Data() : nullptr;
-}
-
 /// What both verbs below take.
 SharedTree bind(const Napi::CallbackInfo& info, bool are_sums) {
   Napi::Env env = info.Env();
@@ -204,11 +200,10 @@ SharedTree bind(const Napi::CallbackInfo& info, bool are_sums) {
   for (size_t i = 0; i < leaves.groups.ElementLength(); i++) placed.push_back(leaves.at(i));
   auto target = static_cast<Target>(given.Get("target").As<Napi::Number>().Uint32Value());
   bool measures = given.Get("measures").As<Napi::Boolean>();
-  if (target == Target::kAuto && !given.Get("choices").IsExternal())
-    throw Napi::Error::New(env, "prepareStep: a choice of device without choices");
+  Choices* choices = choices_of(given.Get("choices"), target == Target::kAuto);
   std::vector<Span> spans = join_leaves(std::move(placed), measures);
-  TreeStep tree = are_sums ? TreeStep(prepare_sums(spans))
-                           : TreeStep(spans, target, measures, choices_of(given.Get("choices")));
+  TreeStep tree =
+      are_sums ? TreeStep(prepare_sums(spans)) : TreeStep(spans, target, measures, choices);
   return std::make_shared<BoundTree>(std::move(tree), reinterpret_cast<double*>(settings.data),
                                      rows - 1);
 }
@@ -222,12 +217,6 @@ Napi::Value wrapped(Napi::Env env, SharedTree bound) {
 }
 
 }  // namespace
-
-/// newChoices(): External - the choices between devices that one optimizer's steps have led to.
-Napi::Value new_choices(const Napi::CallbackInfo& info) {
-  return Napi::External<Choices>::New(info.Env(), new Choices,
-                                      [](Napi::Env, Choices* choices) { delete choices; });
-}
 
 /// prepareStep({ arrays: (TypedArray | null)[], dtypes: Uint8Array, places: Int32Array,
 ///               width: number, groups, first: Uint8Array, settings: Float64Array, target: number,

@@ -1,5 +1,6 @@
 // Measures a GPU: bytes per second, beside a kernel that only moves as many bytes; the cost of a tiny step; the first step;
 // the crossover. Times are milliseconds.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
 import { answer, given } from '../child';
 import { Program } from '../program';
@@ -15,6 +16,8 @@ export interface GpuGiven {
   readonly stream?: string | undefined;
   /** True: times the large steps on the CPU too. */
   readonly onCpu?: boolean;
+  /** Rests before steps of the largest size, in milliseconds; none if left out. */
+  readonly rests?: readonly number[];
 }
 
 export interface GpuFound {
@@ -25,6 +28,8 @@ export interface GpuFound {
   /** Elements; null if the CPU is faster everywhere up to the most. */
   readonly crossover: number | null;
   readonly large: readonly Large[];
+  /** Milliseconds of steps after each of the rests. */
+  readonly rested: readonly { readonly rest: number; readonly wall: readonly number[] }[];
   /** Why nothing was measured of the streaming kernel, where it failed. */
   readonly problem?: string;
 }
@@ -98,6 +103,22 @@ async function measureLarge(elements: number, steps: number, program: Program | 
 }
 
 const TURN = 5;
+const RESTED_STEPS = 5;
+
+/** Steps after rests: a GPU that idles slows down, and its memory is unwired after about a second. */
+async function measureRests(elements: number, rests: readonly number[]): Promise<GpuFound['rested']> {
+  const step = stepper('gpu', elements);
+  const rested: { rest: number; wall: number[] }[] = [];
+  for (const rest of rests) {
+    const wall: number[] = [];
+    for (let i = 0; i < RESTED_STEPS; i++) {
+      if (rest > 0) await sleep(rest);
+      wall.push(...step(1).wall);
+    }
+    rested.push({ rest, wall });
+  }
+  return rested;
+}
 
 function firstStep(): number {
   const [parameters, gradients] = treesOf(8);
@@ -106,12 +127,15 @@ function firstStep(): number {
   return performance.now() - start;
 }
 
+/** Steps of `auto` after which it has timed both devices. */
+const UNTIL_CHOSEN = 9;
+
 /** The least power of two of elements that `auto` gives to the GPU. */
 function crossoverUpTo(most: number): number | null {
   for (let elements = 4096; elements <= most; elements *= 2) {
     const [parameters, gradients] = treesOf(elements);
     const optimizer = newOptimizer('auto');
-    optimizer.update(parameters, gradients);
+    for (let i = 0; i < UNTIL_CHOSEN; i++) optimizer.update(parameters, gradients);
     if (optimizer.lastRun?.device === 'gpu') return elements;
   }
   return null;
@@ -119,11 +143,20 @@ function crossoverUpTo(most: number): number | null {
 
 const SMALL = 64;
 
-async function main({ sizes, steps, smallSteps, most, stream, onCpu = false }: GpuGiven): Promise<GpuFound> {
+async function main({
+  sizes,
+  steps,
+  smallSteps,
+  most,
+  stream,
+  onCpu = false,
+  rests = [],
+}: GpuGiven): Promise<GpuFound> {
   delete process.env['METAL_SGD_DEVICE']; // it would decide where `auto` runs
   const first = firstStep();
   const small = { cpu: stepper('cpu', SMALL)(smallSteps).wall, gpu: stepper('gpu', SMALL)(smallSteps).wall };
-  const found = { first, small, smallElements: SMALL, crossover: crossoverUpTo(most) };
+  const rested = await measureRests(sizes.at(-1) ?? SMALL, rests);
+  const found = { first, small, smallElements: SMALL, crossover: crossoverUpTo(most), rested };
   const cpu = (elements: number): Pick<Large, 'cpu'> => (onCpu ? { cpu: stepper('cpu', elements)(steps).wall } : {});
   try {
     const program = stream === undefined ? undefined : await Program.start(stream, [KERNEL]);

@@ -12,6 +12,7 @@ import { type Context, hasMemory } from './part';
 
 const part = 'gpu';
 const BYTES_PER_ELEMENT = 20; // float32 with momentum
+const RESTS = [0, 200, 1500]; // milliseconds
 const LARGE = 2 ** 24; // from here on the goal holds
 
 /** Nothing where there is no GPU. */
@@ -26,8 +27,8 @@ export function gpu(context: Context): Metric[] {
 function speeds(context: Context, simulated: boolean): Metric[] {
   const sizes =
     context.isSmoke || simulated
-      ? { sizes: [2 ** 16], steps: 5, smallSteps: 20, most: 2 ** 18 }
-      : { sizes: [2 ** 20, 2 ** 22, 2 ** 24, 2 ** 26], steps: 40, smallSteps: 500, most: 2 ** 26 };
+      ? { sizes: [2 ** 16], steps: 5, smallSteps: 20, most: 2 ** 18, rests: [0, 10] }
+      : { sizes: [2 ** 20, 2 ** 22, 2 ** 24, 2 ** 26], steps: 40, smallSteps: 500, most: 2 ** 26, rests: RESTS };
   const fits = (elements: number): boolean => hasMemory(24 * elements, `GPU, ${String(elements)} elements`, context);
   const given: GpuGiven = { ...sizes, sizes: sizes.sizes.filter(fits), stream: streamOrWhy(context) };
   const found = runChild('gpu', given) as GpuFound;
@@ -39,6 +40,10 @@ function speeds(context: Context, simulated: boolean): Metric[] {
     found.crossover === null
       ? { part, name: 'crossover: auto keeps to the CPU up to', value: sizes.most, unit: 'elements' }
       : { part, name: 'crossover: auto takes the GPU from here on', value: found.crossover, unit: 'elements' },
+    ...found.rested.map(({ rest, wall }) => {
+      const name = `GPU, ${String(given.sizes.at(-1) ?? found.smallElements)} elements, after a rest of ${String(rest)} ms`;
+      return medianMetric({ part, name, unit: 'ms' }, wall);
+    }),
     ...found.large.flatMap(({ elements, stream, ...own }) => [
       ...ratesOf('GPU', elements, own),
       ...(stream ? [...ratesOf('GPU streaming kernel', elements, stream), shareOf(elements, own, stream)] : []),

@@ -23,8 +23,9 @@ class ThreadPool {
 
   /// Does `count` chunks on the calling thread and on the pool's spinning threads; returns when all
   /// are done. `large`: wakes sleeping threads, and threads claim chunks one by one. Otherwise
-  /// workers are woken only if the last job ended within the spin time, and each claims most of its
-  /// share at once. While another thread's job runs here, the caller does all of its chunks itself.
+  /// workers are woken only if the last job ended within the spin time, and each claims half of
+  /// what is left of its share at once. While another thread's job runs here, the caller does all
+  /// of its chunks itself.
   void run(uint32_t count, Work work, void* context, bool large);
 
   /// Threads that work on a step, the caller's among them; the physical cores until set.

@@ -1,5 +1,7 @@
 // What a GPU does, one probe a process: `probes.mjs '{"probe":"subnormals"}'`.
+import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { answer, given, loadPackage } from './child.mjs';
 
 const { SGD, addon, devices, meanOf, zeros, zerosLike } = loadPackage();
@@ -226,6 +228,37 @@ async function spin({ elements, steps }) {
   return { elements, share: (user + system) / 1000 / (performance.now() - start) };
 }
 
+/** Milliseconds of a step, the median. */
+function stepTime({ elements, steps, device }) {
+  const parameters = [zeros(elements)];
+  const gradients = zerosLike(parameters);
+  const optimizer = new SGD(0.1, { momentum: 0.9, device });
+  for (let i = 0; i < REPEATS; i++) optimizer.update(parameters, gradients);
+  const times = Array.from({ length: steps }, () => {
+    const start = performance.now();
+    optimizer.update(parameters, gradients);
+    return performance.now() - start;
+  });
+  return { milliseconds: times.sort((a, b) => a - b)[Math.floor(steps / 2)] };
+}
+
+/** The same of each step in its environment and without, in turn: milliseconds, the middle of three. */
+function inTwoWays({ steps }) {
+  const script = fileURLToPath(import.meta.url);
+  const timeIn = (step, more) => {
+    const given = JSON.stringify({ probe: 'stepTime', ...step });
+    const options = { encoding: 'utf8', env: { ...process.env, ...more } };
+    return JSON.parse(execFileSync(process.execPath, [script, given], options)).milliseconds;
+  };
+  return {
+    steps: steps.map(({ environment, ...step }) => {
+      const rounds = Array.from({ length: REPEATS }, () => [timeIn(step, {}), timeIn(step, environment)]);
+      const middle = (at) => rounds.map((round) => round[at]).sort((a, b) => a - b)[1];
+      return { elements: step.elements, environment, without: middle(0), with: middle(1) };
+    }),
+  };
+}
+
 const probes = {
   gpu,
   selfTest,
@@ -242,6 +275,8 @@ const probes = {
   copied,
   pauses,
   spin,
+  stepTime,
+  inTwoWays,
 };
 
 answer(await probes[given().probe](given()));

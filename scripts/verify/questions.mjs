@@ -1,5 +1,6 @@
 // The open questions and the peaks of memory bandwidth, read from docs/on-a-mac.md, and how a run answers the former.
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../lib/run.mjs';
 
@@ -97,6 +98,17 @@ const macOnly = (name, options, words) => ({
   ...timing(PROBES, (sizes) => ({ probe: name, ...options(sizes) }), words),
   onMac: true,
 });
+/** Steps, each in its environment and without; the CPU's unless told. */
+const inTwoWays = (stepsOf, words) => ({
+  ...macOnly(
+    'inTwoWays',
+    (sizes) => ({ steps: stepsOf(sizes) }),
+    ({ steps }) => steps.map((step) => `${step.elements} elements: ${words(step)}`).join('; '),
+  ),
+  onCpu: true,
+});
+const onCpu = (...sizes) =>
+  sizes.map((elements) => ({ elements, steps: elements < 2 ** 20 ? 2000 : 20, device: 'cpu' }));
 /** Taken from what the steps found. */
 const seen = (from, otherwise) => ({ from, otherwise });
 const BY_HAND = seen(() => undefined, 'by hand only');
@@ -156,13 +168,40 @@ export const ways = {
   ),
   pauses: macOnly(
     'pauses',
-    ({ sizes }) => ({ elements: sizes.at(-1), rests: [0, 1, 10, 100, 1000] }),
+    ({ sizes }) => ({ elements: sizes.at(-1), rests: [0, 1, 10, 200, 1500] }),
     ({ pauses }) => pauses.map(({ rest, milliseconds }) => `after ${rest} ms of rest ${ms(milliseconds)}`).join(', '),
   ),
   spin: macOnly(
     'spin',
     ({ sizes, steps }) => ({ elements: sizes.at(-1), steps }),
     ({ share, elements }) => `${percent(share)} of one core, during steps of ${elements} elements.`,
+  ),
+  'status-first': {
+    ...inTwoWays(
+      ({ sizes }) =>
+        [64, sizes[0]].map((elements) => ({
+          ...{ elements, steps: 200, device: 'gpu' },
+          environment: { METAL_SGD_SWITCHES: 'block' },
+        })),
+      ({ with: there, without }) => `${ms(without)} with a look at the status first, ${ms(there)} without`,
+    ),
+    onCpu: false,
+  },
+  'arm64-ways': inTwoWays(
+    ({ sizes }) => [
+      ...onCpu(10_000, 100_000).map((step) => ({ ...step, environment: { METAL_SGD_SWITCHES: 'isb' } })),
+      ...onCpu(sizes.at(-1)).map((step) => ({ ...step, environment: { METAL_SGD_SWITCHES: 'prefetch' } })),
+    ],
+    ({ environment, with: there, without }) =>
+      `${ms(there)} with ${environment.METAL_SGD_SWITCHES}, ${ms(without)} without`,
+  ),
+  'slow-cores': inTwoWays(
+    ({ sizes }) =>
+      onCpu(100_000, sizes.at(-1)).map((step) => ({
+        ...step,
+        environment: { METAL_SGD_THREADS: String(cpus().length) },
+      })),
+    ({ with: there, without }) => `${ms(there)} with all ${cpus().length} cores, ${ms(without)} with the fast ones`,
   ),
   'event-loop': timing(
     benchChild('delay'),

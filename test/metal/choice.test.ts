@@ -17,6 +17,7 @@ interface Asked {
   readonly way?: 'update' | 'updateAsync' | 'applyGradients';
   /** The clock from a step on. */
   readonly later?: readonly (readonly [step: number, clock: SimulatorClock])[];
+  readonly momentum?: number;
   /** Steps whose gradients are not finite. */
   readonly notFinite?: readonly number[];
 }
@@ -25,17 +26,20 @@ interface Told {
   /** Runs of steps with the same device and reason: 'cpu: reason' and their number. */
   readonly runs: readonly (readonly [string, number])[];
   readonly commits: number;
+  /** Libraries, queues and buffers. */
+  readonly made: number;
   /** Of every bit of parameters and velocities. */
   readonly digest: string;
 }
 
 async function train({ sgd, simulator }: Lab, asked: Asked): Promise<Told> {
-  const { steps, pause = 0, elements = 2 ** 19, leaves = 1, way = 'update', later = [], notFinite = [] } = asked;
+  const { steps, pause = 0, elements = 2 ** 19, leaves = 1, way = 'update', later = [] } = asked;
+  const { momentum = 0.9, notFinite = [] } = asked;
   const { createHash } = await import('node:crypto');
   let parameters = Array.from({ length: leaves }, () => sgd.zeros(elements));
   const gradients = Array.from({ length: leaves }, () => sgd.zeros(elements));
   for (const { data } of gradients) data.forEach((_, i) => (data[i] = Math.sin(i)));
-  const optimizer = new sgd.SGD(0.1, { momentum: 0.9, nonFinite: notFinite.length > 0 ? 'skip' : 'apply' });
+  const optimizer = new sgd.SGD(0.1, { momentum, nonFinite: notFinite.length > 0 ? 'skip' : 'apply' });
   const runs: [string, number][] = [];
   for (let step = 0; step < steps; step++) {
     const clock = later.find(([at]) => at === step)?.[1];
@@ -50,11 +54,13 @@ async function train({ sgd, simulator }: Lab, asked: Asked): Promise<Told> {
     else runs.push([told, 1]);
     if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
   }
-  const velocities = (optimizer.state.parameters as { v: typeof parameters }[]).flatMap(({ v }) => v);
+  const velocities = (optimizer.state.parameters as { v?: typeof parameters }[]).flatMap(({ v }) => v ?? []);
   const hash = createHash('sha256');
   for (const { data } of [...parameters, ...velocities])
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  return { runs, commits: simulator.counters().commits, digest: hash.digest('hex') };
+  const { commits, libraries, commandQueues, buffersWrapped, buffersAllocated } = simulator.counters();
+  const made = libraries + commandQueues + buffersWrapped + buffersAllocated;
+  return { runs, commits, made, digest: hash.digest('hex') };
 }
 
 const trained = (clock: SimulatorClock, asked: Asked): Told =>
@@ -118,6 +124,20 @@ test('where times change, the other device is tried soon, and rarely without', (
   expect(runs.at(-1)?.[1]).toBeGreaterThan(200);
 }, 60_000);
 
+test('one step that takes long changes nothing', () => {
+  const later = [
+    [20, { speed: 2, latency: 1 }],
+    [21, { speed: 2 }],
+  ] as const;
+  const { runs } = trained({ speed: 2 }, { steps: 60, later });
+  expect(runs.filter(([told]) => told.startsWith('cpu'))).toEqual([ON_CPU]);
+});
+
+test('the GPU is asked for nothing before it is tried', () => {
+  const { runs, made } = trained({ speed: 2 }, { steps: 4 });
+  expect({ runs, made }).toEqual({ runs: [ON_CPU], made: 0 });
+});
+
 test('trials of a slower device cost two hundredths of the time at most', () => {
   const { runs } = trained({ speed: 1, latency: 0.02 }, { steps: 2000, elements: 2 ** 19 });
   const onGpu = runs.filter(([told]) => told.startsWith('gpu')).reduce((sum, [, count]) => sum + count, 0);
@@ -136,6 +156,10 @@ test('steps that move less than 8 MiB never wake the GPU', () => {
   const { runs, commits } = trained({ speed: 1000 }, { steps: 20, elements: 419_430 });
   expect(runs).toEqual([['cpu: steps that move less than 8 MiB never wake the GPU', 20]]);
   expect(commits).toBe(0);
+  const [below, above] = [699_050, 699_051].map((elements) =>
+    trained({ speed: 9 }, { steps: 5, elements, momentum: 0 }),
+  );
+  expect([below.runs.length, above.runs.length]).toEqual([1, 2]);
   const { runs: larger } = trained({ speed: 1000 }, { steps: 5, elements: 419_431 });
   expect(larger.at(-1)?.[0]).toBe(ON_GPU[0]);
 });

@@ -34,7 +34,7 @@ export default [
   {
     name: 'general-division-unproved',
     why: 'Means are taken on a GPU that does not divide exactly.',
-    file: 'native/tree_step.cpp',
+    file: 'native/gpu_part.cpp',
     find: '.flags & kGradientDivide)',
     replace: '.flags & kGradientMultiply)',
     caughtBy: proof,
@@ -122,7 +122,7 @@ export default [
   {
     name: 'general-proof-for-plain',
     why: 'Plain steps prove and compile the general kernels too.',
-    file: 'native/tree_step.cpp',
+    file: 'native/gpu_part.cpp',
     find: '.flags != 0) add_once(dtypes, dtype);',
     replace: '.flags < 99) add_once(dtypes, dtype);',
     caughtBy: proof,
@@ -131,8 +131,8 @@ export default [
     name: 'general-refusal-stops-plain',
     why: "Under device 'auto' a GPU that is refused for some steps is left alone for all.",
     file: 'native/tree_step.cpp',
-    find: '    if (!is_refusal(failure)) throw;\n    return false;',
-    replace: '    if (is_refusal(failure)) throw;\n    return false;',
+    find: '      if (!is_refusal(failure)) throw;\n      return {Outcome::kCpuNoProof, {}};',
+    replace: '      if (is_refusal(failure)) throw;\n      return {Outcome::kCpuNoProof, {}};',
     caughtBy: proof,
   },
   {

@@ -93,7 +93,7 @@ export default [
   {
     name: 'norm-gpu-coefficient-unproved',
     why: 'A GPU that divides wrongly forms the coefficient.',
-    file: 'native/tree_step.cpp',
+    file: 'native/gpu_part.cpp',
     find: '    settings.host_norm = true;',
     replace: '    settings.host_norm = false;',
     caughtBy: 'test/metal/norm.test.ts',
@@ -117,7 +117,7 @@ export default [
   {
     name: 'norm-gpu-measure-unproved',
     why: 'A GPU that sums wrongly measures.',
-    file: 'native/tree_step.cpp',
+    file: 'native/gpu_part.cpp',
     find: 'if (settings.around.measures()) is_exact = prove_gpu(dtypes, Feature::kMeasure) && is_exact;',
     replace: 'if (settings.around.measures()) is_exact = !dtypes.empty() && is_exact;',
     caughtBy: 'test/metal/norm.test.ts',
@@ -158,8 +158,8 @@ export default [
     name: 'norm-gpu-split',
     why: 'A tree is measured by one device and stepped by two.',
     file: 'native/tree_step.cpp',
-    find: '  if (measures && !rest.empty()) {',
-    replace: '  if (measures && rest.empty() && !spans.empty() && spans.size() > 99) {',
+    find: '  if (target_ == Target::kAuto && measures_ && !rest.empty()) {',
+    replace: '  if (target_ == Target::kAuto && measures_ && spans.size() > 99) {',
     caughtBy: 'test/metal/norm.test.ts',
   },
   {

@@ -10,9 +10,9 @@ export class Checkpoints {
   /** Whatever the numbers of a run depend on. */
   readonly #settings: string;
 
-  constructor(path: string, { epochs, batchSize, accumulate, learningRate, warmup, momentum, ...more }: Options) {
-    const { nesterov, weightDecay, decayOnBias, dtype, masterWeights, maxNorm, lossScale, ema, seed } = more;
-    const steps = { epochs, batchSize, accumulate, learningRate, warmup };
+  constructor(path: string, { epochs, batchSize, accumulate, shares, learningRate, warmup, ...more }: Options) {
+    const { momentum, nesterov, weightDecay, decayOnBias, dtype, masterWeights, maxNorm, lossScale, ema, seed } = more;
+    const steps = { epochs, batchSize, accumulate, shares, learningRate, warmup };
     const rule = { momentum, nesterov, weightDecay, decayOnBias, dtype, masterWeights, maxNorm, lossScale, ema };
     this.#directory = new CheckpointDirectory(path);
     this.#settings = JSON.stringify({ ...steps, ...rule, seed });

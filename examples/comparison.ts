@@ -27,7 +27,7 @@ export async function compareDevices(
   signal: AbortSignal,
 ): Promise<void> {
   const [{ name }] = devices();
-  console.log(`\nCPU and ${String(name)}`);
+  console.log(`\nCPU and ${name}`);
   try {
     console.log(`the same training: ${await trainOnBoth(begin, split, options, signal)}`);
     const milliseconds = { cpu: largeStep('cpu'), gpu: largeStep('gpu') };

@@ -24,6 +24,10 @@ export interface Options {
   readonly lossScale: number | 'dynamic' | undefined;
   /** The decay of the moving averages, if there are to be some. */
   readonly ema: number | undefined;
+  /** Parts that the gradients of a batch are computed in. */
+  readonly shares: number;
+  /** Threads that compute them; 0: the main thread does. */
+  readonly workers: number;
   readonly seed: number;
   readonly device: DeviceChoice;
   readonly data: string;
@@ -51,7 +55,11 @@ export function parseOptions(argv: readonly string[]): Options {
     command.error('error: --master-weights needs --dtype float16 or bfloat16');
   }
   if (options.resume && options.checkpoint === undefined) command.error('error: --resume needs --checkpoint DIR');
-  return { ...options, warmup: Math.min(options.warmup, options.epochs) };
+  const { shares, workers = 0 } = options as Partial<Options>;
+  if (workers > 0 && shares !== undefined && shares !== workers)
+    command.error('error: each worker computes one share: leave out --shares');
+  const split = { workers, shares: shares ?? Math.max(1, workers) };
+  return { ...options, ...split, warmup: Math.min(options.warmup, options.epochs) };
 }
 
 function describe(): Command {
@@ -71,6 +79,8 @@ function describe(): Command {
     .option('--max-norm <x>', 'clip gradients to this norm', atLeastZero)
     .option('--loss-scale <x>', 'multiply the loss by this; dynamic: by as much as 16-bit gradients can bear', scale)
     .option('--ema <x>', 'test a moving average of the parameters too; its decay', fromZeroToOne)
+    .option('--shares <n>', 'compute the gradients of a batch in so many parts, and take their mean', wholeFrom(1))
+    .option('--workers <n>', 'compute each share in a thread of its own; so many shares', wholeFrom(1, 256))
     .option('--seed <n>', 'of the split, the initial weights and the order of images', wholeFrom(0, 2 ** 32 - 1), 1)
     .addOption(new Option('--device <name>', 'where steps run').choices(['auto', 'gpu', 'cpu']).default('auto'))
     .addOption(new Option('--data <file>', 'images and classes, as CSV').default(DIGITS, 'the 1797 digits'))

@@ -1,12 +1,23 @@
 // Trains a network: shuffled batches, one step of the optimizer for each.
 import { setImmediate as nextTick } from 'node:timers/promises';
-import { assign, cosineDecay, joinSchedules, linearSchedule, type Schedule, type SGD, zerosLike } from 'metal-sgd';
-import { type Dataset, imageAt, type Split } from './data';
+import {
+  assign,
+  cosineDecay,
+  joinSchedules,
+  linearSchedule,
+  meanOf,
+  type Schedule,
+  type SGD,
+  zerosLike,
+} from 'metal-sgd';
+import type { Dataset, Split } from './data';
+import { hireCrew } from './crew';
 import { Interrupted, UserError } from './errors';
 import { type GradientResult, GradientTally } from './gradients';
 import { evaluate } from './metrics';
 import { type ParameterDtype, type Parameters, Perceptron } from './model';
 import { createRandom, permutation } from './random';
+import { type Gradients, oneByOne } from './shares';
 
 /** What is told after each epoch. */
 export interface EpochResult {
@@ -34,6 +45,9 @@ export interface TrainingOptions {
   readonly batchSize: number;
   /** Batches per step. */
   readonly accumulate: number;
+  /** Parts of a batch; in worker threads, if there are any. */
+  readonly shares: number;
+  readonly workers: number;
   readonly seed: number;
 }
 
@@ -66,38 +80,44 @@ export function refresh({ parameters, weights }: Training): void {
 /**
  * Trains on, from the epoch after the last one in the history.
  *
- * @throws Interrupted between two epochs, if `signal` says so; UserError if the loss grows beyond all numbers.
+ * @throws Interrupted between two epochs, if `signal` says so; UserError if the loss grows beyond all numbers, or if a worker
+ *   fails.
  */
 export async function train(
   training: Training,
-  { train: images, test }: Split,
-  { epochs, batchSize, accumulate, seed }: TrainingOptions,
+  split: Split,
+  options: TrainingOptions,
   signal: AbortSignal,
   tell: (result: EpochResult) => void | Promise<void>,
 ): Promise<void> {
-  const { parameters, weights, optimizer, history } = training;
+  const start = options.workers > 0 ? hireCrew : oneByOne;
+  const computed = start(training.weights, split.train, options.shares);
+  try {
+    await trainBy(computed, training, split, options, signal, tell);
+  } finally {
+    await computed.close();
+  }
+}
+
+async function trainBy(
+  computed: Gradients,
+  training: Training,
+  { train: images, test }: Split,
+  { epochs, seed, ...options }: TrainingOptions,
+  signal: AbortSignal,
+  tell: (result: EpochResult) => void | Promise<void>,
+): Promise<void> {
+  const { weights, optimizer, history } = training;
   const network = new Perceptron(weights);
-  const gradients = zerosLike(weights); // float32, also for 16-bit parameters
-  // With a loss scale as a backward pass in 16 bits gives them: too large a scale makes them infinite.
-  const handed = optimizer.lossScale === undefined || weights === parameters ? gradients : zerosLike(parameters);
+  const step = stepper(computed, training, options);
   for (let epoch = history.length; epoch < epochs; epoch++) {
     await nextTick(); // lets Ctrl-C through
     if (signal.aborted) throw new Interrupted(`after ${String(epoch)} of ${String(epochs)} epochs`);
     const order = permutation(images.labels.length, createRandom(seed, FIRST_EPOCH_STREAM + epoch));
     const tally = new GradientTally(history.at(-1)?.gradients);
-    let loss = 0;
-    for (let start = 0, batches = 1; start < order.length; start += batchSize, batches++) {
-      const batch = order.subarray(start, start + batchSize);
-      loss += addUpGradients(network, images, batch, gradients, optimizer.lossScale);
-      if (handed !== gradients) assign(handed, gradients);
-      if (batches % accumulate > 0 && start + batchSize < order.length) {
-        optimizer.accumulate(handed);
-        continue;
-      }
-      optimizer.update(parameters, handed); // by the mean of all that was accumulated
+    const loss = await step(order, () => {
       tally.add(optimizer.lastRun);
-      refresh(training);
-    }
+    });
     if (!Number.isFinite(loss))
       throw new UserError(`diverged in epoch ${String(epoch + 1)}: try a lower learning rate`);
     const { loss: testLoss, accuracy: testAccuracy } = evaluate(network, test);
@@ -107,21 +127,30 @@ export async function train(
   }
 }
 
-/** Writes the mean gradients of a batch, of its losses times `lossScale`; the sum of its losses. */
-function addUpGradients(
-  network: Perceptron,
-  images: Dataset,
-  batch: Uint32Array,
-  gradients: Parameters,
-  lossScale = 1,
-): number {
-  for (const { weight, bias } of gradients.layers) {
-    weight.data.fill(0);
-    bias.data.fill(0);
-  }
-  let loss = 0;
-  for (const i of batch) {
-    loss += network.backward(imageAt(images.pixels, i), images.labels[i], gradients, lossScale / batch.length);
-  }
-  return loss;
+/** Takes the steps of an epoch, and tells of each; the sum of the losses. */
+function stepper(
+  computed: Gradients,
+  training: Training,
+  { batchSize, accumulate }: Pick<TrainingOptions, 'batchSize' | 'accumulate'>,
+): (order: Uint32Array, tell: () => void) => Promise<number> {
+  const { parameters, weights, optimizer } = training;
+  // With a loss scale as a backward pass in 16 bits gives them: too large a scale makes them infinite.
+  const isNarrow = optimizer.lossScale !== undefined && weights !== parameters;
+  const trees = isNarrow ? computed.trees.map(() => zerosLike(parameters)) : computed.trees;
+  const gradients = trees.length === 1 ? trees[0] : meanOf(...trees);
+  return async (order, tell) => {
+    let loss = 0;
+    for (let start = 0, batches = 1; start < order.length; start += batchSize, batches++) {
+      loss += await computed.compute(order.subarray(start, start + batchSize), optimizer.lossScale ?? 1);
+      if (isNarrow) trees.forEach((tree, k) => assign(tree, computed.trees[k]));
+      if (batches % accumulate > 0 && start + batchSize < order.length) {
+        optimizer.accumulate(gradients);
+        continue;
+      }
+      optimizer.update(parameters, gradients); // by the mean of all that was accumulated
+      tell();
+      refresh(training);
+    }
+    return loss;
+  };
 }

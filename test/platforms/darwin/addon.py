@@ -1,6 +1,7 @@
 """The addon, initialized in the emulator, and the verbs of it that steps need (lib/addon/native.ts describes them)."""
 
 import struct
+from math import nan
 
 from cxx_string import Strings
 from machine import Machine
@@ -12,13 +13,13 @@ ITEM_BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
 
 
 class Addon:
-    """`providers` are classes that answer what neither the system nor Node-API does; `values` is for sysctl."""
+    """`providers` are classes that answer what neither the system nor Node-API does; the rest is System's."""
 
-    def __init__(self, path, architecture, providers=(), values=None):
+    def __init__(self, path, architecture, providers=(), values=None, environment=None):
         self.machine = Machine(path, architecture)
         self.api = NodeApi(self.machine)
         self.others = [provider(self.machine) for provider in providers]
-        self.system = System(self.machine, values)
+        self.system = System(self.machine, values, environment)
         self.machine.link([self.system, Strings(self.machine), self.api, *self.others])
         self.exports = {}
         self.machine.call(self.machine.exported("_napi_register_module_v1"), ENVIRONMENT, self.api.handle(self.exports))
@@ -44,7 +45,7 @@ class Leaf:
 
     def __init__(self, addon, dtype, data, misalignment=0):
         self.machine, self.dtype, self.size = addon.machine, dtype, len(data)
-        self.block = self.machine.allocate(self.size + 256)
+        self.block = self.machine.allocate(64 + misalignment + self.size + 64)
         self.address = self.block + 64 + misalignment
         self.machine.write(self.address - 64, self.GUARD + data + self.GUARD)
 
@@ -87,35 +88,54 @@ class Arena:
 class Step:
     """One parameter made ready for stepping; `v` is None where the optimizer keeps none."""
 
+    HYPERPARAMETERS = ("momentum", "weightDecay", "dampening", "nesterov")
+    WITHOUT_EFFECT = {"divisor": 1.0, "gradientScale": 1.0, "maxNorm": nan}  # where that is not zero
+
     def __init__(self, addon, options, parameter, gradient, v, target="cpu"):
-        self.addon, self.options = addon, options
-        leaves = [parameter, gradient, v]
+        self.addon = addon
+        roles, columns, dtypes = (addon.constants[name] for name in ("roles", "settings", "dtypes"))
+        given = {name: float(options[name]) for name in self.HYPERPARAMETERS}
+        self.numbers = dict.fromkeys(columns, 0.0) | self.WITHOUT_EFFECT | given
+        self.settings = addon.array("float64", "d", *self.numbers.values())
+        by_role = {"parameter": parameter, "velocity": v}
+        leaves = [by_role.get(role) for role in roles] + [gradient]
         arenas = [leaf for leaf in leaves if isinstance(leaf, Arena)]
+        # -1 for the number of each leaf in its arena: there is nothing to join.
         places = [number for leaf in leaves for number in (arenas.index(leaf) if leaf in arenas else -1, -1)]
-        dtypes, targets, columns = (addon.constants[name] for name in ("dtypes", "targets", "settings"))
-        self.settings = addon.array("float64", "d", *[0.0] * len(columns))
         lists = {
-            "dtypes": addon.array("uint8", "B", dtypes.index(parameter.dtype)),
+            "dtypes": addon.array("uint8", "B", *(dtypes.index(leaf.dtype) if leaf else 0 for leaf in leaves)),
             "places": addon.array("int32", "i", *places),
+            "groups": addon.array("uint8", "B", 0),
+            "first": addon.array("uint8", "B", 0),
         }
-        given = {
-            "parameters": [parameter.view()],
-            "gradients": [gradient.view()],
-            "velocities": [v.view() if v else NULL_VALUE],
+        others = {
+            "arrays": [leaf.view() if leaf else NULL_VALUE for leaf in leaves],
+            "width": len(leaves),
             "settings": self.settings,
-            "target": targets.index(target),
+            "target": addon.constants["targets"].index(target),
+            "choices": NULL_VALUE,
+            "measures": False,
             "arenas": [arena.given for arena in arenas],
         }
-        self.tree = addon.call("prepareStep", {**given, **lists})
+        self.tree = addon.call("prepareStep", lists | others)
         addon.release(*lists.values())
 
-    def run(self, learning_rate, flush=False):
-        """Returns what the addon wrote of the step: an index of the outcomes, and the bytes that it copied."""
-        options, machine = self.options, self.addon.machine
-        numbers = [learning_rate, options["momentum"], options["weightDecay"], options["dampening"]]
-        machine.write(self.settings.address, struct.pack("<6d", *numbers, options["nesterov"], flush))
+    def run(self, learning_rate):
+        """Returns what `report` does."""
+        self._set(learning_rate)
         self.addon.call("step", self.tree)
-        return tuple(map(int, struct.unpack("<2d", machine.read(self.settings.address + 48, 16))))
+        return self.report()
+
+    def _set(self, learning_rate):
+        self.numbers["learningRate"] = learning_rate
+        row = struct.pack(f"<{len(self.numbers)}d", *self.numbers.values())
+        self.addon.machine.write(self.settings.address, row)
+
+    def report(self):
+        """What the addon wrote of the last step: its outcome, and the bytes that it copied."""
+        row = self.addon.machine.read(self.settings.address, 8 * len(self.numbers))
+        found = dict(zip(self.numbers, struct.unpack(f"<{len(self.numbers)}d", row)))
+        return self.addon.constants["outcomes"][int(found["outcome"])], int(found["copiedBytes"])
 
     def release(self):
         self.addon.call("release", self.tree)

@@ -51,7 +51,7 @@ class Strings:
         names = {
             "6appendEPKc": self.append_text,
             "6appendEPKcm": self.append,
-            "6assignEPKc": self.assign_text,
+            "6insertEmPKc": self.insert_text,
             "6resizeEmc": self.resize,
             "7reserveEm": self.reserve,
             "aSERKS5_": self.assign,
@@ -66,8 +66,11 @@ class Strings:
     def append_text(self, this, text):
         return self.append(this, text, len(self.machine.text(text).encode()))
 
-    def assign_text(self, this, text):
-        CxxString(self.machine, this).put(self.machine.text(text).encode())
+    def insert_text(self, this, at, text):
+        string = CxxString(self.machine, this)
+        old = string.get()
+        assert at <= len(old)
+        string.put(old[:at] + self.machine.text(text).encode() + old[at:])
         return this
 
     def assign(self, this, other):

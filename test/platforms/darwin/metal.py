@@ -1,4 +1,7 @@
-"""A Metal device of Python's: checks each call's arguments, and computes when the host waits, not before."""
+"""A Metal device of Python's: checks each call's arguments, and computes at the last moment.
+
+That is when the host waits, or has looked often enough: what the host does too early shows.
+"""
 
 import functools
 import re
@@ -11,7 +14,8 @@ from objective_c import Array, Object, Runtime, String
 PAGE = 16384
 GROUP = 256
 VECTOR_BYTES = 16
-APPLE5, SHARED_STORAGE, CONCURRENT, COMPLETED, LANGUAGE_2_3 = 1005, 0, 1, 4, 0x20003
+APPLE5, SHARED_STORAGE, CONCURRENT, LANGUAGE_2_3 = 1005, 0, 1, 0x20003
+NOT_ENQUEUED, COMMITTED, COMPLETED = 0, 2, 4  # of MTLCommandBufferStatus
 KERNEL = re.compile(r"sgd_(float32|float16|bfloat16)_(scalar|vector)_(plain|momentum)")
 
 
@@ -21,6 +25,7 @@ class Metal(Runtime):
     def __init__(self, machine):
         super().__init__(machine)
         self.device = Device(self)
+        self.looks = 2  # at a command buffer, until it is done
         self.compute = functools.partial(kernels.step, flush_results=machine.processor.FLUSHES_RESULTS)
 
     def functions(self):
@@ -134,7 +139,7 @@ class CommandQueue(Object):
 class CommandBuffer(Object):
     def __init__(self, runtime):
         super().__init__(runtime)
-        self.work, self.encoder, self.state = [], None, 0
+        self.work, self.encoder, self.state, self.looks = [], None, NOT_ENQUEUED, 0
 
     def computeCommandEncoderWithDispatchType_(self, kind):
         assert kind == CONCURRENT and self.encoder is None
@@ -142,17 +147,25 @@ class CommandBuffer(Object):
         return self.encoder.autoreleased()
 
     def commit(self):
-        assert self.encoder.ended and self.state == 0
-        self.state = 2
+        assert self.encoder.ended and self.state == NOT_ENQUEUED
+        self.state = COMMITTED
 
     def waitUntilCompleted(self):
-        assert self.state == 2, "waited for what was not committed"
+        assert self.state != NOT_ENQUEUED, "waited for what was not committed"
+        self.complete()
+
+    def status(self):
+        self.looks += 1
+        if self.state == COMMITTED and self.looks == self.runtime.looks:
+            self.complete()
+        return self.state
+
+    def complete(self):
+        if self.state == COMPLETED:
+            return
         for dispatch in self.work:
             dispatch()
         self.state = COMPLETED
-
-    def status(self):
-        return self.state
 
     def GPUStartTime(self):
         self.machine.processor.return_double(10.0)

@@ -153,6 +153,10 @@ class NodeApi:
         self.machine.write(result, struct.pack("<q", int(self.values[value])))
         return OK
 
+    def napi_get_value_bool(self, _env, value, result):
+        self.machine.write(result, bytes([self.values[value]]))
+        return OK
+
     def napi_get_value_bigint_uint64(self, _env, value, result, lossless):
         self.machine.write_word(result, self.values[value].value)
         self.machine.write(lossless, b"\1")

@@ -32,7 +32,7 @@ class Object:
         """Lets go of what the object holds."""
 
     def setLabel_(self, text):
-        self.label = self.runtime.constant_string(text)
+        self.label = self.runtime.text_of(text)
 
     def autoreleased(self):
         self.runtime.pools[-1].append(self)
@@ -136,7 +136,9 @@ class Runtime:
         for item in reversed(self.pools.pop()):
             item.release()
 
-    def constant_string(self, address):
-        """The text of an @"..." of the image's."""
+    def text_of(self, address):
+        """The text of a string, which may be an @"..." of the image's."""
+        if found := self.objects.get(address):
+            return found.text
         assert self.machine.word(address) == self.machine.imports["___CFConstantStringClassReference"]
         return self.machine.text(self.machine.word(address + 16))

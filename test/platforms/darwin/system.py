@@ -12,11 +12,15 @@ class CxxThrow(Exception):
 
 
 class System:
-    def __init__(self, machine, values=None):
+    """`values` is for sysctl; None for a name that this Mac lacks. `environment` is for getenv."""
+
+    def __init__(self, machine, values=None, environment=None):
         self.machine = machine
         self.values = {**SYSTEM_VALUES, **(values or {})}
+        self.environment = {name: machine.place(f"{text}\0".encode()) for name, text in (environment or {}).items()}
         self.now = 0
         self.kept = []  # what dlopen was asked for
+        self.yields = 0
 
     def functions(self):
         plain = {f"_{name}": getattr(self, name) for name in PLAIN}
@@ -26,9 +30,6 @@ class System:
 
     def allocate(self, size):
         return self.machine.allocate(size)
-
-    def aligned_alloc(self, alignment, size):
-        return self.machine.allocate(size, alignment)
 
     def free(self, address):
         self.machine.free(address)
@@ -41,6 +42,10 @@ class System:
     def memcmp(self, one, other, size):
         first, second = self.machine.read(one, size), self.machine.read(other, size)
         return (first > second) - (first < second)
+
+    def memchr(self, address, byte, size):
+        found = self.machine.read(address, size).find(byte & 0xFF) if size else -1
+        return 0 if found < 0 else address + found
 
     def bzero(self, address, size):
         if size:
@@ -81,6 +86,9 @@ class System:
         self.machine.write_int32(value, found)
         return 0
 
+    def getenv(self, name):
+        return self.environment.get(self.machine.text(name), 0)
+
     def dladdr(self, address, info):
         self.machine.write_word(info, self.machine.place(b"addon.node\0"))
         return 1
@@ -94,6 +102,9 @@ class System:
         return self.now
 
     # --- threads: there is one
+
+    def sched_yield(self):
+        self.yields += 1
 
     def nothing(self):
         return 0
@@ -134,8 +145,8 @@ class System:
             number += 1
         return max(number, 2)
 
-    def runtime_error(self, this, _text):
-        """Only made to be thrown."""
+    def runtime_error(self, this, _text_or_other):
+        """Only made to be thrown, and copied on the way."""
         return this
 
     def throw(self, exception, _type_info):
@@ -143,18 +154,19 @@ class System:
 
 
 PLAIN = [
-    "aligned_alloc",
-    "free",
     "memmove",
     "memcmp",
+    "memchr",
     "bzero",
     "strlen",
     "strcmp",
     "snprintf",
     "sysconf",
     "sysctlbyname",
+    "getenv",
     "dladdr",
     "dlopen",
+    "sched_yield",
 ]
 NAMES = {
     "___bzero": "bzero",
@@ -166,6 +178,8 @@ NAMES = {
     "___cxa_guard_release": "guard_release",
     "___cxa_throw": "throw",
     "__ZNSt13runtime_errorC2ERKNSt3__112basic_stringIcNS0_11char_traitsIcEENS0_9allocatorIcEEEE": "runtime_error",
+    "__ZNSt13runtime_errorC2ERKS_": "runtime_error",
+    "__ZNSt13runtime_errorD2Ev": "nothing",
     "___cxa_allocate_exception": "allocate",
     "__ZNSt3__111__call_onceERVmPvPFvS2_E": "call_once",
     "__ZNSt3__112__next_primeEm": "next_prime",

@@ -40,6 +40,17 @@ class Machine(unittest.TestCase):
         lazy, only_if_loaded = 0x1, 0x10  # RTLD_LAZY and RTLD_NOLOAD of macOS
         self.assertEqual(addon.system.kept, [("addon.node", lazy | only_if_loaded)])
 
+    def test_threads_are_the_fast_cores(self):
+        """Macs with processors of Intel's have no levels."""
+        levels = {"hw.perflevel0.physicalcpu": 4, "hw.perflevel1.physicalcpu": 4}
+        for values, threads in (
+            ({"hw.physicalcpu": 8, **levels}, 4),
+            ({"hw.physicalcpu": 6}, 6),
+            ({"hw.physicalcpu": None}, 1),
+        ):
+            with self.subTest(values):
+                self.assertEqual(Addon(ADDON, ARCHITECTURE, values=values).call("machine")["threads"], threads)
+
     def test_addresses(self):
         arrays = [Leaf(addon, "float32", bytes(8), shift) for shift in (0, 4, 12)]
         found = addon.call("addresses", [array.view() for array in arrays])

@@ -4,6 +4,7 @@ import struct
 from math import nan
 
 from cxx_string import Strings
+from event_loop import EventLoop
 from machine import Machine
 from node_api import ENVIRONMENT, NULL_VALUE, BigInt, NodeApi, TypedArray
 from system import System
@@ -18,9 +19,10 @@ class Addon:
     def __init__(self, path, architecture, providers=(), values=None, environment=None):
         self.machine = Machine(path, architecture)
         self.api = NodeApi(self.machine)
+        self.loop = EventLoop(self.machine, self.api)
         self.others = [provider(self.machine) for provider in providers]
         self.system = System(self.machine, values, environment)
-        self.machine.link([self.system, Strings(self.machine), self.api, *self.others])
+        self.machine.link([self.system, Strings(self.machine), self.api, self.loop, *self.others])
         self.exports = {}
         self.machine.call(self.machine.exported("_napi_register_module_v1"), ENVIRONMENT, self.api.handle(self.exports))
         self.constants = self.call("constants")
@@ -125,6 +127,11 @@ class Step:
         self._set(learning_rate)
         self.addon.call("step", self.tree)
         return self.report()
+
+    def start(self, learning_rate):
+        """Returns the promise of an asynchronous step."""
+        self._set(learning_rate)
+        return self.addon.call("stepAsync", self.tree, {})
 
     def _set(self, learning_rate):
         self.numbers["learningRate"] = learning_rate

@@ -1,4 +1,7 @@
-"""What the image imports of libSystem and libc++: one processor, one thread, a clock that ticks at every look."""
+"""What the image imports of libSystem and libc++: one processor, and a clock that ticks at every look.
+
+Other threads run when a test says so, each until it waits.
+"""
 
 import re
 
@@ -11,6 +14,10 @@ class CxxThrow(Exception):
     """The image threw: nothing here unwinds, so the call ends."""
 
 
+class Waits(Exception):
+    """A thread waits: nobody wakes it, since no other runs meanwhile."""
+
+
 class System:
     """`values` is for sysctl; None for a name that this Mac lacks. `environment` is for getenv."""
 
@@ -20,7 +27,10 @@ class System:
         self.environment = {name: machine.place(f"{text}\0".encode()) for name, text in (environment or {}).items()}
         self.now = 0
         self.kept = []  # what dlopen was asked for
+        self.threads = []  # made and not yet run
+        self.qualities = []  # of service: what threads asked for
         self.yields = 0
+        self.thread_key = machine.allocate(8)
 
     def functions(self):
         plain = {f"_{name}": getattr(self, name) for name in PLAIN}
@@ -101,10 +111,45 @@ class System:
         self.now += 1000
         return self.now
 
-    # --- threads: there is one
+    # --- threads: no two run at once, so that every lock is free
+
+    def run_threads(self):
+        """Runs each thread that was made until it waits."""
+        while self.threads:
+            start, argument = self.threads.pop(0)
+            try:
+                self.machine.call(start, argument)
+            except Waits:
+                continue
+            raise AssertionError("a thread of the addon's came to its end")
+
+    def pthread_create(self, thread, attributes, start, argument):
+        assert attributes == 0
+        self.threads.append((start, argument))
+        self.machine.write_word(thread, argument)
+        return 0
+
+    def pthread_setspecific(self, key, _value):
+        assert key == self.machine.word(self.thread_key)
+
+    def pthread_set_qos_class_self_np(self, quality, priority):
+        self.qualities.append((quality & 0xFFFFFFFF, priority & 0xFFFFFFFF))
 
     def sched_yield(self):
         self.yields += 1
+
+    def thread_local_data(self):
+        return self.thread_key
+
+    def detach(self, thread):
+        assert self.machine.word(thread) != 0
+        self.machine.write_word(thread, 0)
+
+    def end_of_thread_object(self, thread):
+        assert self.machine.word(thread) == 0, "neither joined nor detached: std::terminate"
+
+    def wait(self, _condition, _lock):
+        raise Waits
 
     def nothing(self):
         return 0
@@ -166,6 +211,9 @@ PLAIN = [
     "getenv",
     "dladdr",
     "dlopen",
+    "pthread_create",
+    "pthread_setspecific",
+    "pthread_set_qos_class_self_np",
     "sched_yield",
 ]
 NAMES = {
@@ -186,6 +234,8 @@ NAMES = {
     "__ZNSt3__115__thread_structC1Ev": "nothing",
     "__ZNSt3__118condition_variable10notify_allEv": "nothing",
     "__ZNSt3__118condition_variable10notify_oneEv": "nothing",
+    "__ZNSt3__118condition_variable4waitERNS_11unique_lockINS_5mutexEEE": "wait",
+    "__ZNSt3__119__thread_local_dataEv": "thread_local_data",
     "__ZNSt3__119__shared_weak_count14__release_weakEv": "release_weak",
     "__ZNSt3__119__shared_weak_count4lockEv": "lock_shared",
     "__ZNSt3__119__shared_weak_countD2Ev": "nothing",
@@ -193,4 +243,6 @@ NAMES = {
     "__ZNSt3__15mutex6unlockEv": "nothing",
     "__ZNSt3__15mutex8try_lockEv": "succeeds",
     "__ZNSt3__16chrono12steady_clock3nowEv": "steady_clock_now",
+    "__ZNSt3__16thread6detachEv": "detach",
+    "__ZNSt3__16threadD1Ev": "end_of_thread_object",
 }

@@ -63,6 +63,34 @@ class Machine(unittest.TestCase):
         self.assertEqual(addon.api.external_memory, (1 << 33) - 1000)
 
 
+class Threads(unittest.TestCase):
+    FOR_FAST_CORES = (0x19, 0)  # QOS_CLASS_USER_INITIATED, as high as that class goes
+
+    def test_workers(self):
+        other = Addon(ADDON, ARCHITECTURE, values={"hw.physicalcpu": 3})
+        leaves = [Leaf(other, "float32", bytes(1 << 20)) for _ in range(3)]  # large enough to wake threads
+        step = Step(other, PLAIN_MOMENTUM, *leaves)
+        step.run(0.1)
+        self.assertEqual(len(other.system.threads), 2)
+        other.system.run_threads()
+        self.assertEqual(other.system.qualities, [self.FOR_FAST_CORES] * 2)
+
+    def test_asynchronous_step(self):
+        other = Addon(ADDON, ARCHITECTURE)
+        ones = struct.pack("<4f", 1, 1, 1, 1)
+        parameter, gradient, v = (Leaf(other, "float32", data) for data in (ones, ones, bytes(16)))
+        step = Step(other, PLAIN_MOMENTUM, parameter, gradient, v)
+        promise = step.start(0.5)
+        self.assertEqual((parameter.data(), other.system.qualities), (ones, []))
+        other.system.run_threads()
+        self.assertEqual(other.system.qualities, [self.FOR_FAST_CORES])
+        self.assertEqual((parameter.data(), v.data()), (struct.pack("<4f", 0.5, 0.5, 0.5, 0.5), ones))
+        self.assertEqual((promise.is_resolved, other.loop.is_kept(), len(other.loop.references)), (False, True, 1))
+        other.loop.run()
+        self.assertEqual((promise.is_resolved, other.loop.is_kept(), len(other.loop.references)), (True, False, 0))
+        self.assertEqual(step.report(), ("cpuAsked", 0))
+
+
 class Golden(unittest.TestCase):
     """One case of the fixtures; elements `begin` to `begin + count` of it, each array elsewhere on its 16 bytes."""
 
@@ -115,7 +143,7 @@ def parts_of_kernel(cases):
 
 
 def load_tests(loader, _tests, _pattern):
-    suite = unittest.TestSuite([loader.loadTestsFromTestCase(Machine)])
+    suite = unittest.TestSuite([loader.loadTestsFromTestCase(case) for case in (Machine, Threads)])
     kernels = {}
     for case in golden_cases():
         kernels.setdefault(kernel_of(case), []).append(case)

@@ -2,6 +2,8 @@
 
 import os
 import unittest
+import unittest.mock
+from math import inf
 
 from addon import ITEM_BYTES, Addon, Arena, Leaf, Step
 from golden import difference, golden_cases
@@ -32,8 +34,8 @@ CommandBuffer GPUStartTime
 """.split("\n")[1:-1]
 
 
-def new_addon():
-    made = Addon(ADDON, ARCHITECTURE, [Metal])
+def new_addon(environment=None):
+    made = Addon(ADDON, ARCHITECTURE, [Metal], environment=environment)
     return made, made.others[0]
 
 
@@ -117,14 +119,27 @@ class Golden(unittest.TestCase):
 
 
 class Messages(unittest.TestCase):
-    def test_a_warm_step(self):
+    def check(self, addon, metal, looks, yields=0):
         leaves = [Arena(addon, number, "float32", bytes(4000)) for number in (1, 2, 3)]
         step = Step(addon, PLAIN_MOMENTUM, *leaves, target="gpu")
         step.run(0.1)
         metal.sent.clear()
+        addon.system.yields = 0
         step.run(0.1)
-        self.assertEqual(metal.sent, SENDING + ["CommandBuffer status"] * metal.looks + WAITING)
+        self.assertEqual(metal.sent, SENDING + ["CommandBuffer status"] * looks + WAITING)
+        self.assertEqual(addon.system.yields, yields)
         step.release()
+
+    def test_a_warm_step(self):
+        self.check(addon, metal, looks=metal.looks)
+
+    def test_a_long_step(self):
+        """In the end the thread blocks, but first it gives way to others."""
+        with unittest.mock.patch.object(metal, "looks", inf):
+            self.check(addon, metal, looks=256, yields=256 - 32)
+
+    def test_a_step_that_blocks_at_once(self):
+        self.check(*new_addon({"METAL_SGD_SWITCHES": "isb,block"}), looks=0)
 
 
 def load_tests(loader, _tests, _pattern):

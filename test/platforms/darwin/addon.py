@@ -88,19 +88,22 @@ class Arena:
 
 
 class Step:
-    """One parameter made ready for stepping; `v` is None where the optimizer keeps none."""
+    """One parameter made ready for stepping; `v` is None where the optimizer keeps none.
+
+    `added` are further gradients; `more` has other roles' leaves, `numbers` other columns of the settings row.
+    """
 
     HYPERPARAMETERS = ("momentum", "weightDecay", "dampening", "nesterov")
     WITHOUT_EFFECT = {"divisor": 1.0, "gradientScale": 1.0, "maxNorm": nan}  # where that is not zero
 
-    def __init__(self, addon, options, parameter, gradient, v, target="cpu"):
+    def __init__(self, addon, options, parameter, gradient, v, target="cpu", added=(), more=None, **numbers):
         self.addon = addon
         roles, columns, dtypes = (addon.constants[name] for name in ("roles", "settings", "dtypes"))
         given = {name: float(options[name]) for name in self.HYPERPARAMETERS}
-        self.numbers = dict.fromkeys(columns, 0.0) | self.WITHOUT_EFFECT | given
+        self.numbers = dict.fromkeys(columns, 0.0) | self.WITHOUT_EFFECT | given | numbers
         self.settings = addon.array("float64", "d", *self.numbers.values())
-        by_role = {"parameter": parameter, "velocity": v}
-        leaves = [by_role.get(role) for role in roles] + [gradient]
+        by_role = {"parameter": parameter, "velocity": v, **(more or {})}
+        leaves = [by_role.get(role) for role in roles] + [gradient, *added]
         arenas = [leaf for leaf in leaves if isinstance(leaf, Arena)]
         # -1 for the number of each leaf in its arena: there is nothing to join.
         places = [number for leaf in leaves for number in (arenas.index(leaf) if leaf in arenas else -1, -1)]
@@ -116,7 +119,7 @@ class Step:
             "settings": self.settings,
             "target": addon.constants["targets"].index(target),
             "choices": NULL_VALUE,
-            "measures": False,
+            "measures": "maxNorm" in numbers or "nonFinite" in numbers,
             "arenas": [arena.given for arena in arenas],
         }
         self.tree = addon.call("prepareStep", lists | others)
@@ -138,10 +141,14 @@ class Step:
         row = struct.pack(f"<{len(self.numbers)}d", *self.numbers.values())
         self.addon.machine.write(self.settings.address, row)
 
+    def written(self):
+        """The settings row after a step, by its columns."""
+        row = self.addon.machine.read(self.settings.address, 8 * len(self.numbers))
+        return dict(zip(self.numbers, struct.unpack(f"<{len(self.numbers)}d", row)))
+
     def report(self):
         """What the addon wrote of the last step: its outcome, and the bytes that it copied."""
-        row = self.addon.machine.read(self.settings.address, 8 * len(self.numbers))
-        found = dict(zip(self.numbers, struct.unpack(f"<{len(self.numbers)}d", row)))
+        found = self.written()
         return self.addon.constants["outcomes"][int(found["outcome"])], int(found["copiedBytes"])
 
     def release(self):

@@ -2,8 +2,10 @@
 
 import numpy
 
-DECAY, NESTEROV, MOMENTUM = 4, 2, 1  # of SgdFlags
+MOMENTUM, NESTEROV, DECAY, FIRST, MAXIMIZE = 1, 2, 4, 8, 16  # of SgdFlags
 SMALLEST_NORMAL = 2.0**-126
+
+numpy.seterr(all="ignore")  # infinities and NaN are values like others
 
 
 def flushed(value):
@@ -16,7 +18,10 @@ def rounded(value):
 
 
 class Arithmetic:
-    """In double, where products are exact, and sums that could be subnormal: flushed before it is rounded."""
+    """In double, which has so many digits that to round its results again changes none.
+
+    Products are exact there, and so are sums that could be subnormal: flushed before they are rounded.
+    """
 
     def __init__(self, flush_results):
         self.result = (lambda value: rounded(flushed(value))) if flush_results else rounded
@@ -26,6 +31,12 @@ class Arithmetic:
 
     def times(self, a, b):
         return self.result(flushed(rounded(a)) * flushed(rounded(b)))
+
+    def over(self, a, b):
+        return self.result(flushed(rounded(a)) / flushed(rounded(b)))
+
+    def root(self, a):
+        return self.result(numpy.sqrt(flushed(rounded(a))))
 
 
 def widened(dtype, data):
@@ -45,18 +56,21 @@ def narrowed(dtype, values):
     return numpy.where(numpy.isnan(values), (bits >> 16) | 0x40, rounded).astype("<u2").tobytes()
 
 
-def step(dtype, params, w, g, v, flush_results=True):
-    """`params` are the numbers of SgdParams; the new parameter and, with momentum, velocity. All arrays are bytes."""
-    rate, momentum, decay, scale = params[:4]
-    flags, arithmetic = params[4], Arithmetic(flush_results)
+def rule(arithmetic, params, w, g, v):
+    """The new parameter, and the velocity, which is the old one without momentum. `params` are those of SgdParams."""
+    rate, momentum, decay, scale, flags = params[:5]
     plus, times = arithmetic.plus, arithmetic.times
-    with numpy.errstate(all="ignore"):
-        parameter, update = widened(dtype, w), widened(dtype, g)
-        velocity = None
-        if flags & DECAY:
-            update = plus(update, times(decay, parameter))
-        if flags & MOMENTUM:
-            velocity = plus(times(momentum, widened(dtype, v)), times(scale, update))
-            update = plus(update, times(momentum, velocity)) if flags & NESTEROV else velocity
-        parameter = plus(parameter, -times(rate, update))
-        return narrowed(dtype, parameter), v if velocity is None else narrowed(dtype, velocity)
+    if flags & DECAY:
+        g = plus(g, times(decay, w))
+    update = g
+    if flags & MOMENTUM:
+        v = g if flags & FIRST else plus(times(momentum, v), times(scale, g))
+        update = plus(g, times(momentum, v)) if flags & NESTEROV else v
+    return plus(w, -times(rate, update)), v
+
+
+def step(arithmetic, dtype, params, w, g, v):
+    """The new parameter and, with momentum, velocity. All arrays are bytes."""
+    velocity = None if v is None else widened(dtype, v)
+    parameter, velocity = rule(arithmetic, params, widened(dtype, w), widened(dtype, g), velocity)
+    return narrowed(dtype, parameter), v if velocity is None else narrowed(dtype, velocity)

@@ -3,20 +3,14 @@
 That is when the host waits, or has looked often enough: what the host does too early shows.
 """
 
-import functools
-import re
-import struct
-
-import kernels
-from addon import ITEM_BYTES
+import dispatches
+from encoder import ComputeCommandEncoder
+from kernels import Arithmetic
 from objective_c import Array, Object, Runtime, String
 
 PAGE = 16384
-GROUP = 256
-VECTOR_BYTES = 16
 APPLE5, SHARED_STORAGE, CONCURRENT, LANGUAGE_2_3 = 1005, 0, 1, 0x20003
 NOT_ENQUEUED, COMMITTED, COMPLETED = 0, 2, 4  # of MTLCommandBufferStatus
-KERNEL = re.compile(r"sgd_(float32|float16|bfloat16)_(scalar|vector)_(plain|momentum)")
 
 
 class Metal(Runtime):
@@ -26,7 +20,7 @@ class Metal(Runtime):
         super().__init__(machine)
         self.device = Device(self)
         self.looks = 2  # at a command buffer, until it is done
-        self.compute = functools.partial(kernels.step, flush_results=machine.processor.FLUSHES_RESULTS)
+        self.arithmetic = Arithmetic(flush_results=machine.processor.FLUSHES_RESULTS)
 
     def functions(self):
         names = {"_MTLCreateSystemDefaultDevice": self.device.retain, "_MTLCopyAllDevices": self.all_devices}
@@ -97,7 +91,9 @@ class Library(Object):
         self.source = source
 
     def newFunctionWithName_(self, name):
-        return Function(self.runtime, self.runtime.objects[name].text).address
+        text = self.runtime.objects[name].text
+        assert dispatches.PLAIN_NAME.fullmatch(text) or f"kernel void {text}(" in self.source
+        return Function(self.runtime, text).address
 
 
 class Function(Object):
@@ -109,10 +105,10 @@ class Function(Object):
 class Pipeline(Object):
     def __init__(self, runtime, name):
         super().__init__(runtime)
-        self.dtype, self.shape, self.kind = KERNEL.fullmatch(name).groups()
+        self.kernel = name
 
     def maxTotalThreadsPerThreadgroup(self):
-        return GROUP
+        return dispatches.GROUP
 
 
 class Buffer(Object):
@@ -172,44 +168,3 @@ class CommandBuffer(Object):
 
     def GPUEndTime(self):
         self.machine.processor.return_double(10.25)
-
-
-class ComputeCommandEncoder(Object):
-    def __init__(self, runtime, commands):
-        super().__init__(runtime)
-        self.commands, self.ended, self.pipeline, self.buffers, self.params = commands, False, None, {}, None
-
-    def setComputePipelineState_(self, pipeline):
-        self.pipeline, self.buffers = self.runtime.objects[pipeline], {}
-
-    def setBuffer_offset_atIndex_(self, buffer, offset, index):
-        self.buffers[index] = (self.runtime.objects[buffer], offset)
-
-    def setBytes_length_atIndex_(self, data, length, index):
-        assert (length, index) == (24, 3)
-        self.params = struct.unpack("<4f2I", self.machine.read(data, length))
-
-    def dispatchThreads_threadsPerThreadgroup_(self):
-        grid, group = self.machine.processor.sizes(self.machine)
-        pipeline, params = self.pipeline, self.params
-        item, count = ITEM_BYTES[pipeline.dtype], params[5]
-        per_thread = VECTOR_BYTES // item if pipeline.shape == "vector" else 1
-        assert grid == (-(-count // per_thread), 1, 1) and group == (GROUP, 1, 1), (grid, group)
-        momentum = pipeline.kind == "momentum"
-        assert sorted(self.buffers) == ([0, 1, 2] if momentum else [0, 1])
-        places = []
-        for buffer, offset in (self.buffers[index] for index in sorted(self.buffers)):
-            assert offset % (item if per_thread == 1 else VECTOR_BYTES) == 0
-            assert offset + count * item <= buffer.size
-            places.append(buffer.start + offset)
-        self.commands.work.append(lambda: self.compute(pipeline.dtype, params, places, count * item))
-
-    def compute(self, dtype, params, places, size):
-        read = [self.machine.read(place, size) for place in places]
-        w, v = self.runtime.compute(dtype, params, read[0], read[1], read[2] if len(read) > 2 else None)
-        self.machine.write(places[0], w)
-        if v is not None:
-            self.machine.write(places[2], v)
-
-    def endEncoding(self):
-        self.ended = True

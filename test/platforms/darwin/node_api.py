@@ -1,6 +1,7 @@
 """Node-API over Python values: undefined is None, and a class of its own where Python has no such type."""
 
 import struct
+from collections import namedtuple
 from dataclasses import dataclass
 
 OK, INVALID_ARGUMENT, OBJECT_EXPECTED = 0, 1, 2
@@ -42,9 +43,8 @@ class BigInt:
     value: int
 
 
-@dataclass(eq=False)
 class Null:
-    pass
+    """The type of JavaScript's null."""
 
 
 NULL_VALUE = Null()
@@ -54,10 +54,7 @@ class Thrown(Exception):
     """What JavaScript would see: an exception that the addon threw."""
 
 
-@dataclass
-class Call:
-    arguments: list
-    data: int
+Call = namedtuple("Call", "arguments data")
 
 
 class NodeApi:
@@ -203,8 +200,7 @@ class NodeApi:
         return self._give(result, self.values[value][index])
 
     def napi_set_element(self, _env, value, index, element):
-        found, item = self.values[value], self.values[element]
-        found[index] = item
+        self.values[value][index] = self.values[element]
         return OK
 
     def napi_get_named_property(self, _env, value, name, result):

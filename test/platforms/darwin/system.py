@@ -57,6 +57,11 @@ class System:
         found = self.machine.read(address, size).find(byte & 0xFF) if size else -1
         return 0 if found < 0 else address + found
 
+    def memset(self, address, byte, size):
+        if size:
+            self.machine.write(address, bytes([byte & 0xFF]) * size)
+        return address
+
     def bzero(self, address, size):
         if size:
             self.machine.write(address, bytes(size))
@@ -202,6 +207,7 @@ PLAIN = [
     "memmove",
     "memcmp",
     "memchr",
+    "memset",
     "bzero",
     "strlen",
     "strcmp",

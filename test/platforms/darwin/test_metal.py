@@ -1,10 +1,10 @@
 """The Metal backend of a Mac's addon, over a device of Python's: what it sends, in which order, and what comes of it."""
 
-import os
 import unittest
 import unittest.mock
 from math import inf
 
+import kernels
 from addon import ITEM_BYTES, Addon, Arena, Leaf, Step
 from golden import difference, golden_cases
 from metal import Device, Metal
@@ -70,12 +70,12 @@ class Machine(unittest.TestCase):
 
     def test_a_device_that_computes_wrongly_is_refused(self):
         """It throws, and nothing of the caller's was written."""
-        other, device = new_addon()
-        right = device.compute
-        device.compute = lambda dtype, params, *streams: right(dtype, (params[0], 0.8, *params[2:]), *streams)
+        other, _ = new_addon()
+        right = kernels.step
+        wrong = lambda arithmetic, dtype, params, *rest: right(arithmetic, dtype, (params[0], 0.8, *params[2:]), *rest)
         leaves = [Arena(other, number, "float32", b"\1\2\3\4" * 8) for number in (1, 2, 3)]
         step = Step(other, PLAIN_MOMENTUM, *leaves, target="gpu")
-        with self.assertRaises(CxxThrow):
+        with self.assertRaises(CxxThrow), unittest.mock.patch.object(kernels, "step", wrong):
             step.run(0.1)
         self.assertEqual([leaf.data() for leaf in leaves], [b"\1\2\3\4" * 8] * 3)
 

@@ -26,11 +26,17 @@ export interface Share {
 const PATIENCE = 60_000;
 
 /** Starts a worker for each share. */
-export function hireCrew(weights: Parameters, images: Dataset, count: number, patience = PATIENCE): Gradients {
+export function hireCrew(
+  weights: Parameters,
+  images: Dataset,
+  count: number,
+  script = join(__dirname, 'worker.js'),
+  patience = PATIENCE,
+): Gradients {
   const trees = Array.from({ length: count }, () => zerosLike(weights));
   const workers = trees.map((gradients): Worker => {
     const workerData: WorkerGiven = { weights, gradients, images };
-    return new Worker(join(__dirname, 'worker.js'), { workerData });
+    return new Worker(script, { workerData });
   });
   const close = async (): Promise<void> => {
     await Promise.all(workers.map((worker) => worker.terminate()));

@@ -128,7 +128,7 @@ describe.each(architectures)('darwin-%s', (architecture) => {
     });
   }
 
-  test.each(['sgd', 'general'])('carries the kernels of native/kernels/%s.metal', (name) => {
+  test.each(['sgd', 'general', 'norm'])('carries the kernels of native/kernels/%s.metal', (name) => {
     const folder = mkdtempSync(join(tmpdir(), 'metal-sgd-'));
     const flat = join(folder, 'flat.metal');
     const flatten = ['cmake/flatten.mjs', `native/kernels/${name}.metal`, flat, join(folder, 'source.cpp')];

@@ -29,6 +29,12 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["release"] = Napi::Function::New(env, verb<release>);
   exports["step"] = Napi::Function::New(env, verb<step>);
   exports["stepAsync"] = Napi::Function::New(env, verb<step_async>);
+  exports["worldJoin"] = Napi::Function::New(env, verb<world_join>);
+  exports["worldGather"] = Napi::Function::New(env, verb<world_gather>);
+  exports["worldSum"] = Napi::Function::New(env, verb<world_sum>);
+  exports["worldBroadcast"] = Napi::Function::New(env, verb<world_broadcast>);
+  exports["worldBarrier"] = Napi::Function::New(env, verb<world_barrier>);
+  exports["worldLeave"] = Napi::Function::New(env, verb<world_leave>);
   return exports;
 }
 

@@ -29,6 +29,12 @@ Napi::Value prepare_sum(const Napi::CallbackInfo& info);
 void release(const Napi::CallbackInfo& info);
 void step(const Napi::CallbackInfo& info);
 Napi::Value step_async(const Napi::CallbackInfo& info);
+Napi::Value world_join(const Napi::CallbackInfo& info);
+Napi::Value world_gather(const Napi::CallbackInfo& info);
+Napi::Value world_sum(const Napi::CallbackInfo& info);
+Napi::Value world_broadcast(const Napi::CallbackInfo& info);
+Napi::Value world_barrier(const Napi::CallbackInfo& info);
+Napi::Value world_leave(const Napi::CallbackInfo& info);
 
 }  // namespace metal_sgd
 

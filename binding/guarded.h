@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "backend.h"
+#include "distributed/world.h"
 
 namespace metal_sgd {
 
@@ -23,6 +24,8 @@ inline Failure current_failure() {
   try {
     throw;
   } catch (const GpuFailure& failure) {
+    return {failure.code(), failure.what()};
+  } catch (const WorldFailure& failure) {
     return {failure.code(), failure.what()};
   } catch (const std::system_error& error) {
     return {"no-thread", std::string("the system gave no thread: ") + error.what()};

@@ -19,19 +19,25 @@ export type ErrorCode =
   | 'invalid-shape'
   | 'invalid-state'
   | 'invalid-tree'
+  | 'launcher-mismatch'
   | 'length-mismatch'
   | 'loss-scale'
   | 'memory-overlap'
   | 'missing-parameter'
   | 'no-gpu'
   | 'no-memory'
+  | 'no-mpi'
   | 'no-thread'
   | 'not-finite'
   | 'not-shared'
   | 'not-single'
   | 'shape-mismatch'
   | 'state-mismatch'
-  | 'swapped-arguments';
+  | 'swapped-arguments'
+  | 'world-failed'
+  | 'world-mismatch'
+  | 'world-state'
+  | 'world-timeout';
 
 /** Codes of GPU failures. */
 export const METAL_CODES = [

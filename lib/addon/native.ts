@@ -22,6 +22,14 @@ export interface Gpu {
   maxBufferLength: number;
 }
 
+/** A job that was joined. */
+export interface Joined {
+  library: string;
+  family: string;
+  rank: number;
+  size: number;
+}
+
 /** This machine. */
 export interface Machine {
   /** Those of the processor, the fastest first. */
@@ -99,6 +107,24 @@ export interface Native {
   release(tree: PreparedTree): void;
   /** Takes one step in place. */
   step(tree: PreparedTree): void;
+  /** Opens the first of these MPI libraries that is there, and joins the job. */
+  worldJoin(libraries: readonly string[]): Promise<Joined>;
+  /** Every rank's `bytes`, in the order of ranks; this rank's are in place already. `timeout` in seconds, here and below. */
+  worldGather(data: Uint8Array, bytes: number, timeout: number): Promise<void>;
+  /** Replaces elements by their sum over all ranks, added in the order of ranks, over the divisor. */
+  worldSum(
+    data: Float32Array | Float64Array,
+    isDouble: boolean,
+    bucketBytes: number,
+    flushSubnormals: boolean,
+    divisor: number,
+    timeout: number,
+  ): Promise<void>;
+  /** Rank 0's bytes. */
+  worldBroadcast(data: Uint8Array, timeout: number): Promise<void>;
+  worldBarrier(timeout: number): Promise<void>;
+  /** No verb of the world may follow. */
+  worldLeave(timeout: number): Promise<void>;
   /** Takes one step off this thread, with the present settings. Keeps `keep` alive until it is done. */
   stepAsync(tree: PreparedTree, keep: object): Promise<void>;
 }

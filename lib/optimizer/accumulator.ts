@@ -36,6 +36,11 @@ export class Accumulator {
     this.#settings.set('flushSubnormals', flushSubnormals);
   }
 
+  /** From now on float32 subnormals are flushed. */
+  flush(): void {
+    this.#settings.set('flushSubnormals', true);
+  }
+
   /** Adds one tree, or those of a `meanOf` one by one. Throws what is wrong with them; then nothing has changed. */
   add(gradients: unknown): void {
     const plan = this.#planFor(gradients) ?? this.#newPlan(gradients);
@@ -82,7 +87,7 @@ export class Accumulator {
 }
 
 /** The gradients of each leaf of the first tree, in the order of the trees. */
-function listsOf([first, ...others]: readonly ReadTree[]): readonly (readonly CheckedLeaf[])[] {
+export function listsOf([first, ...others]: readonly ReadTree[]): readonly (readonly CheckedLeaf[])[] {
   const lists = new Map(leavesOf(first.node).map((leaf) => [leaf, [leaf]]));
   for (const other of others) {
     compareTrees(first.node, other.node, other.name, {

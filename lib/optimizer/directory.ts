@@ -59,6 +59,7 @@ export class CheckpointDirectory {
       mkdirSync(this.path, { recursive: true });
       return join(this.path, nameOf(step));
     }, options);
+    if ((optimizer.world?.rank ?? 0) > 0) return path; // rank 0 has written it, and cleans up
     const others = (await this.#checkpoints()).filter((other) => other.path !== path);
     await makeNewest(path, others[0]?.saved ?? 0n);
     await Promise.all(others.slice(this.#keep - 1).map((old) => rm(old.path, { force: true })));

@@ -17,6 +17,9 @@ import { Queue } from './queue';
 import { Runner } from './runner';
 import { applySingle, initSingle, refuseSingle, type SingleState } from './single';
 import { Steps } from './steps';
+import { Together } from '../distributed/together';
+import type { World } from '../distributed/world';
+import { crypto } from '../crypto';
 
 /** Finds a public method or accessor of the optimizer. */
 type EntryOf = (name: string, accessor?: 'get' | 'set') => PublicFunction;
@@ -27,19 +30,26 @@ function asynchronous(received: unknown): Error {
   return typeError('invalid-option', 'between', expected, received);
 }
 
+const digestOf = (bytes: Uint8Array): string => crypto().createHash('sha256').update(bytes).digest('hex');
+
+/** Those of the options of `load`, which have been checked. */
+const parametersOf = (options: unknown): unknown => (options as { parameters?: unknown } | undefined)?.parameters;
+
 /** One optimizer. Arguments come as users give them, unchecked. */
 export class Engine {
   readonly runner: Runner;
   readonly configuration: Configuration;
   readonly steps: Steps;
+  readonly world: World | undefined;
   readonly #entryOf: EntryOf;
   readonly #state: State;
   readonly #queue: Queue;
   readonly #planner: Planner;
   readonly #accumulator: Accumulator;
+  readonly #together: Together | undefined;
 
   constructor(learningRate: unknown, options: unknown, entryOf: EntryOf) {
-    const { device, ...checked } = checkOptions(options, learningRate);
+    const { device, world, ...checked } = checkOptions(options, learningRate);
     const { groups, hyperparameters, around } = checked;
     this.#entryOf = entryOf;
     const state = new State(learningRate, checked);
@@ -50,9 +60,12 @@ export class Engine {
     this.runner = runner;
     this.#queue = queue;
     this.#planner = planner;
-    this.steps = new Steps({ state, queue, planner, runner });
     this.#accumulator = new Accumulator(state, runner.flushesSubnormals);
-    this.configuration = new Configuration({ state, queue, planner, runner });
+    const concerned = { state, queue, planner, runner };
+    this.world = world;
+    if (world && world.size > 1) this.#together = new Together(world, concerned, this.#accumulator);
+    this.steps = new Steps(concerned, this.#together);
+    this.configuration = new Configuration(concerned);
   }
 
   get masterWeights(): boolean {
@@ -178,7 +191,10 @@ export class Engine {
   save(path: unknown, options: unknown): Promise<string> {
     const save = this.#queue.callAsync('save', () => new Save(path, options, this.#state));
     const { isSnapshot, footprint } = save;
-    return this.#queue.save({ write: (turn) => save.write(turn), isSnapshot, footprint });
+    const write = (turn: Promise<unknown>): Promise<string> => save.write(turn);
+    const together = this.#together;
+    if (!together) return this.#queue.save({ write, isSnapshot, footprint });
+    return this.#queue.save({ write: (turn) => together.write(() => write(turn)), isSnapshot, footprint });
   }
 
   toBytes(options: unknown): Bytes {
@@ -188,7 +204,13 @@ export class Engine {
   load(path: unknown, options: unknown): Promise<LoadedState> {
     const request = this.#queue.call('load', () => checkLoad(path, options, this.#state));
     this.#drop();
-    return this.#queue.exclusive(() => loadState(request) as Promise<LoadedState>);
+    return this.#queue.exclusive(async () => {
+      const loaded = (await loadState(request)) as LoadedState;
+      await this.#together?.agreeOnLoad(
+        digestOf(new Save('bytes', { parameters: parametersOf(options) }, this.#state).toBytes()),
+      );
+      return loaded;
+    });
   }
 
   fromBytes(bytes: Uint8Array, options: unknown): LoadedState {

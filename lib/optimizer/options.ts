@@ -12,6 +12,7 @@ import { checkFilter, checkGroups, Groups, type LeafFilter } from '../state/grou
 import type { StateOptions } from '../state/state';
 import type { Schedule } from '../state/types';
 import { checkDevice, type DeviceChoice } from './device';
+import { World } from '../distributed/world';
 
 type Optional<T> = { [K in keyof T]?: T[K] | undefined };
 
@@ -41,9 +42,14 @@ export interface SGDOptions extends Optional<SGDHyperparameters>, Optional<SGDAr
   lossScale?: number | DynamicLossScale | undefined;
   /** Default `'auto'`. The environment variable METAL_SGD_DEVICE replaces `'auto'` only. */
   device?: DeviceChoice | undefined;
+  /**
+   * The processes that step together, from `joinWorld`: `updateAsync` takes the mean of the gradients of all of them. Default:
+   * this process alone.
+   */
+  world?: World | undefined;
 }
 
-const OTHERS = ['groups', 'trainable', 'masterWeights', 'lossScale', 'device'] as const;
+const OTHERS = ['groups', 'trainable', 'masterWeights', 'lossScale', 'device', 'world'] as const;
 
 /** Throws for an unknown option or a wrong value; fills the defaults in. */
 export function checkOptions(options: unknown, learningRate: unknown): CheckedOptions {
@@ -62,11 +68,18 @@ export function checkOptions(options: unknown, learningRate: unknown): CheckedOp
     groups,
     masterWeights: checkFlag('masterWeights', given.masterWeights, false),
     device: checkDevice('device', given.device ?? 'auto'),
+    world: checkWorld(given.world),
   };
+}
+
+function checkWorld(world: unknown): World | undefined {
+  if (world === undefined || world instanceof World) return world;
+  throw typeError('invalid-option', 'world', 'what joinWorld resolves to', world);
 }
 
 interface CheckedOptions extends StateOptions {
   readonly device: DeviceChoice;
+  readonly world: World | undefined;
 }
 
 /** Options of one step. */

@@ -1,4 +1,5 @@
 // What an optimizer tells: properties that can't be assigned.
+import type { World } from '../distributed/world';
 import type { Averages } from '../tree/types';
 import type { DeviceChoice, LastRun } from './device';
 import type { Engine } from './engine';
@@ -15,6 +16,8 @@ export interface SGDReadings {
    * `busy` while asynchronous steps are pending.
    */
   readonly averages: Averages | undefined;
+  /** The processes that step together; `undefined`: this one alone. */
+  readonly world: World | undefined;
   /** The device that was asked for. */
   readonly device: DeviceChoice;
   /** What the last step did, and where it ran. `undefined` before the first. */
@@ -28,6 +31,7 @@ const READINGS: { readonly [K in keyof SGDReadings]: (engine: Engine) => SGDRead
   masterWeights: ({ masterWeights }) => masterWeights,
   averages: ({ averages }) => averages,
   device: ({ runner }) => runner.device,
+  world: ({ world }) => world,
   lastRun: ({ runner }) => runner.lastRun,
   pending: ({ pending }) => pending,
 };

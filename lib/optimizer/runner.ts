@@ -52,7 +52,12 @@ export class Runner {
   }
 
   get flushesSubnormals(): boolean {
-    return this.#policy.flushSubnormals;
+    return this.settings.get('flushSubnormals') === 1;
+  }
+
+  /** From now on float32 subnormals are flushed. */
+  flush(): void {
+    this.settings.set('flushSubnormals', true);
   }
 
   /** Hands the options to the addon. */

@@ -1,5 +1,7 @@
 // The steps of an optimizer: the numbers of each, its plan, its run, and what counts once it is over.
 import { maxNormAt } from '../state/around';
+import type { Together } from '../distributed/together';
+import { coded } from '../errors';
 import type { State } from '../state/state';
 import type { Concerned } from './configuration';
 import type { LastRun } from './device';
@@ -31,10 +33,13 @@ export class Steps {
   readonly #queue: Queue;
   readonly #planner: Planner;
   readonly #runner: Runner;
+  readonly #together: Together | undefined;
   /** What schedules gave for pending steps, by the number of completed steps. A skipped step leaves its own to the next one. */
   readonly #scheduled = new Map<number, Scheduled>();
 
-  constructor({ state, queue, planner, runner }: Concerned) {
+  /** @param together In a world of several processes. */
+  constructor({ state, queue, planner, runner }: Concerned, together: Together | undefined) {
+    this.#together = together;
     this.#state = state;
     this.#queue = queue;
     this.#planner = planner;
@@ -43,6 +48,7 @@ export class Steps {
 
   applyGradients(gradients: unknown, parameters: unknown, options: unknown): unknown {
     return this.#queue.call('applyGradients', () => {
+      if (this.#together) throw blocking('applyGradients', this.#together);
       const { accumulated } = this.#state;
       const numbers = this.#numbers(options, 0);
       const copies = this.#planner.planCopies(parameters, gradients);
@@ -56,6 +62,7 @@ export class Steps {
   update(parameters: unknown, gradients: unknown, options: unknown): void {
     this.#queue.begin('update');
     try {
+      if (this.#together) throw blocking('update', this.#together);
       if (this.#runner.measures) this.#updateMeasured(parameters, gradients, options);
       else this.#updatePlain(parameters, gradients, options);
     } catch (error) {
@@ -98,7 +105,7 @@ export class Steps {
   updateAsync(parameters: unknown, gradients: unknown, options: unknown): Promise<LastRun> {
     const { plan, own, taken } = this.#queue.callAsync('updateAsync', () => {
       const own = this.#numbers(options, this.#queue.steps);
-      const plan = this.#planner.plan(parameters, gradients, true);
+      const plan = (this.#together ?? this.#planner).plan(parameters, gradients, true);
       this.#scheduled.set(own.scheduled.step, own.scheduled);
       return { own, plan, taken: this.#state.accumulated.take() };
     });
@@ -106,7 +113,8 @@ export class Steps {
     let numbers = own;
     const run = async (): Promise<LastRun> => {
       numbers = { ...own, scheduled: this.#scheduled.get(this.#state.progress.step) ?? own.scheduled };
-      this.#set(numbers, taken.count + plan.gradientCount);
+      if (this.#together) await this.#together.sum(taken, { ...numbers.scheduled, ...numbers });
+      this.#set(numbers, (taken.count + plan.gradientCount) * (this.#together?.world.size ?? 1));
       this.#state.accumulated.use(taken);
       const run = await this.#runner.stepAsync(plan);
       this.#checkSkipped(numbers);
@@ -119,6 +127,7 @@ export class Steps {
     };
     const failed = (): void => {
       this.#state.accumulated.giveBack(taken);
+      if (this.#together) this.#state.accumulated.clear(); // they hold this step's gradients, perhaps of all ranks
       this.#forgetScheduled();
     };
     return this.#queue.step({ plan, run, completed, failed });
@@ -166,4 +175,10 @@ export class Steps {
     progress.completed(scheduled.rate);
     groups.completed(scheduled.groupRates);
   }
+}
+
+/** Waiting for other processes would block the event loop. */
+function blocking(what: string, { world }: Together): Error {
+  const text = `expected updateAsync, since the world has ${String(world.size)} processes, which this would wait for`;
+  return coded(Error, 'world-state', `${what}: ${text}`);
 }

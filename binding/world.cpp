@@ -1,0 +1,135 @@
+// Verbs of a world: promises for what the thread that owns MPI does.
+#include "distributed/world.h"
+
+#include <memory>
+#include <optional>
+
+#include "environment.h"
+#include "guarded.h"
+#include "view.h"
+
+namespace metal_sgd {
+
+namespace {
+
+/// A call on its way there and back. Deleted on the JavaScript thread, since it holds references.
+struct Call {
+  std::function<void(Call&)> work;
+  napi_deferred deferred;
+  Napi::ObjectReference keep;  // the array that MPI reads and writes
+  napi_threadsafe_function back;
+  std::optional<Failure> failure;
+  std::optional<Joined> joined;
+};
+
+napi_value result_of(Napi::Env env, const Call& call) {
+  if (!call.joined) return env.Undefined();
+  auto found = Napi::Object::New(env);
+  found["library"] = Napi::String::New(env, call.joined->library);
+  found["family"] = Napi::String::New(env, call.joined->family);
+  found["rank"] = Napi::Number::New(env, call.joined->rank);
+  found["size"] = Napi::Number::New(env, call.joined->size);
+  return found;
+}
+
+void settle(napi_env raw, napi_value, void*, void* data) {
+  std::unique_ptr<Call> call(static_cast<Call*>(data));
+  if (!raw) {  // the environment is gone, and its references with it
+    call->keep.SuppressDestruct();
+    return;
+  }
+  Napi::Env env(raw);
+  Napi::HandleScope scope(env);
+  if (call->failure) {
+    Napi::Error error = Napi::Error::New(env, call->failure->message);
+    error.Set("code", Napi::String::New(env, call->failure->code));
+    napi_reject_deferred(env, call->deferred, error.Value());
+  } else {
+    napi_resolve_deferred(env, call->deferred, result_of(env, *call));
+  }
+}
+
+/// Runs `work` on MPI's thread. Keeps `keep` until it is done.
+Napi::Value start(Napi::Env env, Napi::Value keep, std::function<void(Call&)> work) {
+  auto call = std::make_unique<Call>();
+  call->work = std::move(work);
+  if (keep.IsObject()) call->keep = Napi::Persistent(keep.As<Napi::Object>());
+  napi_value promise;
+  napi_create_promise(env, &call->deferred, &promise);
+  napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "metal-sgd world"),
+                                  0, 1, nullptr, nullptr, nullptr, settle, &call->back);
+  Call* sent = call.release();
+  on_world_thread([sent] {
+    try {
+      sent->work(*sent);
+    } catch (const std::exception&) {
+      sent->failure = current_failure();
+    }
+    napi_threadsafe_function back = sent->back;
+    napi_call_threadsafe_function(back, sent, napi_tsfn_nonblocking);
+    napi_release_threadsafe_function(back, napi_tsfn_release);
+  });
+  return Napi::Value(env, promise);
+}
+
+double number(const Napi::CallbackInfo& info, size_t index) {
+  return info[index].As<Napi::Number>().DoubleValue();
+}
+
+}  // namespace
+
+/// worldJoin(libraries: string[]): Promise<{ library, family, rank, size }> - opens the first that
+/// is there, once for the process.
+Napi::Value world_join(const Napi::CallbackInfo& info) {
+  auto given = info[0].As<Napi::Array>();
+  std::vector<std::string> paths;
+  for (uint32_t i = 0; i < given.Length(); i++)
+    paths.push_back(given.Get(i).As<Napi::String>().Utf8Value());
+  return start(info.Env(), info.Env().Undefined(),
+               [paths](Call& call) { call.joined = join_world(paths); });
+}
+
+/// worldGather(data: Uint8Array, bytes: number, timeout: number): Promise<void> - `data` holds so
+/// many bytes of each rank; this rank's are there already. `timeout` in seconds, here and below.
+Napi::Value world_gather(const Napi::CallbackInfo& info) {
+  char* data = view_of(info[0]).data;
+  auto bytes = static_cast<size_t>(number(info, 1));
+  double timeout = number(info, 2);
+  return start(info.Env(), info[0], [=](Call&) { gather(data, bytes, timeout); });
+}
+
+/// worldSum(data: Float32Array | Float64Array, isDouble: boolean, bucketBytes: number,
+///          flushSubnormals: boolean, divisor: number, timeout: number): Promise<void> - in place,
+/// in the order of ranks; then divided.
+Napi::Value world_sum(const Napi::CallbackInfo& info) {
+  View view = view_of(info[0]);
+  Dtype dtype = info[1].As<Napi::Boolean>() ? Dtype::kFloat64 : Dtype::kFloat32;
+  RankSum how{static_cast<size_t>(number(info, 2)),
+              info[3].As<Napi::Boolean>() ? Subnormals::kFlush : Subnormals::kKeep,
+              number(info, 4)};
+  double timeout = number(info, 5);
+  return start(info.Env(), info[0], [=](Call&) {
+    sum_over_ranks({view.data, dtype}, view.length, how, timeout);
+  });
+}
+
+/// worldBroadcast(data: Uint8Array, timeout: number): Promise<void> - rank 0's bytes, in place.
+Napi::Value world_broadcast(const Napi::CallbackInfo& info) {
+  View view = view_of(info[0]);
+  double timeout = number(info, 1);
+  return start(info.Env(), info[0], [=](Call&) { broadcast(view.data, view.length, timeout); });
+}
+
+/// worldBarrier(timeout: number): Promise<void>
+Napi::Value world_barrier(const Napi::CallbackInfo& info) {
+  double timeout = number(info, 0);
+  return start(info.Env(), info.Env().Undefined(), [=](Call&) { barrier(timeout); });
+}
+
+/// worldLeave(timeout: number): Promise<void> - no verb of the world may follow.
+Napi::Value world_leave(const Napi::CallbackInfo& info) {
+  double timeout = number(info, 0);
+  return start(info.Env(), info.Env().Undefined(), [=](Call&) { leave_world(timeout); });
+}
+
+}  // namespace metal_sgd

@@ -1,0 +1,159 @@
+// Exchanges among ranks, one after another. Each begins with a digest of what it is about: ranks that differ would hang.
+import { native } from '../addon/native';
+import { crypto } from '../crypto';
+import { coded } from '../errors';
+import { type Footprint, useForFile } from '../memory/inUse';
+import type { Dtype, LeafData } from '../tree/dtype';
+import { bytesOf, type CheckedLeaf } from '../tree/leaf';
+
+interface Place {
+  readonly rank: number;
+  readonly size: number;
+}
+
+interface TalkOptions {
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly allReduceSize: number;
+}
+
+/** Elements that are summed over all ranks. */
+export interface Summed {
+  readonly data: LeafData;
+  readonly dtype: Dtype;
+}
+
+const DIGEST = 32;
+
+/** What the processes of a world tell each other. */
+export class Talk {
+  readonly size: number;
+  readonly rank: number;
+  readonly #timeout: number;
+  readonly #bucket: number;
+  #last: Promise<unknown> = Promise.resolve();
+  /** Why nothing more can be exchanged. */
+  #over: { readonly code: 'world-state' | 'world-failed'; readonly why: string } | undefined;
+
+  constructor({ rank, size }: Place, { timeout, allReduceSize }: TalkOptions) {
+    this.rank = rank;
+    this.size = size;
+    this.#timeout = timeout / 1000;
+    this.#bucket = allReduceSize;
+  }
+
+  /** Runs `exchange` after those before it. One that fails by MPI's fault ends the world. */
+  async #turn<T>(what: string, exchange: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(async () => {
+      if (this.#over) throw coded(Error, this.#over.code, `${what}: ${this.#over.why}`);
+      try {
+        return await exchange();
+      } catch (error) {
+        throw this.#ended(what, error);
+      }
+    });
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #ended(what: string, error: unknown): unknown {
+    const { code, message } = error as { code?: unknown; message: string };
+    if (code !== 'world-timeout' && code !== 'world-failed') return error;
+    const text = code === 'world-timeout' ? `${message} within ${String(this.#timeout)} s` : `MPI failed: ${message}`;
+    this.#over ??= { code: 'world-failed', why: `an earlier exchange failed (${text}); end this process` };
+    return coded(Error, code, `${what}: ${text}`);
+  }
+
+  /** Throws with code `world-mismatch` on all ranks if the lines are not the same on all. */
+  async agree(what: string, lines: readonly string[]): Promise<void> {
+    if (this.size > 1) await this.#turn(what, () => this.#compare([what, ...lines]));
+  }
+
+  async #compare(lines: readonly string[]): Promise<void> {
+    const digest = crypto().createHash('sha256').update(lines.join('\n')).digest();
+    const all = await this.#gather(digest, DIGEST);
+    if (all.every((one) => Buffer.compare(one, all[0]) === 0)) return;
+    const texts = await this.#gatherTexts(lines.join('\n'));
+    throw differenceOf(texts.map((text) => text.split('\n')));
+  }
+
+  async #gather(own: Uint8Array, bytes: number): Promise<Buffer[]> {
+    const data = Buffer.from(new SharedArrayBuffer(bytes * this.size));
+    data.set(own, bytes * this.rank);
+    await native().worldGather(data, bytes, this.#timeout);
+    return Array.from({ length: this.size }, (_, rank) => data.subarray(bytes * rank, bytes * (rank + 1)));
+  }
+
+  async #gatherTexts(own: string): Promise<string[]> {
+    const bytes = Buffer.from(own);
+    const length = Buffer.alloc(8);
+    length.writeDoubleLE(bytes.length);
+    const lengths = (await this.#gather(length, 8)).map((one) => one.readDoubleLE());
+    const texts = await this.#gather(bytes, Math.max(1, ...lengths));
+    return texts.map((text, rank) => text.toString('utf8', 0, lengths[rank]));
+  }
+
+  /** The texts of all ranks. */
+  async texts(what: string, own: string): Promise<readonly string[]> {
+    if (this.size === 1) return [own];
+    return this.#turn(what, async () => {
+      await this.#compare([what]);
+      return this.#gatherTexts(own);
+    });
+  }
+
+  /** Rank 0's elements for all. The memory is in use meanwhile. */
+  async broadcast(leaves: readonly CheckedLeaf[], footprint: Footprint): Promise<void> {
+    if (this.size === 1) return;
+    await useForFile('broadcast', footprint, () =>
+      this.#turn('broadcast', async () => {
+        await this.#compare(['broadcast', ...leaves.map(describe)]);
+        for (const bytes of leaves.flatMap(bytesOf)) await native().worldBroadcast(bytes, this.#timeout);
+      }),
+    );
+  }
+
+  /** Replaces elements by their sum over all ranks, divided, once all have told the same lines. */
+  async sum(what: string, lines: readonly string[], parts: readonly Summed[], how: HowToSum): Promise<void> {
+    await this.#turn(what, async () => {
+      if (this.size > 1) await this.#compare([what, ...lines]);
+      for (const { data, dtype } of parts) {
+        const [elements, isDouble] = [data as Float32Array | Float64Array, dtype === 'float64'];
+        await native().worldSum(elements, isDouble, this.#bucket, how.flushSubnormals, how.divisor, this.#timeout);
+      }
+    });
+  }
+
+  async leave(): Promise<void> {
+    await this.agree('leave', []);
+    await this.#turn('leave', async () => {
+      if (this.size > 1) await native().worldLeave(this.#timeout);
+      this.#over = { code: 'world-state', why: 'this process has left the world' };
+    });
+  }
+}
+
+/** How sums are formed. */
+export interface HowToSum {
+  readonly flushSubnormals: boolean;
+  /** 1: none. */
+  readonly divisor: number;
+}
+
+/** A leaf as ranks compare it. */
+export const describe = ({ name, shape, length, dtype }: CheckedLeaf): string =>
+  `leaf ${name} [${(shape ?? [length]).join(', ')}] ${dtype}`;
+
+function differenceOf([first, ...others]: readonly (readonly string[])[]): Error {
+  const [what] = first;
+  for (const [i, lines] of others.entries()) {
+    const count = Math.max(first.length, lines.length);
+    for (let line = 0; line < count; line++) {
+      if (first[line] === lines[line]) continue;
+      const [mine, theirs] = [first, lines].map((one) => one.at(line) ?? 'nothing');
+      const text = `rank 0 has ${mine}, and rank ${String(i + 1)} has ${theirs}`;
+      return coded(Error, 'world-mismatch', `${what}: expected the same on all ranks, received others: ${text}`);
+    }
+  }
+  return coded(Error, 'world-mismatch', `${what}: expected the same on all ranks`);
+}

@@ -1,0 +1,150 @@
+#include "world.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <numeric>
+#include <thread>
+
+#include "cpu/arch.h"
+#include "cpu/cpu.h"
+#include "mpi.h"
+#include "step_queue.h"
+
+namespace metal_sgd {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kSpin{1};
+constexpr std::chrono::microseconds kNap{50};  // between looks, after that
+
+/// Of the thread that owns MPI. Leaked: the thread outlives static destructors.
+struct Owned {
+  Mpi* mpi = nullptr;
+  Joined joined;
+  std::vector<char> received;  // of the present bucket: a chunk of each rank
+};
+
+Owned& owned() {
+  static Owned* all = new Owned;
+  return *all;
+}
+
+/// A waiting rank sleeps, so that others get its core.
+void wait(Mpi::Request request, double timeout) {
+  auto start = Clock::now();
+  while (!owned().mpi->test(request)) {
+    Clock::duration waited = Clock::now() - start;
+    if (waited > std::chrono::duration<double>(timeout))
+      throw WorldFailure(WorldError::kTimeout, "other processes of the job did not come");
+    if (waited > kSpin) std::this_thread::sleep_for(kNap);
+  }
+}
+
+/// Elements of each rank's chunk, and where it begins.
+struct Chunks {
+  Chunks(size_t count, size_t item, int size) : bytes(size), at(size) {
+    for (int rank = 0; rank < size; rank++) {
+      size_t begin = count * rank / size, end = count * (rank + 1) / size;
+      at[rank] = static_cast<int>(begin * item);
+      bytes[rank] = static_cast<int>((end - begin) * item);
+    }
+  }
+  std::vector<int> bytes, at;
+};
+
+template <typename Real>
+void divide(void* data, size_t count, double divisor) {
+  auto* elements = static_cast<Real*>(data);
+  for (size_t i = 0; i < count; i++) elements[i] /= static_cast<Real>(divisor);
+}
+
+/// Each sum is divided once, by the rank that formed it.
+void divide(Stream data, size_t count, const RankSum& how) {
+  if (how.divisor == 1) return;
+  bool is_double = data.dtype == Dtype::kFloat64;
+  FloatMode mode;
+  mode.set(is_double ? Subnormals::kKeep : how.subnormals);
+  (is_double ? divide<double> : divide<float>)(data.data, count, how.divisor);
+}
+
+/// Adds the chunks of all ranks in their order into this rank's place of the bucket.
+void add_chunks(char* own, Dtype dtype, size_t bytes, const RankSum& how) {
+  Owned& all = owned();
+  Span span;
+  span.count = bytes / item_size(dtype);
+  if (span.count == 0) return;
+  span.streams[kParameter] = {own, dtype};
+  for (int rank = 0; rank < all.joined.size; rank++)
+    span.gradients.push_back({all.received.data() + rank * bytes, dtype});
+  prepare_sums({span})->run({{}, how.subnormals});
+  divide(span.streams[kParameter], span.count, how);
+}
+
+/// All-to-all, sum, all-gather: the traffic of a ring, and the same bits from every library.
+void sum_bucket(char* data, Dtype dtype, size_t count, const RankSum& how, double timeout) {
+  Owned& all = owned();
+  int size = all.joined.size;
+  Chunks sent(count, item_size(dtype), size);
+  size_t own = sent.bytes[all.joined.rank];
+  all.received.resize(std::max(all.received.size(), own * size));
+  std::vector<int> bytes(size, static_cast<int>(own)), at(size);
+  for (int rank = 0; rank < size; rank++) at[rank] = static_cast<int>(own) * rank;
+  wait(all.mpi->all_to_all(data, sent.bytes, sent.at, all.received.data(), bytes, at), timeout);
+  add_chunks(data + sent.at[all.joined.rank], dtype, own, how);
+  wait(all.mpi->all_gather(data, sent.bytes, sent.at), timeout);
+}
+
+constexpr size_t kLargestMessage = size_t{1} << 30;  // counts of MPI are ints
+
+}  // namespace
+
+void on_world_thread(std::function<void()> work) {
+  static StepQueue* queue = new StepQueue;
+  queue->add(nullptr, std::move(work));
+}
+
+Joined join_world(const std::vector<std::string>& paths) {
+  Owned& all = owned();
+  if (!all.mpi) {
+    std::unique_ptr<Mpi> mpi(Mpi::open(paths));
+    if (!mpi->is_initialized()) mpi->init();
+    all.joined = {mpi->version(), mpi->family(), mpi->rank(), mpi->size()};
+    all.mpi = mpi.release();
+  }
+  return all.joined;
+}
+
+void gather(char* data, size_t bytes, double timeout) {
+  int size = owned().joined.size;
+  std::vector<int> counts(size, static_cast<int>(bytes)), at(size);
+  for (int rank = 0; rank < size; rank++) at[rank] = static_cast<int>(bytes) * rank;
+  wait(owned().mpi->all_gather(data, counts, at), timeout);
+}
+
+void sum_over_ranks(Stream data, size_t count, const RankSum& how, double timeout) {
+  if (owned().joined.size == 1) return divide(data, count, how);
+  size_t most = std::max<size_t>(1, how.bucket_bytes / item_size(data.dtype));
+  for (size_t first = 0; first < count; first += most)
+    sum_bucket(static_cast<char*>(data.from(first).data), data.dtype, std::min(most, count - first),
+               how, timeout);
+}
+
+void broadcast(char* data, size_t bytes, double timeout) {
+  for (size_t at = 0; at < bytes; at += kLargestMessage) {
+    size_t part = std::min(kLargestMessage, bytes - at);
+    wait(owned().mpi->broadcast(data + at, static_cast<int>(part), 0), timeout);
+  }
+}
+
+void barrier(double timeout) { wait(owned().mpi->barrier(), timeout); }
+
+/// The barrier comes first: MPI_Finalize has no time limit.
+void leave_world(double timeout) {
+  barrier(timeout);
+  owned().mpi->finalize();
+}
+
+}  // namespace metal_sgd

@@ -41,13 +41,12 @@ export function hireCrew(
   const close = async (): Promise<void> => {
     await Promise.all(workers.map((worker) => worker.terminate()));
   };
-  const compute = async (batch: Uint32Array, lossScale: number): Promise<number> => {
+  const compute = async (batch: Uint32Array, lossScale: number): Promise<readonly number[]> => {
     const scale = scaleOf(batch, count, lossScale);
     try {
-      const losses = await Promise.all(
+      return await Promise.all(
         workers.map((worker, k) => ask(worker, k, { images: shareOf(batch, k, count), scale }, patience)),
       );
-      return losses.reduce((sum, loss) => sum + loss, 0); // in order, whoever was done first
     } catch (error) {
       await close();
       throw error;

@@ -1,5 +1,5 @@
 // Trains a network on handwritten digits with metal-sgd, and says how well it reads: `npm start`.
-import { assign, SGD, zeros, zerosLike } from 'metal-sgd';
+import { assign, joinWorld, SGD, type World, zeros, zerosLike } from 'metal-sgd';
 import { Checkpoints } from './checkpoints';
 import { canCompare, compareDevices } from './comparison';
 import { CLASSES, PIXELS, readDigits, type Split, splitDigits } from './data';
@@ -24,9 +24,17 @@ import {
 const SIZES = [PIXELS, 128, 64, CLASSES];
 
 async function main(options: Options, signal: AbortSignal): Promise<void> {
+  if (!options.distributed) return run(options, signal);
+  const world = await joinWorld();
+  if (world.rank > 0) console.log = () => undefined; // rank 0 speaks for all
+  await run({ ...options, shares: world.size, plot: world.rank > 0 ? false : options.plot }, signal, world);
+  await world.leave();
+}
+
+async function run(options: Options, signal: AbortSignal, world?: World): Promise<void> {
   if (options.plot !== false) checkWritable(options.plot);
   const split = splitDigits(readDigits(options.data), createRandom(options.seed, SPLIT_STREAM));
-  const training = begin(options, split);
+  const training = begin(options, split, world);
   const checkpoints = options.checkpoint === undefined ? undefined : new Checkpoints(options.checkpoint, options);
   if (options.resume) await checkpoints?.resume(training);
   else await checkpoints?.begin();
@@ -46,7 +54,7 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   console.log(`test loss: ${loss.toFixed(6)}`);
   console.log(`test accuracy: ${percent(accuracy)}`);
   await compare(training, split, options, signal);
-  if (!canCompare(options.device)) return;
+  if (world || !canCompare(options.device)) return;
   await compareDevices((device) => begin({ ...options, device }, split), split, options, signal);
 }
 
@@ -60,7 +68,7 @@ async function compare(training: Training, split: Split, options: Options, signa
   const { averages } = optimizer;
   if (averages) show('of the averages', assign(zerosLike(weights), averages));
   if (options.dtype === 'float32' || options.masterWeights) return;
-  const other = begin({ ...options, masterWeights: true }, split);
+  const other = begin({ ...options, masterWeights: true }, split, training.optimizer.world);
   await train(other, split, options, signal, () => undefined);
   show('with --master-weights', other.weights);
 }
@@ -74,14 +82,15 @@ async function trainVisibly(
   signal: AbortSignal,
   afterEpoch: () => Promise<void> | undefined,
 ): Promise<void> {
-  const progress = startProgress(options.epochs);
+  const isQuiet = (training.optimizer.world?.rank ?? 0) > 0;
+  const progress = isQuiet ? undefined : startProgress(options.epochs);
   try {
     await train(training, split, options, signal, async (result) => {
-      progress.show(result);
+      progress?.show(result);
       await afterEpoch();
     });
   } finally {
-    progress.stop();
+    progress?.stop();
   }
 }
 
@@ -89,7 +98,7 @@ async function trainVisibly(
 const DYNAMIC = { growthInterval: 100 };
 
 /** A new network and its optimizer. */
-function begin(options: Options, { train: images }: Split): Training {
+function begin(options: Options, { train: images }: Split, world?: World): Training {
   const { learningRate, momentum, nesterov, weightDecay, decayOnBias, masterWeights, device, epochs, ...more } =
     options;
   const { warmup, seed, dtype, ema: emaDecay, maxNorm } = more;
@@ -100,7 +109,7 @@ function begin(options: Options, { train: images }: Split): Training {
   const schedule = warmupThenCosine(learningRate, warmup * perEpoch, epochs * perEpoch);
   const groups = decayOnBias ? [] : [{ parameters: /bias$/, weightDecay: 0 }];
   const lossScale = more.lossScale === 'dynamic' ? DYNAMIC : more.lossScale;
-  const around = { masterWeights, maxNorm, lossScale, emaDecay, device };
+  const around = { masterWeights, maxNorm, lossScale, emaDecay, device, world };
   const optimizer = new SGD(schedule, { momentum, nesterov, weightDecay, groups, ...around });
   const training = { parameters, weights, optimizer, history: [] };
   refresh(training); // the network sees the rounded ones

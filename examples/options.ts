@@ -28,6 +28,8 @@ export interface Options {
   readonly shares: number;
   /** Threads that compute them; 0: the main thread does. */
   readonly workers: number;
+  /** True: mpirun has started several processes, each of which computes a share. */
+  readonly distributed: boolean;
   readonly seed: number;
   readonly device: DeviceChoice;
   readonly data: string;
@@ -58,6 +60,8 @@ export function parseOptions(argv: readonly string[]): Options {
   const { shares, workers = 0 } = options as Partial<Options>;
   if (workers > 0 && shares !== undefined && shares !== workers)
     command.error('error: each worker computes one share: leave out --shares');
+  if (options.distributed && (workers > 0 || shares !== undefined))
+    command.error('error: each process computes one share: leave out --workers and --shares');
   const split = { workers, shares: shares ?? Math.max(1, workers) };
   return { ...options, ...split, warmup: Math.min(options.warmup, options.epochs) };
 }
@@ -81,6 +85,7 @@ function describe(): Command {
     .option('--ema <x>', 'test a moving average of the parameters too; its decay', fromZeroToOne)
     .option('--shares <n>', 'compute the gradients of a batch in so many parts, and take their mean', wholeFrom(1))
     .option('--workers <n>', 'compute each share in a thread of its own; so many shares', wholeFrom(1, 256))
+    .option('--distributed', 'under mpirun: each process computes a share', false)
     .option('--seed <n>', 'of the split, the initial weights and the order of images', wholeFrom(0, 2 ** 32 - 1), 1)
     .addOption(new Option('--device <name>', 'where steps run').choices(['auto', 'gpu', 'cpu']).default('auto'))
     .addOption(new Option('--data <file>', 'images and classes, as CSV').default(DIGITS, 'the 1797 digits'))

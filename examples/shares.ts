@@ -1,6 +1,6 @@
 // The gradients of a batch, in shares: one after another here, or at once in worker threads (crew.ts). Their mean is the
 // gradient of the batch, wherever each share was computed.
-import { zerosLike } from 'metal-sgd';
+import { type World, zerosLike } from 'metal-sgd';
 import { type Dataset, imageAt } from './data';
 import { type Parameters, Perceptron } from './model';
 
@@ -8,8 +8,8 @@ import { type Parameters, Perceptron } from './model';
 export interface Gradients {
   /** One tree for each share, written by `compute`. float32. */
   readonly trees: readonly Parameters[];
-  /** Writes the gradients of the losses of a batch, times `lossScale`; the sum of the losses. */
-  compute(batch: Uint32Array, lossScale: number): Promise<number> | number;
+  /** Writes the gradients of the losses of a batch, times `lossScale`; the sum of the losses of each share. */
+  compute(batch: Uint32Array, lossScale: number): Promise<readonly number[]> | readonly number[];
   close(): Promise<void> | void;
 }
 
@@ -40,6 +40,19 @@ export function addUpGradients(
   return loss;
 }
 
+/** Computes this process's share; the optimizer takes the mean over all processes. */
+export function ofRank(weights: Parameters, images: Dataset, { rank, size }: World): Gradients {
+  const network = new Perceptron(weights);
+  const tree = zerosLike(weights);
+  return {
+    trees: [tree],
+    compute: (batch, lossScale) => [
+      addUpGradients(network, images, shareOf(batch, rank, size), tree, scaleOf(batch, size, lossScale)),
+    ],
+    close: () => undefined,
+  };
+}
+
 /** Computes all shares on this thread. */
 export function oneByOne(weights: Parameters, images: Dataset, count: number): Gradients {
   const network = new Perceptron(weights);
@@ -48,8 +61,7 @@ export function oneByOne(weights: Parameters, images: Dataset, count: number): G
     trees,
     compute: (batch, lossScale) => {
       const scale = scaleOf(batch, count, lossScale);
-      const losses = trees.map((tree, k) => addUpGradients(network, images, shareOf(batch, k, count), tree, scale));
-      return losses.reduce((sum, loss) => sum + loss, 0);
+      return trees.map((tree, k) => addUpGradients(network, images, shareOf(batch, k, count), tree, scale));
     },
     close: () => undefined,
   };

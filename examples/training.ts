@@ -8,6 +8,7 @@ import {
   meanOf,
   type Schedule,
   type SGD,
+  type World,
   zerosLike,
 } from 'metal-sgd';
 import type { Dataset, Split } from './data';
@@ -17,7 +18,7 @@ import { type GradientResult, GradientTally } from './gradients';
 import { evaluate } from './metrics';
 import { type ParameterDtype, type Parameters, Perceptron } from './model';
 import { createRandom, permutation } from './random';
-import { type Gradients, oneByOne } from './shares';
+import { type Gradients, oneByOne, ofRank } from './shares';
 
 /** What is told after each epoch. */
 export interface EpochResult {
@@ -90,8 +91,11 @@ export async function train(
   signal: AbortSignal,
   tell: (result: EpochResult) => void | Promise<void>,
 ): Promise<void> {
+  const { world } = training.optimizer;
   const start = options.workers > 0 ? hireCrew : oneByOne;
-  const computed = start(training.weights, split.train, options.shares);
+  const computed = world
+    ? ofRank(training.weights, split.train, world)
+    : start(training.weights, split.train, options.shares);
   try {
     await trainBy(computed, training, split, options, signal, tell);
   } finally {
@@ -115,9 +119,12 @@ async function trainBy(
     if (signal.aborted) throw new Interrupted(`after ${String(epoch)} of ${String(epochs)} epochs`);
     const order = permutation(images.labels.length, createRandom(seed, FIRST_EPOCH_STREAM + epoch));
     const tally = new GradientTally(history.at(-1)?.gradients);
-    const loss = await step(order, () => {
-      tally.add(optimizer.lastRun);
-    });
+    const loss = await overRanks(
+      await step(order, () => {
+        tally.add(optimizer.lastRun);
+      }),
+      optimizer.world,
+    );
     if (!Number.isFinite(loss))
       throw new UserError(`diverged in epoch ${String(epoch + 1)}: try a lower learning rate`);
     const { loss: testLoss, accuracy: testAccuracy } = evaluate(network, test);
@@ -125,6 +132,13 @@ async function trainBy(
     history.push({ epoch: epoch + 1, trainLoss, testLoss, testAccuracy, gradients: tally.result });
     await tell(history[epoch]);
   }
+}
+
+/** The sum over all processes. */
+async function overRanks(loss: number, world: World | undefined): Promise<number> {
+  if (!world) return loss;
+  const mean = await world.averageGradients(Float64Array.of(loss));
+  return mean.data[0] * world.size;
 }
 
 /** Takes the steps of an epoch, and tells of each; the sum of the losses. */
@@ -139,18 +153,21 @@ function stepper(
   const trees = isNarrow ? computed.trees.map(() => zerosLike(parameters)) : computed.trees;
   const gradients = trees.length === 1 ? trees[0] : meanOf(...trees);
   return async (order, tell) => {
-    let loss = 0;
+    const losses = computed.trees.map(() => 0);
     for (let start = 0, batches = 1; start < order.length; start += batchSize, batches++) {
-      loss += await computed.compute(order.subarray(start, start + batchSize), optimizer.lossScale ?? 1);
+      const batch = await computed.compute(order.subarray(start, start + batchSize), optimizer.lossScale ?? 1);
+      batch.forEach((loss, k) => (losses[k] += loss));
       if (isNarrow) trees.forEach((tree, k) => assign(tree, computed.trees[k]));
       if (batches % accumulate > 0 && start + batchSize < order.length) {
         optimizer.accumulate(gradients);
         continue;
       }
-      optimizer.update(parameters, gradients); // by the mean of all that was accumulated
+      // By the mean of all that was accumulated, and of all processes.
+      if (optimizer.world) await optimizer.updateAsync(parameters, gradients);
+      else optimizer.update(parameters, gradients);
       tell();
       refresh(training);
     }
-    return loss;
+    return losses.reduce((sum, loss) => sum + loss); // share by share, as over processes
   };
 }

@@ -33,7 +33,7 @@ export { cosineDecay, exponentialDecay, joinSchedules, linearSchedule, stepDecay
 export { type AllGradients, type GradientMean, meanOf, type SomeGradients } from './gradients/mean';
 export { globalNorm } from './optimizer/norm';
 export type { SGDReadings } from './optimizer/readings';
-export { joinWorld, type World, type WorldOptions } from './distributed/world';
+export { joinWorld, type World, type WorldOptions } from './optimizer/world';
 export { SGD } from './optimizer/sgd';
 export type { SGDAround } from './state/around';
 export type { DynamicLossScale, LossScaleState } from './state/lossScale';

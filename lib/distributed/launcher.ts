@@ -10,6 +10,8 @@ export interface Launch {
   readonly localSize: number;
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** PMIx is Open MPI's, Slurm's and others'. */
 type Family = 'Open MPI' | 'MPICH' | 'PMIx';
 
@@ -27,7 +29,7 @@ const LAUNCHERS: readonly (readonly [Family, string, string, string, string])[] 
 ];
 
 /** `undefined` if no launcher started this process. */
-export function findLaunch(environment: NodeJS.ProcessEnv): Launch | undefined {
+export function findLaunch(environment: Environment): Launch | undefined {
   const number = (name: string): number | undefined => {
     const text = environment[name];
     return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
@@ -56,7 +58,7 @@ const NAMES = {
 } as const;
 
 /** What to open, the best first. METAL_SGD_MPI names one file alone. */
-export function librariesFor(family: Family, platform: NodeJS.Platform, environment: NodeJS.ProcessEnv): string[] {
+export function librariesFor(family: Family, platform: string, environment: Environment): string[] {
   const asked = environment['METAL_SGD_MPI'];
   if (asked !== undefined && asked !== '') return [asked];
   const names = NAMES[platform === 'darwin' ? 'darwin' : 'linux'];

@@ -17,8 +17,8 @@ import { Queue } from './queue';
 import { Runner } from './runner';
 import { applySingle, initSingle, refuseSingle, type SingleState } from './single';
 import { Steps } from './steps';
-import { Together } from '../distributed/together';
-import type { World } from '../distributed/world';
+import { Together } from './together';
+import type { World } from './world';
 import { crypto } from '../crypto';
 
 /** Finds a public method or accessor of the optimizer. */

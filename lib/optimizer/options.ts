@@ -12,7 +12,7 @@ import { checkFilter, checkGroups, Groups, type LeafFilter } from '../state/grou
 import type { StateOptions } from '../state/state';
 import type { Schedule } from '../state/types';
 import { checkDevice, type DeviceChoice } from './device';
-import { World } from '../distributed/world';
+import { World } from './world';
 
 type Optional<T> = { [K in keyof T]?: T[K] | undefined };
 

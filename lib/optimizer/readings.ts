@@ -1,5 +1,5 @@
 // What an optimizer tells: properties that can't be assigned.
-import type { World } from '../distributed/world';
+import type { World } from './world';
 import type { Averages } from '../tree/types';
 import type { DeviceChoice, LastRun } from './device';
 import type { Engine } from './engine';

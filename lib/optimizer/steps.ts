@@ -1,6 +1,6 @@
 // The steps of an optimizer: the numbers of each, its plan, its run, and what counts once it is over.
 import { maxNormAt } from '../state/around';
-import type { Together } from '../distributed/together';
+import type { Together } from './together';
 import { coded } from '../errors';
 import type { State } from '../state/state';
 import type { Concerned } from './configuration';

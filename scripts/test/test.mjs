@@ -4,7 +4,7 @@
 // simulated GPU, which then treats float32 subnormals in the ways that a Mac's may. Other arguments go to Jest.
 import { createRequire } from 'node:module';
 import { buildSim, simFolder } from '../build/sim.mjs';
-import { runVisibly } from '../lib/run.mjs';
+import { runQuietly, runVisibly } from '../lib/run.mjs';
 
 const require = createRequire(import.meta.url);
 const long = process.argv.includes('--long');
@@ -38,7 +38,10 @@ function gpuEnvironment() {
 }
 
 // First of all, so that no test waits for it or builds it beside another.
-if (process.platform !== 'darwin' && !cpuOnly) buildSim();
+if (process.platform !== 'darwin' && !cpuOnly) {
+  buildSim();
+  runQuietly('sh', ['scripts/lib/install.sh', 'openmpi-bin', 'mpich']); // both lie side by side
+}
 
 const tsc = require.resolve('typescript/bin/tsc');
 if (half !== 'gpu') {

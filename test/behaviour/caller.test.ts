@@ -53,6 +53,9 @@ const CALLS: Record<string, () => unknown> = {
   },
   meanOf: () => sgd.meanOf(),
   globalNorm: () => sgd.globalNorm(BAD),
+  joinWorld: () => sgd.joinWorld({ timeout: -1 }),
+  'World.broadcast': async () => (await sgd.joinWorld()).broadcast(BAD),
+  'World.averageGradients': async () => (await sgd.joinWorld()).averageGradients(BAD),
   'update, an option': () => {
     optimizer.update(good, good, 0.5 as never);
   },
@@ -102,9 +105,10 @@ test.each(Object.keys(CALLS))('%s', async (name) => {
   expectCaller(await failureOf(CALLS[name]));
 });
 
-test('every function and class of the package is here', () => {
+test('every function and class of the package is here', async () => {
   const functions = Object.entries(sgd).flatMap(([name, value]) => (typeof value === 'function' ? [name] : []));
-  const methods = [SGD, CheckpointDirectory].flatMap(({ prototype }) =>
+  const world = Object.getPrototypeOf(await sgd.joinWorld()) as object;
+  const methods = [SGD.prototype, CheckpointDirectory.prototype, world].flatMap((prototype) =>
     Object.keys(Object.getOwnPropertyDescriptors(prototype)),
   );
   // These take nothing that could be wrong.
@@ -121,6 +125,9 @@ test('every function and class of the package is here', () => {
     'groups',
     'masterWeights',
     'averages',
+    'world',
+    'barrier',
+    'leave',
     'discardAccumulated',
     'GradientMean',
   ];

@@ -41,7 +41,8 @@ function ratio({ sgd }: Lab, { elements, addon }: Asked): number {
 }
 
 // Half of the work at a quarter of the speed takes twice as long as one thread does.
-test.each([1e5, 1e6, 1e7])('a step of %d elements', (elements) => {
+// Of smaller steps others' processes on both cores would be half of what is measured; the benchmark has them.
+test.each([1e6, 1e7])('a step of %d elements', (elements) => {
   const library = join(newFolder(), 'slow.so');
   const source = join(ROOT, 'bench', 'baseline', 'slow_thread.c');
   execFileSync('gcc', ['-shared', '-fPIC', '-O1', source, '-o', library, '-ldl']);

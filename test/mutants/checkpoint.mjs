@@ -158,8 +158,8 @@ export default [
     name: 'checkpoint-save-does-not-wait',
     why: 'A save does not wait for the steps before it.',
     file: 'lib/optimizer/engine.ts',
-    find: 'return this.#queue.save({ write: (turn) => save.write(turn), isSnapshot, footprint });',
-    replace: 'void isSnapshot;\n    void footprint;\n    return save.write(Promise.resolve());',
+    find: 'if (!together) return this.#queue.save({ write, isSnapshot, footprint });',
+    replace: 'if (!together) return write(Promise.resolve());',
     caughtBy: 'test/checkpoint/async.test.ts',
   },
   {

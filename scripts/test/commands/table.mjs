@@ -22,6 +22,8 @@ export const TABLE = [
   { names: 'npx jest test/values', run: 'ci' },
   { names: 'node examples/digits.mjs', doneBy: 'test/tooling/example-short.test.ts' },
   { names: 'npm start -- --help', run: 'ci', prints: '--master-weights' },
+  { names: 'npm start -- --workers 4', run: 'ci', prints: 'test accuracy: ' },
+  { names: 'npm start -- --shares 4', run: 'ci', prints: 'test accuracy: ' },
   { names: 'npm run mutants -- --check', run: 'ci', prints: 'mutants fit the code' },
   { names: 'npm run mutants -- --since COMMIT', run: 'ci', as: 'npm run mutants -- --since HEAD' },
   { names: 'npm run docs', run: 'ci', makes: 'docs/api/classes/SGD.html' },

@@ -1,13 +1,13 @@
 // The steps of one optimizer on all processes of a world: gradients are summed here, then over the ranks, and every rank takes
 // the same step.
 import { coded } from '../errors';
-import type { Accumulator } from '../optimizer/accumulator';
-import type { Concerned } from '../optimizer/configuration';
-import type { Plan } from '../optimizer/plan';
+import type { Accumulator } from './accumulator';
+import type { Concerned } from './configuration';
+import type { Plan } from './plan';
 import type { Taken } from '../state/accumulated';
 import { bufferOf, byteLengthOf, type CheckedLeaf, offsetOf } from '../tree/leaf';
-import { describe, type Summed } from './talk';
-import type { World } from './world';
+import { describe, type Summed } from '../distributed/talk';
+import { World } from './world';
 
 /** What a step is called with, as ranks compare it. */
 export interface StepSays {
@@ -62,7 +62,7 @@ export class Together {
       `options ${JSON.stringify({ ...options, ...says }, numbers)}`,
       ...leaves.map(describe),
     ];
-    await this.world.talk.sum('updateAsync', lines, joined(leaves), {
+    await World.talkOf(this.world).sum('updateAsync', lines, joined(leaves), {
       flushSubnormals: runner.flushesSubnormals,
       divisor: 1,
     });
@@ -72,7 +72,7 @@ export class Together {
   async #agreeOnFlushing(): Promise<void> {
     if (this.#hasAgreedOnFlushing) return;
     const { runner } = this.#concerned;
-    const all = await this.world.talk.texts('subnormals', String(runner.flushesSubnormals));
+    const all = await World.talkOf(this.world).texts('subnormals', String(runner.flushesSubnormals));
     if (all.includes('true')) {
       runner.flush();
       this.#accumulator.flush();
@@ -82,7 +82,8 @@ export class Together {
 
   /** The path of the file that rank 0 writes; the others wait for it. */
   async write(save: () => Promise<string>): Promise<string> {
-    const { talk, rank } = this.world;
+    const { rank } = this.world;
+    const talk = World.talkOf(this.world);
     const own =
       rank === 0
         ? await save().then(
@@ -99,7 +100,7 @@ export class Together {
 
   /** Throws with code `world-mismatch` unless all ranks have loaded the same. */
   async agreeOnLoad(digest: string): Promise<void> {
-    await this.world.talk.agree('load', [`contents ${digest}`]);
+    await World.talkOf(this.world).agree('load', [`contents ${digest}`]);
   }
 }
 

@@ -3,12 +3,12 @@ import { isMainThread } from 'node:worker_threads';
 import { constants, type Joined, native } from '../addon/native';
 import { calledFromAsync, type PublicFunction, publicFunctionsOf } from '../caller';
 import { checkKeys, coded, rangeError } from '../errors';
-import { meanOverRanks } from './mean';
-import { findLaunch, howToInstall, type Launch, librariesFor } from './launcher';
-import { readShared } from './shared';
+import { meanOverRanks } from './rankMean';
+import { findLaunch, howToInstall, type Launch, librariesFor } from '../distributed/launcher';
+import { readShared } from '../distributed/shared';
 import type { GradientMean } from '../gradients/mean';
 import type { Tree, WithDtype } from '../tree/types';
-import { Talk } from './talk';
+import { Talk } from '../distributed/talk';
 
 /** Options of `joinWorld`. */
 export interface WorldOptions {
@@ -53,14 +53,15 @@ export async function joinWorld(options: WorldOptions = {}): Promise<World> {
   });
 }
 
-async function join(options: Required<WorldOptions> & { timeout: number; allReduceSize: number }): Promise<World> {
+async function join(options: { readonly timeout: number; readonly allReduceSize: number }): Promise<World> {
   const launch = findLaunch(process.env);
   if (!launch || launch.size === 1) return new World(launch ?? ALONE, undefined, new Talk(ALONE, options));
   refuseInherited();
   const { family } = launch;
+  const { timeout } = options;
   let joined: Joined;
   try {
-    joined = await native().worldJoin(librariesFor(family, process.platform, process.env));
+    joined = await within(timeout, native().worldJoin(librariesFor(family, process.platform, process.env)));
   } catch (error) {
     const { code, message } = error as { code?: unknown; message: string };
     if (code !== 'no-mpi') throw error;
@@ -75,6 +76,22 @@ async function join(options: Required<WorldOptions> & { timeout: number; allRedu
     `allReduceSize ${String(options.allReduceSize)}`,
   ]);
   return new World(launch, joined.library, talk);
+}
+
+/** MPI's own start waits for all processes for ever. */
+async function within<T>(timeout: number, started: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const text = `other processes of the job did not join within ${String(timeout / 1000)} s; end this process`;
+      reject(coded(Error, 'world-timeout', `joinWorld: ${text}`));
+    }, timeout);
+  });
+  try {
+    return await Promise.race([started, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 const MARK = 'METAL_SGD_WORLD_PID';
@@ -105,8 +122,7 @@ export class World {
   readonly localSize: number;
   /** The MPI library; `undefined` in a world of one. */
   readonly library: string | undefined;
-  /** @internal */
-  readonly talk: Talk;
+  readonly #talk: Talk;
 
   /** @internal */
   constructor({ rank, size, localRank, localSize }: Launch, library: string | undefined, talk: Talk) {
@@ -115,7 +131,12 @@ export class World {
     this.localRank = localRank;
     this.localSize = localSize;
     this.library = library;
-    this.talk = talk;
+    this.#talk = talk;
+  }
+
+  /** @internal */
+  static talkOf(world: World): Talk {
+    return world.#talk;
   }
 
   /**
@@ -127,7 +148,7 @@ export class World {
   async broadcast<P>(tree: P & Tree<P>): Promise<void> {
     return calledFromAsync(entryOf('broadcast'), () => {
       const { leaves, footprint } = readShared('broadcast', tree);
-      return this.talk.broadcast(leaves, footprint);
+      return this.#talk.broadcast(leaves, footprint);
     });
   }
 
@@ -140,18 +161,18 @@ export class World {
    */
   async averageGradients<P>(gradients: (P & Tree<P>) | GradientMean<P>): Promise<WithDtype<P, 'float32' | 'float64'>> {
     return calledFromAsync(entryOf('averageGradients'), () =>
-      meanOverRanks(gradients, this.size, this.talk),
+      meanOverRanks(gradients, this.size, this.#talk),
     ) as Promise<WithDtype<P, 'float32' | 'float64'>>;
   }
 
   /** Waits until all ranks are here. */
   async barrier(): Promise<void> {
-    return calledFromAsync(entryOf('barrier'), () => this.talk.agree('barrier', []));
+    return calledFromAsync(entryOf('barrier'), () => this.#talk.agree('barrier', []));
   }
 
   /** Waits for all ranks, and ends MPI. Nothing of the world can be called afterwards. */
   async leave(): Promise<void> {
-    return calledFromAsync(entryOf('leave'), () => this.talk.leave());
+    return calledFromAsync(entryOf('leave'), () => this.#talk.leave());
   }
 }
 

@@ -2,14 +2,14 @@
 import { native } from '../addon/native';
 import { Settings } from '../addon/settings';
 import { zeros } from '../memory/zeros';
-import { prepareSum, type StepLeaf } from '../optimizer/prepare';
-import { listsOf } from '../optimizer/accumulator';
-import { policyFor } from '../optimizer/device';
-import { checkAllThere, readGradients } from '../optimizer/trees';
+import { prepareSum, type StepLeaf } from './prepare';
+import { listsOf } from './accumulator';
+import { policyFor } from './device';
+import { checkAllThere, readGradients } from './trees';
 import { wideDtype } from '../state/slot';
 import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
 import { treeWith } from '../tree/tree';
-import { describe, type Summed, type Talk } from './talk';
+import { describe, type Summed, type Talk } from '../distributed/talk';
 
 /** Sums the trees here, then over all ranks, and divides. */
 export async function meanOverRanks(gradients: unknown, size: number, talk: Talk): Promise<unknown> {

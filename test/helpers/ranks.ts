@@ -41,6 +41,8 @@ const ENVIRONMENT = {
   OMPI_ALLOW_RUN_AS_ROOT: '1',
   OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
   OMPI_MCA_btl_tcp_if_include: 'lo',
+  // Containers may forbid processes to read each other's memory; Open MPI would complain.
+  OMPI_MCA_btl_vader_single_copy_mechanism: 'none',
 };
 
 /** The command line of a job. */

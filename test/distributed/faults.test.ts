@@ -1,8 +1,7 @@
 // What goes wrong among processes: each ends with a clear error, in bounded time.
-import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { type Failure } from '../helpers/failures';
-import { type RankLab, runRanks, startRanks } from '../helpers/ranks';
+import { killRank, trainedWhole } from '../helpers/killedRank';
+import { type RankLab, runRanks } from '../helpers/ranks';
 import { temporaryFolders } from '../helpers/folders';
 
 const newFolder = temporaryFolders();
@@ -215,24 +214,6 @@ test('rank 0 writes, the others wait; other contents are a mismatch', () => {
   expect((results[0] as { kept: string[] }).kept.sort()).toEqual(names.slice(2));
 });
 
-/** Trains for many steps with checkpoints; says after which step. */
-async function trainForLong({ sgd }: RankLab, path: string): Promise<void> {
-  const world = await sgd.joinWorld({ timeout: 5000 });
-  const [w, g] = [sgd.zeros({ a: 5000 }), sgd.zeros({ a: 5000 })];
-  const optimizer = new sgd.SGD(0.01, { momentum: 0.9, world });
-  const directory = new sgd.CheckpointDirectory(path);
-  await directory.load(optimizer, { parameters: w });
-  while (optimizer.step < 60) {
-    const { step } = optimizer;
-    g.a.data.forEach((_, i, data) => (data[i] = Math.sin(i + step * 3 + world.rank)));
-    await optimizer.updateAsync(w, g);
-    if (optimizer.step % 5 === 0) await directory.save(optimizer, { parameters: w });
-    if (step === 0) console.log(`pid ${String(world.rank)} ${String(process.pid)}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  await world.leave();
-}
-
 test.each([
   ['openmpi', 150],
   ['mpich', 300],
@@ -240,21 +221,9 @@ test.each([
   '%s: a killed rank ends the job; a resumed one arrives at the same bits',
   async (launcher, delay) => {
     const [undisturbed, killed] = [newFolder(), newFolder()];
-    const whole = runRanks(trainForLong as never, undisturbed as never, { launcher });
-    expect(whole.status).toBe(0);
-    const job = startRanks(trainForLong, killed, { launcher });
-    let out = '';
-    job.stdout?.on('data', (part: Buffer) => (out += part.toString()));
-    while (!/pid 1 \d+/.test(out)) await new Promise((resolve) => setTimeout(resolve, 20));
-    await new Promise((resolve) => setTimeout(resolve, delay));
-    const start = performance.now();
-    process.kill(Number(/pid 1 (\d+)/.exec(out)?.[1]), 'SIGKILL');
-    const [status] = (await once(job, 'exit')) as [number];
-    expect(performance.now() - start).toBeLessThan(10_000);
-    expect(status).not.toBe(0);
-    expect(runRanks(trainForLong as never, killed as never, { launcher }).status).toBe(0);
-    const last = readdirSync(undisturbed).sort().at(-1) ?? '';
-    expect(readFileSync(`${killed}/${last}`).equals(readFileSync(`${undisturbed}/${last}`))).toBe(true);
+    const whole = trainedWhole(launcher, undisturbed);
+    await killRank(launcher, killed, delay);
+    expect(trainedWhole(launcher, killed).equals(whole)).toBe(true);
   },
   60_000,
 );

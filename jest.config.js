@@ -3,7 +3,13 @@ const absent = {
   // No library can stand before the system's.
   darwin: ['/distributed/', '/long/world', '/behaviour/want\\.test', '/behaviour/slow-thread\\.test'],
   // Nor are there links, permissions and devices as on Unix.
-  win32: ['/distributed/', '/long/world', '/behaviour/want\\.test', '/behaviour/slow-thread\\.test', '/checkpoint/disks\\.test'],
+  win32: [
+    '/distributed/',
+    '/long/world',
+    '/behaviour/want\\.test',
+    '/behaviour/slow-thread\\.test',
+    '/checkpoint/disks\\.test',
+  ],
 };
 
 /** @type {import('jest').Config} */

@@ -20,6 +20,7 @@ const PARTS = [
   'under-load',
   'checkpoints',
   'gpu',
+  'distributed',
 ] as const;
 export type PartName = (typeof PARTS)[number];
 

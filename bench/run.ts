@@ -8,6 +8,7 @@ import { measure, type Measurement, type Watch } from './measure';
 import { type Metric, metricLine } from './metrics';
 import type { Options } from './options';
 import { checkpoints } from './parts/checkpoints';
+import { distributed } from './parts/distributed';
 import { slowWorker } from './parts/slowWorker';
 import { underLoad } from './parts/underLoad';
 import { gpu } from './parts/gpu';
@@ -24,7 +25,16 @@ import { tableOf } from './table';
 const features = (context: Context): Metric[] => [...groups(context), ...norm(context)];
 
 /** Parts that find single figures. They come before threads are bound, since processes that they start would inherit it. */
-const FIGURES: Readonly<Record<string, Part>> = { startup, heap, memory, delay, checkpoints, gpu, features };
+const FIGURES: Readonly<Record<string, Part>> = {
+  startup,
+  heap,
+  memory,
+  delay,
+  checkpoints,
+  gpu,
+  features,
+  distributed,
+};
 
 type Complain = (line: string) => void;
 

@@ -5,6 +5,7 @@ export const PARTS: Readonly<Record<string, string>> = {
   goals: 'Goals',
   costs: 'What a step costs beside its elements',
   'under-load': 'Beside another busy process',
+  distributed: 'Means over processes',
   delay: 'Event loop',
   heap: 'JavaScript heap',
   memory: 'Resident memory',

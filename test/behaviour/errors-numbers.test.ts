@@ -117,7 +117,7 @@ describe('Nesterov', () => {
 
 describe('options', () => {
   const known =
-    'momentum, weightDecay, dampening, nesterov, maximize, clipValue, maxNorm, nonFinite, emaDecay, firstStep, groups, trainable, masterWeights, lossScale, device';
+    'momentum, weightDecay, dampening, nesterov, maximize, clipValue, maxNorm, nonFinite, emaDecay, firstStep, groups, trainable, masterWeights, lossScale, device, world';
   test.each<[string, unknown, Failure]>([
     [
       'an unknown key',

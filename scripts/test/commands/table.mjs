@@ -137,6 +137,13 @@ export const TABLE = [
     not: 'it needs a Mac',
   },
   { names: 'clang++ -std=c++17 -framework Metal -framework Foundation', not: 'it needs a Mac' },
+  {
+    names: 'mpirun -np 4 node train.mjs',
+    not: "train.mjs stands for the reader's program; test/distributed runs others",
+  },
+  { names: 'apt-get install openmpi-bin', doneBy: 'npm test' },
+  { names: 'brew install open-mpi', not: 'it needs a Mac' },
+  { names: 'srun --ntasks=8 --mpi=pmix node train.mjs', not: 'it needs a cluster' },
   { names: 'python3 -m venv ~/peers', not: 'it writes to the home folder' },
   { names: "~/peers/bin/pip install numpy torch 'mlx[cpu]'", not: 'PyTorch takes gigabytes' },
   {

@@ -49,8 +49,10 @@ void settle(napi_env raw, napi_value, void*, void* data) {
   }
 }
 
-/// Runs `work` on MPI's thread. Keeps `keep` until it is done.
-Napi::Value start(Napi::Env env, Napi::Value keep, std::function<void(Call&)> work) {
+/// Runs `work` on MPI's thread. Keeps `keep` until it is done, and the process unless somebody else
+/// limits the time.
+Napi::Value start(Napi::Env env, Napi::Value keep, std::function<void(Call&)> work,
+                  bool holds_process = true) {
   auto call = std::make_unique<Call>();
   call->work = std::move(work);
   if (keep.IsObject()) call->keep = Napi::Persistent(keep.As<Napi::Object>());
@@ -58,6 +60,7 @@ Napi::Value start(Napi::Env env, Napi::Value keep, std::function<void(Call&)> wo
   napi_create_promise(env, &call->deferred, &promise);
   napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "metal-sgd world"),
                                   0, 1, nullptr, nullptr, nullptr, settle, &call->back);
+  if (!holds_process) napi_unref_threadsafe_function(env, call->back);
   Call* sent = call.release();
   on_world_thread([sent] {
     try {
@@ -66,8 +69,8 @@ Napi::Value start(Napi::Env env, Napi::Value keep, std::function<void(Call&)> wo
       sent->failure = current_failure();
     }
     napi_threadsafe_function back = sent->back;
-    napi_call_threadsafe_function(back, sent, napi_tsfn_nonblocking);
-    napi_release_threadsafe_function(back, napi_tsfn_release);
+    if (napi_call_threadsafe_function(back, sent, napi_tsfn_nonblocking) != napi_closing)
+      napi_release_threadsafe_function(back, napi_tsfn_release);
   });
   return Napi::Value(env, promise);
 }
@@ -85,8 +88,9 @@ Napi::Value world_join(const Napi::CallbackInfo& info) {
   std::vector<std::string> paths;
   for (uint32_t i = 0; i < given.Length(); i++)
     paths.push_back(given.Get(i).As<Napi::String>().Utf8Value());
-  return start(info.Env(), info.Env().Undefined(),
-               [paths](Call& call) { call.joined = join_world(paths); });
+  return start(
+      info.Env(), info.Env().Undefined(), [paths](Call& call) { call.joined = join_world(paths); },
+      false);
 }
 
 /// worldGather(data: Uint8Array, bytes: number, timeout: number): Promise<void> - `data` holds so
@@ -98,19 +102,23 @@ Napi::Value world_gather(const Napi::CallbackInfo& info) {
   return start(info.Env(), info[0], [=](Call&) { gather(data, bytes, timeout); });
 }
 
-/// worldSum(data: Float32Array | Float64Array, isDouble: boolean, bucketBytes: number,
+/// worldSum(arrays: (Float32Array | Float64Array)[], isDouble: boolean, bucketBytes: number,
 ///          flushSubnormals: boolean, divisor: number, timeout: number): Promise<void> - in place,
 /// in the order of ranks; then divided.
 Napi::Value world_sum(const Napi::CallbackInfo& info) {
-  View view = view_of(info[0]);
   Dtype dtype = info[1].As<Napi::Boolean>() ? Dtype::kFloat64 : Dtype::kFloat32;
+  auto given = info[0].As<Napi::Array>();
+  std::vector<RankPiece> pieces;
+  for (uint32_t i = 0; i < given.Length(); i++) {
+    Napi::HandleScope scope(info.Env());
+    View view = view_of(given.Get(i));
+    pieces.push_back({view.data, view.length * item_size(dtype)});
+  }
   RankSum how{static_cast<size_t>(number(info, 2)),
               info[3].As<Napi::Boolean>() ? Subnormals::kFlush : Subnormals::kKeep,
               number(info, 4)};
   double timeout = number(info, 5);
-  return start(info.Env(), info[0], [=](Call&) {
-    sum_over_ranks({view.data, dtype}, view.length, how, timeout);
-  });
+  return start(info.Env(), info[0], [=](Call&) { sum_over_ranks(pieces, dtype, how, timeout); });
 }
 
 /// worldBroadcast(data: Uint8Array, timeout: number): Promise<void> - rank 0's bytes, in place.

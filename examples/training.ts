@@ -168,6 +168,7 @@ function stepper(
       tell();
       refresh(training);
     }
-    return losses.reduce((sum, loss) => sum + loss); // share by share, as over processes
+    // Share by share and over their number, as the mean over processes is formed.
+    return (losses.reduce((sum, loss) => sum + loss) / losses.length) * losses.length;
   };
 }

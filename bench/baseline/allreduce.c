@@ -1,4 +1,5 @@
-// The library's own MPI_Allreduce of floats, in one call and in buckets: milliseconds of each round, from rank 0.
+// The library's own MPI_Allreduce of floats, in one call and in buckets: milliseconds of each
+// round, from rank 0.
 //   allreduce LIBRARY BYTES BUCKET ROUNDS
 // No headers: constants are those of Open MPI and MPICH, as in native/distributed/mpi_posix.cpp.
 #include <dlfcn.h>

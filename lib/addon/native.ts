@@ -111,9 +111,9 @@ export interface Native {
   worldJoin(libraries: readonly string[]): Promise<Joined>;
   /** Every rank's `bytes`, in the order of ranks; this rank's are in place already. `timeout` in seconds, here and below. */
   worldGather(data: Uint8Array, bytes: number, timeout: number): Promise<void>;
-  /** Replaces elements by their sum over all ranks, added in the order of ranks, over the divisor. */
+  /** Replaces elements by their sum over all ranks, added in the order of ranks, over the divisor. All arrays of one dtype. */
   worldSum(
-    data: Float32Array | Float64Array,
+    arrays: readonly LeafData[],
     isDouble: boolean,
     bucketBytes: number,
     flushSubnormals: boolean,

@@ -31,7 +31,9 @@ export class Talk {
   readonly rank: number;
   readonly #timeout: number;
   readonly #bucket: number;
-  #last: Promise<unknown> = Promise.resolve();
+  #optimizers = 0;
+  /** What exchanges now. */
+  #running: string | undefined;
   /** Why nothing more can be exchanged. */
   #over: { readonly code: 'world-state' | 'world-failed'; readonly why: string } | undefined;
 
@@ -42,26 +44,53 @@ export class Talk {
     this.#bucket = allReduceSize;
   }
 
-  /** Runs `exchange` after those before it. One that fails by MPI's fault ends the world. */
-  async #turn<T>(what: string, exchange: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(async () => {
-      if (this.#over) throw coded(Error, this.#over.code, `${what}: ${this.#over.why}`);
-      try {
-        return await exchange();
-      } catch (error) {
-        throw this.#ended(what, error);
-      }
+  /**
+   * Runs `work`, which exchanges, and refuses others with code `busy` until it is over: ranks must exchange in one order, and
+   * what waits in one process may not wait in another.
+   */
+  exclusive<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.begin(what);
+    return work().finally(() => {
+      this.end();
     });
-    this.#last = turn.catch(() => undefined);
-    return turn;
+  }
+
+  /** The same in two calls. */
+  begin(what: string): void {
+    if (this.#over) throw coded(Error, this.#over.code, `${what}: ${this.#over.why}`);
+    if (this.#running !== undefined && this.size > 1) {
+      const text = `${this.#running} is still pending; await it first: exchanges of a world come one after another`;
+      throw coded(Error, 'busy', `${what}: ${text}`);
+    }
+    this.#running = what;
+  }
+
+  end(): void {
+    this.#running = undefined;
+  }
+
+  /** The number of a new optimizer: the same on all ranks. */
+  addOptimizer(): number {
+    return this.#optimizers++;
+  }
+
+  /** One exchange. What fails once all have agreed ends the world: the others may be waiting in it. */
+  async #turn<T>(what: string, exchange: () => Promise<T>): Promise<T> {
+    if (this.#over) throw coded(Error, this.#over.code, `${what}: ${this.#over.why}`);
+    try {
+      return await exchange();
+    } catch (error) {
+      throw this.#ended(what, error);
+    }
   }
 
   #ended(what: string, error: unknown): unknown {
     const { code, message } = error as { code?: unknown; message: string };
-    if (code !== 'world-timeout' && code !== 'world-failed') return error;
-    const text = code === 'world-timeout' ? `${message} within ${String(this.#timeout)} s` : `MPI failed: ${message}`;
+    if (code === 'world-mismatch') return error;
+    const isLate = code === 'world-timeout';
+    const text = isLate ? `${message} within ${String(this.#timeout)} s` : `MPI failed: ${message}`;
     this.#over ??= { code: 'world-failed', why: `an earlier exchange failed (${text}); end this process` };
-    return coded(Error, code, `${what}: ${text}`);
+    return coded(Error, isLate ? 'world-timeout' : 'world-failed', `${what}: ${text}`);
   }
 
   /** Throws with code `world-mismatch` on all ranks if the lines are not the same on all. */
@@ -114,12 +143,14 @@ export class Talk {
   }
 
   /** Replaces elements by their sum over all ranks, divided, once all have told the same lines. */
-  async sum(what: string, lines: readonly string[], parts: readonly Summed[], how: HowToSum): Promise<void> {
+  async sum(what: string, lines: readonly string[], leaves: readonly Summed[], how: HowToSum): Promise<void> {
     await this.#turn(what, async () => {
       if (this.size > 1) await this.#compare([what, ...lines]);
-      for (const { data, dtype } of parts) {
-        const [elements, isDouble] = [data as Float32Array | Float64Array, dtype === 'float64'];
-        await native().worldSum(elements, isDouble, this.#bucket, how.flushSubnormals, how.divisor, this.#timeout);
+      for (const isDouble of [false, true]) {
+        const arrays = leaves.filter(({ dtype }) => (dtype === 'float64') === isDouble).map(({ data }) => data);
+        const { flushSubnormals, divisor } = how;
+        if (arrays.length > 0)
+          await native().worldSum(arrays, isDouble, this.#bucket, flushSubnormals, divisor, this.#timeout);
       }
     });
   }
@@ -156,4 +187,15 @@ function differenceOf([first, ...others]: readonly (readonly string[])[]): Error
     }
   }
   return coded(Error, 'world-mismatch', `${what}: expected the same on all ranks`);
+}
+
+/** Of one call of the hash. */
+const MOST_BYTES = 2 ** 30;
+
+/** The same for the same texts and elements. */
+export function digestOf(texts: readonly string[], leaves: readonly CheckedLeaf[]): string {
+  const hash = crypto().createHash('sha256').update(texts.join('\n'));
+  for (const bytes of leaves.flatMap(bytesOf))
+    for (let at = 0; at < bytes.length; at += MOST_BYTES) hash.update(bytes.subarray(at, at + MOST_BYTES));
+  return hash.digest('hex');
 }

@@ -17,9 +17,12 @@ import { Queue } from './queue';
 import { Runner } from './runner';
 import { applySingle, initSingle, refuseSingle, type SingleState } from './single';
 import { Steps } from './steps';
+import { PARTS } from '../state/slot';
+import { leafReader } from '../tree/leaf';
+import { leavesOf, readTree } from '../tree/tree';
+import { digestOf } from '../distributed/talk';
 import { Together } from './together';
 import type { World } from './world';
-import { crypto } from '../crypto';
 
 /** Finds a public method or accessor of the optimizer. */
 type EntryOf = (name: string, accessor?: 'get' | 'set') => PublicFunction;
@@ -29,11 +32,6 @@ function asynchronous(received: unknown): Error {
   const expected = 'a function that returns no promise, since later steps would not wait for it; await outside';
   return typeError('invalid-option', 'between', expected, received);
 }
-
-const digestOf = (bytes: Uint8Array): string => crypto().createHash('sha256').update(bytes).digest('hex');
-
-/** Those of the options of `load`, which have been checked. */
-const parametersOf = (options: unknown): unknown => (options as { parameters?: unknown } | undefined)?.parameters;
 
 /** One optimizer. Arguments come as users give them, unchecked. */
 export class Engine {
@@ -53,7 +51,7 @@ export class Engine {
     const { groups, hyperparameters, around } = checked;
     this.#entryOf = entryOf;
     const state = new State(learningRate, checked);
-    const runner = new Runner(device, groups.all(hyperparameters), around);
+    const runner = new Runner(device, groups.all(hyperparameters), around, (world?.size ?? 1) > 1);
     const queue = new Queue(entryOf);
     const planner = new Planner(state, runner);
     this.#state = state;
@@ -194,7 +192,7 @@ export class Engine {
     const write = (turn: Promise<unknown>): Promise<string> => save.write(turn);
     const together = this.#together;
     if (!together) return this.#queue.save({ write, isSnapshot, footprint });
-    return this.#queue.save({ write: (turn) => together.write(() => write(turn)), isSnapshot, footprint });
+    return together.write(() => this.#queue.save({ write, isSnapshot, footprint }));
   }
 
   toBytes(options: unknown): Bytes {
@@ -204,13 +202,17 @@ export class Engine {
   load(path: unknown, options: unknown): Promise<LoadedState> {
     const request = this.#queue.call('load', () => checkLoad(path, options, this.#state));
     this.#drop();
-    return this.#queue.exclusive(async () => {
-      const loaded = (await loadState(request)) as LoadedState;
-      await this.#together?.agreeOnLoad(
-        digestOf(new Save('bytes', { parameters: parametersOf(options) }, this.#state).toBytes()),
-      );
-      return loaded;
-    });
+    const load = (): Promise<LoadedState> => this.#queue.exclusive(() => loadState(request) as Promise<LoadedState>);
+    return this.#together ? this.#together.load(load, () => this.#digest(options)) : load();
+  }
+
+  /** Of all that a load writes. */
+  #digest(options: unknown): string {
+    const { parameters } = (options ?? {}) as { parameters?: unknown };
+    const { progress, slots } = this.#state;
+    const given = parameters === undefined ? [] : leavesOf(readTree(parameters, 'parameters', leafReader));
+    const held = slots.all.flatMap((slot) => PARTS.flatMap((part) => slot.get(part) ?? []));
+    return digestOf([String(progress.step), String(progress.learningRate)], [...held, ...given]);
   }
 
   fromBytes(bytes: Uint8Array, options: unknown): LoadedState {

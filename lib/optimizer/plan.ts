@@ -1,6 +1,7 @@
 // A plan: trees that were checked, paired and handed to the addon once. It serves as long as the same arrays come back.
 import { native, type PreparedTree } from '../addon/native';
 import type { Role } from '../addon/names';
+import { describe } from '../distributed/talk';
 import { type Arrays, Footprint } from '../memory/inUse';
 import { usedParts } from '../state/complete';
 import type { Part, Slot } from '../state/slot';
@@ -48,6 +49,8 @@ export class Plan {
   readonly footprint: Footprint;
   /** Of the parameters, where steps measure their gradients: an error names one. */
   readonly names: readonly string[];
+  /** Of the parameters, as other processes compare them. */
+  readonly lines: readonly string[];
   /** Until nothing is left to be made by a step. */
   #stepped: readonly Stepped[] | undefined;
   readonly #how: HowToStep;
@@ -73,6 +76,7 @@ export class Plan {
     this.#how = how;
     this.#keeps = keeps;
     this.names = how.measures ? namesOf(stepped) : [];
+    this.lines = how.isTogether ? stepped.map(lineOf) : [];
     const leaves = stepLeaves(stepped, keeps);
     this.#first = firstOf(leaves);
     this.prepared = prepareStep(leaves, how);
@@ -148,6 +152,8 @@ export class Plan {
     return are && snapshot.holds();
   }
 }
+
+const lineOf = ({ parameter, group }: Stepped): string => `${describe(parameter)} of group ${String(group)}`;
 
 /** The names of the parameters. */
 export const namesOf = (stepped: readonly Stepped[]): readonly string[] =>

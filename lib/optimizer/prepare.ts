@@ -17,6 +17,8 @@ export interface StepLeaf extends Readonly<Partial<Record<Role, CheckedLeaf>>> {
   readonly first: readonly Role[];
 }
 
+type HowToPrepare = Omit<HowToStep, 'isTogether'>;
+
 /** Where a step runs, and the row of numbers that it reads and writes. */
 export interface HowToStep {
   readonly target: Target;
@@ -25,10 +27,12 @@ export interface HowToStep {
   readonly choices: Choices | null;
   /** True if steps may measure their gradients. */
   readonly measures: boolean;
+  /** True if several processes step together. */
+  readonly isTogether: boolean;
 }
 
 /** Leaves ready to step. */
-export function prepareStep(leaves: readonly StepLeaf[], how: HowToStep): PreparedTree {
+export function prepareStep(leaves: readonly StepLeaf[], how: HowToPrepare): PreparedTree {
   if (how.target === 'gpu') for (const { parameter } of leaves) checkForGpu(parameter);
   try {
     return native().prepareStep(listed(leaves, how));
@@ -48,7 +52,7 @@ export function bitsOf(first: readonly Role[]): number {
   return first.reduce((bits, role) => bits | (1 << roles.indexOf(role)), 0);
 }
 
-function listed(leaves: readonly StepLeaf[], { target, settings, choices, measures }: HowToStep): Leaves {
+function listed(leaves: readonly StepLeaf[], { target, settings, choices, measures }: HowToPrepare): Leaves {
   const { dtypes, roles, targets } = constants();
   const most = leaves.reduce((count, { gradients }) => Math.max(count, gradients.length), 1);
   const width = roles.length + most;

@@ -1,6 +1,7 @@
 // The mean of gradients over all ranks, in arrays of its own.
 import { native } from '../addon/native';
 import { Settings } from '../addon/settings';
+import { checkLeavesFree } from '../memory/inUse';
 import { zeros } from '../memory/zeros';
 import { prepareSum, type StepLeaf } from './prepare';
 import { listsOf } from './accumulator';
@@ -9,7 +10,7 @@ import { checkAllThere, readGradients } from './trees';
 import { wideDtype } from '../state/slot';
 import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
 import { treeWith } from '../tree/tree';
-import { describe, type Summed, type Talk } from '../distributed/talk';
+import { describe, type Talk } from '../distributed/talk';
 
 /** Sums the trees here, then over all ranks, and divides. */
 export async function meanOverRanks(gradients: unknown, size: number, talk: Talk): Promise<unknown> {
@@ -17,6 +18,7 @@ export async function meanOverRanks(gradients: unknown, size: number, talk: Talk
   checkAllThere(trees);
   const [first] = trees;
   const lists = listsOf(trees);
+  checkLeavesFree(lists.flat(), 'read');
   const sums = lists.map(([{ dtype, shape, length, name }]) => {
     const tensor = zeros(shape ?? [length], wideDtype(dtype));
     return { tensor, leaf: checkLeaf(tensor, name) };
@@ -27,9 +29,13 @@ export async function meanOverRanks(gradients: unknown, size: number, talk: Talk
     sums.map(({ leaf }) => leaf),
     flushSubnormals,
   );
-  const parts = sums.map(({ leaf }): Summed => ({ data: leaf.data, dtype: leaf.dtype }));
   const lines = [`gradients ${String(trees.length)}`, ...sums.map(({ leaf }) => describe(leaf))];
-  await talk.sum('averageGradients', lines, parts, { flushSubnormals, divisor: size * trees.length });
+  await talk.sum(
+    'averageGradients',
+    lines,
+    sums.map(({ leaf }) => leaf),
+    { flushSubnormals, divisor: size * trees.length },
+  );
   return treeWith(
     first.node,
     sums.map(({ tensor }) => tensor),

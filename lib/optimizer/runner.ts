@@ -26,6 +26,7 @@ export class Runner {
   readonly device: DeviceChoice;
   readonly settings: Settings;
   readonly choices: Choices | null;
+  readonly isTogether: boolean;
   readonly #policy: DevicePolicy;
   readonly #addon = native();
   /** The last step; `undefined` before the first. */
@@ -37,7 +38,8 @@ export class Runner {
   #lastRun: LastRun | undefined;
 
   /** @param all The hyperparameters of the optimizer, then those of its groups. */
-  constructor(device: DeviceChoice, all: readonly Hyperparameters[], around: Readonly<SGDAround>) {
+  constructor(device: DeviceChoice, all: readonly Hyperparameters[], around: Readonly<SGDAround>, isTogether: boolean) {
+    this.isTogether = isTogether;
     this.device = device;
     this.#policy = policyFor(device);
     this.choices = this.target === 'auto' ? this.#addon.newChoices() : null;

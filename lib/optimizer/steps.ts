@@ -130,7 +130,8 @@ export class Steps {
       if (this.#together) this.#state.accumulated.clear(); // they hold this step's gradients, perhaps of all ranks
       this.#forgetScheduled();
     };
-    return this.#queue.step({ plan, run, completed, failed });
+    const step = this.#queue.step({ plan, run, completed, failed });
+    return this.#together ? step.finally(() => this.#together?.end()) : step;
   }
 
   /** The numbers of the step that comes `ahead` steps after the next one. */

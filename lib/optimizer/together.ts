@@ -5,8 +5,8 @@ import type { Accumulator } from './accumulator';
 import type { Concerned } from './configuration';
 import type { Plan } from './plan';
 import type { Taken } from '../state/accumulated';
-import { bufferOf, byteLengthOf, type CheckedLeaf, offsetOf } from '../tree/leaf';
-import { describe, type Summed } from '../distributed/talk';
+import type { CheckedLeaf } from '../tree/leaf';
+import { describe, type Talk } from '../distributed/talk';
 import { World } from './world';
 
 /** What a step is called with, as ranks compare it. */
@@ -24,29 +24,41 @@ export class Together {
   readonly world: World;
   readonly #concerned: Concerned;
   readonly #accumulator: Accumulator;
+  readonly #talk: Talk;
+  readonly #number: number;
+  #lines: readonly string[] = [];
   #hasAgreedOnFlushing = false;
 
   constructor(world: World, concerned: Concerned, accumulator: Accumulator) {
     this.world = world;
     this.#concerned = concerned;
     this.#accumulator = accumulator;
+    this.#talk = World.talkOf(world);
+    this.#number = this.#talk.addOptimizer();
   }
 
-  /** Throws what the call deserves; then nothing has changed. Else adds the gradients to the sums, which the plan steps. */
+  /**
+   * Throws what the call deserves; then nothing has changed. Else adds the gradients to the sums, which the plan steps, and
+   * refuses other exchanges until `end`.
+   */
   plan(parameters: unknown, gradients: unknown): Plan {
-    const { planner, queue, state } = this.#concerned;
-    if (queue.steps > 0) {
-      const text = 'a step of the world is still pending; await it first: the next one uses the same sums';
-      throw coded(Error, 'busy', `updateAsync: ${text}`);
-    }
-    planner.plan(parameters, gradients, true);
-    if (gradients !== undefined) this.#accumulator.add(gradients);
+    const { planner, state } = this.#concerned;
+    this.#talk.begin('updateAsync');
     try {
+      const { lines } = planner.plan(parameters, gradients, true);
+      if (gradients !== undefined) this.#accumulator.add(gradients);
+      this.#lines = lines;
       return planner.plan(parameters, undefined, true);
     } catch (error) {
-      state.accumulated.clear();
+      if (gradients !== undefined) state.accumulated.clear();
+      this.#talk.end();
       throw error;
     }
+  }
+
+  /** The step is over. */
+  end(): void {
+    this.#talk.end();
   }
 
   /** Replaces the sums by those over all ranks. Rejects with code `world-mismatch` on all ranks if they differ. */
@@ -57,22 +69,22 @@ export class Together {
     const { hyperparameters, around, groups, masterWeights } = state;
     const options = { ...around, masterWeights, hyperparameters: groups.all(hyperparameters) };
     const lines = [
+      `optimizer ${String(this.#number)}`,
       `step ${String(says.step)}`,
       `gradients ${String(count)}`,
       `options ${JSON.stringify({ ...options, ...says }, numbers)}`,
+      ...this.#lines,
       ...leaves.map(describe),
     ];
-    await World.talkOf(this.world).sum('updateAsync', lines, joined(leaves), {
-      flushSubnormals: runner.flushesSubnormals,
-      divisor: 1,
-    });
+    const how = { flushSubnormals: runner.flushesSubnormals, divisor: 1 };
+    await this.#talk.sum('updateAsync', lines, leaves, how);
   }
 
   /** If any rank flushes float32 subnormals, since it has a GPU, all do: else bits would differ. */
   async #agreeOnFlushing(): Promise<void> {
     if (this.#hasAgreedOnFlushing) return;
     const { runner } = this.#concerned;
-    const all = await World.talkOf(this.world).texts('subnormals', String(runner.flushesSubnormals));
+    const all = await this.#talk.texts('subnormals', String(runner.flushesSubnormals));
     if (all.includes('true')) {
       runner.flush();
       this.#accumulator.flush();
@@ -80,61 +92,45 @@ export class Together {
     this.#hasAgreedOnFlushing = true;
   }
 
-  /** The path of the file that rank 0 writes; the others wait for it. */
-  async write(save: () => Promise<string>): Promise<string> {
-    const { rank } = this.world;
-    const talk = World.talkOf(this.world);
-    const own =
-      rank === 0
-        ? await save().then(
-            (path) => ({ path }),
-            (error: unknown) => ({ error }),
-          )
-        : undefined;
-    const failed = own && 'error' in own;
-    const [told] = await talk.texts('save', failed ? '' : (own?.path ?? ''));
-    if (failed) throw own.error;
-    if (told === '') throw coded(Error, 'aborted', 'save: rank 0 could not write the file, and says why');
-    return told;
+  /** Runs `save` on rank 0; the path of its file. The others wait. */
+  write(save: () => Promise<string>): Promise<string> {
+    return this.#talk.exclusive('save', async () => {
+      const own = this.world.rank === 0 ? await outcomeOf(save()) : { value: '' };
+      const [told] = await this.#talk.texts('save', 'error' in own ? '' : own.value);
+      if ('error' in own) throw own.error;
+      if (told === '') throw coded(Error, 'aborted', 'save: rank 0 could not write the file, and says why');
+      return told;
+    });
   }
 
-  /** Throws with code `world-mismatch` unless all ranks have loaded the same. */
-  async agreeOnLoad(digest: string): Promise<void> {
-    await World.talkOf(this.world).agree('load', [`contents ${digest}`]);
+  /** Runs `load` on all ranks, which compare what they have then. */
+  load<T>(load: () => Promise<T>, digest: () => string): Promise<T> {
+    return this.#talk.exclusive('load', async () => {
+      const own = await outcomeOf(load());
+      const told = await this.#talk.texts('load', 'error' in own ? '' : digest());
+      if ('error' in own) throw own.error;
+      const other = told.findIndex((one) => one !== told[this.world.rank]);
+      if (other < 0) return own.value;
+      const what = told[other] === '' ? 'could not load it' : 'has other contents';
+      throw coded(
+        Error,
+        'world-mismatch',
+        `load: expected the same file on all ranks, but rank ${String(other)} ${what}`,
+      );
+    });
   }
 }
 
-/** JSON has no infinities. */
-const numbers = (_: string, value: unknown): unknown =>
-  typeof value === 'number' && !Number.isFinite(value)
-    ? String(value)
-    : typeof value === 'function'
-      ? 'function'
-      : value;
+type Ended<T> = { readonly value: T } | { readonly error: unknown };
 
-/** Bytes between two leaves of an arena, at most: padding, which is zero. */
-const MOST_PADDING = 128;
+const outcomeOf = <T>(work: Promise<T>): Promise<Ended<T>> =>
+  work.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
 
-/** Leaves that lie side by side are summed at once. */
-function joined(leaves: readonly CheckedLeaf[]): Summed[] {
-  const places = leaves
-    .filter(({ length }) => length > 0)
-    .map((leaf) => ({
-      leaf,
-      buffer: bufferOf(leaf.data),
-      begin: offsetOf(leaf.data),
-      end: offsetOf(leaf.data) + byteLengthOf(leaf),
-    }));
-  const runs: { buffer: ArrayBufferLike; begin: number; end: number; dtype: CheckedLeaf['dtype'] }[] = [];
-  for (const { leaf, buffer, begin, end } of places) {
-    const last = runs.at(-1);
-    const isNext =
-      last?.buffer === buffer && last.dtype === leaf.dtype && begin >= last.end && begin - last.end <= MOST_PADDING;
-    if (isNext) last.end = end;
-    else runs.push({ buffer, begin, end, dtype: leaf.dtype });
-  }
-  return runs.map(({ buffer, begin, end, dtype }): Summed => {
-    const Elements = dtype === 'float64' ? Float64Array : Float32Array;
-    return { data: new Elements(buffer as ArrayBuffer, begin, (end - begin) / Elements.BYTES_PER_ELEMENT), dtype };
-  });
+/** JSON has no infinities, and schedules no text. */
+function numbers(_: string, value: unknown): unknown {
+  if (typeof value === 'function') return 'function';
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }

@@ -46,7 +46,7 @@ export async function joinWorld(options: WorldOptions = {}): Promise<World> {
     const allReduceSize = checkCount('allReduceSize', given.allReduceSize ?? 2 ** 25, 64, LARGEST);
     if (!isMainThread) throw coded(Error, 'world-state', 'joinWorld: call it on the main thread, not in a worker');
     world ??= join({ timeout, allReduceSize }).catch((error: unknown) => {
-      world = undefined;
+      if ((error as { code?: unknown }).code === 'no-mpi') world = undefined; // else MPI has begun, once for all
       throw error;
     });
     return world;
@@ -111,7 +111,7 @@ function mismatch({ family, rank, size }: Launch, joined: Joined): Error {
   return coded(Error, 'launcher-mismatch', `joinWorld: ${text}`);
 }
 
-/** The processes of a job. All of them call the same methods in the same order. */
+/** The processes of a job. All of them call the same methods in the same order, and await each before the next. */
 export class World {
   /** Number of this process, from 0. */
   readonly rank: number;
@@ -148,7 +148,7 @@ export class World {
   async broadcast<P>(tree: P & Tree<P>): Promise<void> {
     return calledFromAsync(entryOf('broadcast'), () => {
       const { leaves, footprint } = readShared('broadcast', tree);
-      return this.#talk.broadcast(leaves, footprint);
+      return this.#talk.exclusive('broadcast', () => this.#talk.broadcast(leaves, footprint));
     });
   }
 
@@ -161,18 +161,20 @@ export class World {
    */
   async averageGradients<P>(gradients: (P & Tree<P>) | GradientMean<P>): Promise<WithDtype<P, 'float32' | 'float64'>> {
     return calledFromAsync(entryOf('averageGradients'), () =>
-      meanOverRanks(gradients, this.size, this.#talk),
+      this.#talk.exclusive('averageGradients', () => meanOverRanks(gradients, this.size, this.#talk)),
     ) as Promise<WithDtype<P, 'float32' | 'float64'>>;
   }
 
   /** Waits until all ranks are here. */
   async barrier(): Promise<void> {
-    return calledFromAsync(entryOf('barrier'), () => this.#talk.agree('barrier', []));
+    return calledFromAsync(entryOf('barrier'), () =>
+      this.#talk.exclusive('barrier', () => this.#talk.agree('barrier', [])),
+    );
   }
 
   /** Waits for all ranks, and ends MPI. Nothing of the world can be called afterwards. */
   async leave(): Promise<void> {
-    return calledFromAsync(entryOf('leave'), () => this.#talk.leave());
+    return calledFromAsync(entryOf('leave'), () => this.#talk.exclusive('leave', () => this.#talk.leave()));
   }
 }
 

@@ -97,6 +97,54 @@ void sum_bucket(char* data, Dtype dtype, size_t count, const RankSum& how, doubl
   wait(all.mpi->all_gather(data, sent.bytes, sent.at), timeout);
 }
 
+/// Collects pieces until they fill a bucket. What fills one by itself is summed in place.
+class Bucket {
+ public:
+  Bucket(size_t most, Dtype dtype, const RankSum& how, double timeout)
+      : most_(most), dtype_(dtype), how_(how), timeout_(timeout) {}
+
+  void add(RankPiece piece) {
+    while (piece.bytes > 0) {
+      size_t part = std::min(piece.bytes, most_ - filled_);
+      if (part == most_) {
+        sum(piece.data, part);
+      } else {
+        parts_.push_back({piece.data, part});
+        filled_ += part;
+        if (filled_ == most_) send();
+      }
+      piece = {piece.data + part, piece.bytes - part};
+    }
+  }
+
+  void send() {
+    memory_.resize(std::max(memory_.size(), filled_));
+    char* at = memory_.data();
+    for (const RankPiece& part : parts_) at = std::copy_n(part.data, part.bytes, at);
+    if (filled_ > 0) sum(memory_.data(), filled_);
+    at = memory_.data();
+    for (const RankPiece& part : parts_) {
+      std::copy_n(at, part.bytes, part.data);
+      at += part.bytes;
+    }
+    parts_.clear();
+    filled_ = 0;
+  }
+
+ private:
+  void sum(char* data, size_t bytes) {
+    sum_bucket(data, dtype_, bytes / item_size(dtype_), how_, timeout_);
+  }
+
+  size_t most_;
+  Dtype dtype_;
+  RankSum how_;
+  double timeout_;
+  std::vector<RankPiece> parts_;
+  size_t filled_ = 0;
+  std::vector<char> memory_;
+};
+
 constexpr size_t kLargestMessage = size_t{1} << 30;  // counts of MPI are ints
 
 }  // namespace
@@ -124,12 +172,17 @@ void gather(char* data, size_t bytes, double timeout) {
   wait(owned().mpi->all_gather(data, counts, at), timeout);
 }
 
-void sum_over_ranks(Stream data, size_t count, const RankSum& how, double timeout) {
-  if (owned().joined.size == 1) return divide(data, count, how);
-  size_t most = std::max<size_t>(1, how.bucket_bytes / item_size(data.dtype));
-  for (size_t first = 0; first < count; first += most)
-    sum_bucket(static_cast<char*>(data.from(first).data), data.dtype, std::min(most, count - first),
-               how, timeout);
+void sum_over_ranks(const std::vector<RankPiece>& pieces, Dtype dtype, const RankSum& how,
+                    double timeout) {
+  if (owned().joined.size == 1) {
+    for (const RankPiece& piece : pieces)
+      divide({piece.data, dtype}, piece.bytes / item_size(dtype), how);
+    return;
+  }
+  size_t item = item_size(dtype), most = std::max<size_t>(1, how.bucket_bytes / item) * item;
+  Bucket bucket(most, dtype, how, timeout);
+  for (const RankPiece& piece : pieces) bucket.add(piece);
+  bucket.send();
 }
 
 void broadcast(char* data, size_t bytes, double timeout) {

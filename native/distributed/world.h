@@ -42,8 +42,15 @@ struct RankSum {
   Subnormals subnormals;
   double divisor;  ///< of the sums; 1: none
 };
-/// Replaces the elements by their sum over all ranks, added in the order of ranks.
-void sum_over_ranks(Stream data, size_t count, const RankSum& how, double timeout);
+/// Elements of one array.
+struct RankPiece {
+  char* data;
+  size_t bytes;
+};
+/// Replaces the elements by their sum over all ranks, added in the order of ranks. Arrays go round
+/// as if they lay side by side: where they lie may differ from rank to rank.
+void sum_over_ranks(const std::vector<RankPiece>& pieces, Dtype dtype, const RankSum& how,
+                    double timeout);
 void broadcast(char* data, size_t bytes, double timeout);
 void barrier(double timeout);
 void leave_world(double timeout);

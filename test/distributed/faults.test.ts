@@ -85,6 +85,71 @@ test('steps that would block, and a second one before the first is over, are ref
   for (const { codes } of said) expect(codes).toEqual(['world-state', 'world-state', 'busy']);
 });
 
+test('leaves that differ leave nothing behind: later steps are right wherever their sums lie', () => {
+  const said = ask(async ({ sgd }) => {
+    const world = await sgd.joinWorld({ timeout: 20_000, allReduceSize: 64 });
+    const w = sgd.zeros({ a: 32, b: 3, c: 40 });
+    const g = sgd.zerosLike(w);
+    for (const { data } of Object.values(g)) data.fill(world.rank + 1);
+    const optimizer = new sgd.SGD(1, { world });
+    const { b, ...others } = g;
+    const first = await optimizer
+      .updateAsync(w, world.rank === 0 ? { ...others, b } : others)
+      .catch((error: unknown) => (error as Failure).code);
+    await optimizer.updateAsync(w, others);
+    const values = Object.values(w).map(({ data }) => [...new Set(data)]);
+    await world.leave();
+    return { first, values };
+  });
+  for (const one of said) expect(one).toEqual({ first: 'world-mismatch', values: [[-1.5], [0], [-1.5]] });
+});
+
+test('steps of different optimizers, other dtypes and frozen leaves are a mismatch', () => {
+  const said = ask(async ({ sgd }) => {
+    const world = await sgd.joinWorld({ timeout: 20_000 });
+    const isFirst = world.rank === 0;
+    const codes: unknown[] = [];
+    const tell = (step: Promise<unknown>): Promise<unknown> =>
+      step.then(
+        () => codes.push('nothing'),
+        (error: unknown) => codes.push((error as Failure).code),
+      );
+    const [one, other] = [new sgd.SGD(1, { world }), new sgd.SGD(1, { world })];
+    const [w, g] = [sgd.zeros({ a: 4, b: 4 }), sgd.zeros({ a: 4, b: 4 })];
+    await tell((isFirst ? one : other).updateAsync(w, g));
+    const narrow = sgd.zeros({ a: 4, b: 4 }, isFirst ? 'float32' : 'float16');
+    await tell(new sgd.SGD(1, { world }).updateAsync(narrow as never, g as never));
+    const trainable = isFirst ? undefined : /a/;
+    await tell(new sgd.SGD(1, { world, trainable }).updateAsync(w, g));
+    await world.leave();
+    return { codes };
+  });
+  for (const { codes } of said) expect(codes).toEqual(['world-mismatch', 'world-mismatch', 'world-mismatch']);
+});
+
+test('an exchange beside one that is pending is refused', () => {
+  const said = ask(async ({ sgd }) => {
+    const world = await sgd.joinWorld({ timeout: 20_000 });
+    const [w, g] = [sgd.zeros(100), sgd.zeros(100)];
+    const optimizer = new sgd.SGD(1, { world });
+    const step = optimizer.updateAsync(w, g);
+    const calls = [
+      () => world.barrier(),
+      () => world.averageGradients(g),
+      () => world.broadcast(w),
+      () => world.leave(),
+      () => optimizer.save('never'),
+      () => new sgd.SGD(1, { world }).updateAsync(w, g),
+    ];
+    const codes: unknown[] = [];
+    for (const call of calls) codes.push(await call().catch((error: unknown) => (error as Failure).code));
+    await step;
+    await world.leave();
+    return { codes };
+  });
+  for (const { codes } of said) expect(codes).toEqual(Array(6).fill('busy'));
+});
+
 test('no library: what to install', () => {
   const said = ask(
     async ({ sgd }) =>
@@ -198,16 +263,18 @@ test('rank 0 writes, the others wait; other contents are a mismatch', () => {
     const failed = await optimizer
       .save(() => `${path}/missing/file.safetensors`)
       .catch((error: unknown) => (error as Failure).code);
+    const mine = world.rank === 0 ? paths[3] : `${path}/nowhere.safetensors`;
+    const missing = await loaded.load(mine).catch((error: unknown) => (error as Failure).code);
     const unlike = await loaded.load(paths[2 + world.rank]).catch((error: unknown) => (error as Failure).code);
     await world.leave();
-    return { paths, kept, same: Buffer.compare(sgd.toBytes(other), sgd.toBytes(w)) === 0, failed, unlike };
+    return { paths, kept, same: Buffer.compare(sgd.toBytes(other), sgd.toBytes(w)) === 0, failed, missing, unlike };
   }, folder);
   const names = [1, 2, 3, 4].map((step) => `step-${String(step).padStart(12, '0')}.safetensors`);
   const told = { paths: names.map((name) => `${folder}/all/${name}`), same: true, unlike: 'world-mismatch' };
   expect({ results, stderr }).toMatchObject({
     results: [
-      { ...told, failed: 'ENOENT' },
-      { ...told, failed: 'aborted' },
+      { ...told, failed: 'ENOENT', missing: 'world-mismatch' },
+      { ...told, failed: 'aborted', missing: 'ENOENT' },
     ],
     stderr: '',
   });

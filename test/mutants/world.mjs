@@ -57,8 +57,8 @@ export default [
     name: 'world-other-ranks-write',
     why: 'All ranks write the file.',
     file: 'lib/optimizer/together.ts',
-    find: 'rank === 0\n',
-    replace: 'rank >= 0\n',
+    find: 'this.world.rank === 0 ? await',
+    replace: 'this.world.rank >= 0 ? await',
     caughtBy: faults,
   },
   {

@@ -105,7 +105,7 @@ export default [
     why: 'A step without momentum counts as one with it.',
     file: 'native/gpu_part.cpp',
     find: 'traffic_ += moved_bytes(span);',
-    replace: 'traffic_ += traffic(span);',
+    replace: 'traffic_ += metal_sgd::traffic(span);',
     caughtBy: choice,
   },
   {

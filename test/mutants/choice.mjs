@@ -104,8 +104,9 @@ export default [
     name: 'choice-velocity-always-counted',
     why: 'A step without momentum counts as one with it.',
     file: 'native/gpu_part.cpp',
-    find: 'traffic_ += moved_bytes(span);',
-    replace: 'traffic_ += metal_sgd::traffic(span);',
+    find: 'size_t bytes = 2 * sum_bytes(span);',
+    replace:
+      'size_t bytes = 2 * sum_bytes(span) + (span.streams[kVelocity] ? 0 : 2 * span.count * item_size(span.dtype()));',
     caughtBy: choice,
   },
   {

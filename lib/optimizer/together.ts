@@ -42,15 +42,14 @@ export class Together {
    * refuses other exchanges until `end`.
    */
   plan(parameters: unknown, gradients: unknown): Plan {
-    const { planner, state } = this.#concerned;
+    const { planner } = this.#concerned;
     this.#talk.begin('updateAsync');
     try {
-      const { lines } = planner.plan(parameters, gradients, true);
+      // Refuses what does not fit before anything is added.
+      this.#lines = planner.plan(parameters, gradients, true).lines;
       if (gradients !== undefined) this.#accumulator.add(gradients);
-      this.#lines = lines;
       return planner.plan(parameters, undefined, true);
     } catch (error) {
-      if (gradients !== undefined) state.accumulated.clear();
       this.#talk.end();
       throw error;
     }

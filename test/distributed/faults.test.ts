@@ -150,6 +150,23 @@ test('an exchange beside one that is pending is refused', () => {
   for (const { codes } of said) expect(codes).toEqual(Array(6).fill('busy'));
 });
 
+test('a call that is refused keeps what was accumulated', () => {
+  const said = ask(async ({ sgd }) => {
+    const world = await sgd.joinWorld({ timeout: 20_000 });
+    const [w, g] = [sgd.zeros({ a: 4 }), sgd.zeros({ a: 4 })];
+    g.a.data.fill(1);
+    const optimizer = new sgd.SGD(1, { world });
+    optimizer.accumulate(g);
+    const refused = await optimizer
+      .updateAsync(w, sgd.zeros({ a: 5 }) as never)
+      .catch((error: unknown) => (error as Failure).code);
+    await optimizer.updateAsync(w);
+    await world.leave();
+    return { refused, values: [...new Set(w.a.data)] };
+  });
+  for (const one of said) expect(one).toEqual({ refused: 'shape-mismatch', values: [-1] });
+});
+
 test('no library: what to install', () => {
   const said = ask(
     async ({ sgd }) =>

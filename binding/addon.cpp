@@ -33,7 +33,6 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["worldGather"] = Napi::Function::New(env, verb<world_gather>);
   exports["worldSum"] = Napi::Function::New(env, verb<world_sum>);
   exports["worldBroadcast"] = Napi::Function::New(env, verb<world_broadcast>);
-  exports["worldBarrier"] = Napi::Function::New(env, verb<world_barrier>);
   exports["worldLeave"] = Napi::Function::New(env, verb<world_leave>);
   return exports;
 }

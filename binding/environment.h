@@ -33,7 +33,6 @@ Napi::Value world_join(const Napi::CallbackInfo& info);
 Napi::Value world_gather(const Napi::CallbackInfo& info);
 Napi::Value world_sum(const Napi::CallbackInfo& info);
 Napi::Value world_broadcast(const Napi::CallbackInfo& info);
-Napi::Value world_barrier(const Napi::CallbackInfo& info);
 Napi::Value world_leave(const Napi::CallbackInfo& info);
 
 }  // namespace metal_sgd

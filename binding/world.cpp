@@ -26,7 +26,6 @@ napi_value result_of(Napi::Env env, const Call& call) {
   if (!call.joined) return env.Undefined();
   auto found = Napi::Object::New(env);
   found["library"] = Napi::String::New(env, call.joined->library);
-  found["family"] = Napi::String::New(env, call.joined->family);
   found["rank"] = Napi::Number::New(env, call.joined->rank);
   found["size"] = Napi::Number::New(env, call.joined->size);
   return found;
@@ -81,7 +80,7 @@ double number(const Napi::CallbackInfo& info, size_t index) {
 
 }  // namespace
 
-/// worldJoin(libraries: string[]): Promise<{ library, family, rank, size }> - opens the first that
+/// worldJoin(libraries: string[]): Promise<{ library, rank, size }> - opens the first that
 /// is there, once for the process.
 Napi::Value world_join(const Napi::CallbackInfo& info) {
   auto given = info[0].As<Napi::Array>();
@@ -128,16 +127,10 @@ Napi::Value world_broadcast(const Napi::CallbackInfo& info) {
   return start(info.Env(), info[0], [=](Call&) { broadcast(view.data, view.length, timeout); });
 }
 
-/// worldBarrier(timeout: number): Promise<void>
-Napi::Value world_barrier(const Napi::CallbackInfo& info) {
-  double timeout = number(info, 0);
-  return start(info.Env(), info.Env().Undefined(), [=](Call&) { barrier(timeout); });
-}
-
-/// worldLeave(timeout: number): Promise<void> - no verb of the world may follow.
+/// worldLeave(): Promise<void> - no verb of the world may follow. Waits for ever for ranks that do
+/// not leave.
 Napi::Value world_leave(const Napi::CallbackInfo& info) {
-  double timeout = number(info, 0);
-  return start(info.Env(), info.Env().Undefined(), [=](Call&) { leave_world(timeout); });
+  return start(info.Env(), info.Env().Undefined(), [](Call&) { leave_world(); });
 }
 
 }  // namespace metal_sgd

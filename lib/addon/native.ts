@@ -25,7 +25,6 @@ export interface Gpu {
 /** A job that was joined. */
 export interface Joined {
   library: string;
-  family: string;
   rank: number;
   size: number;
 }
@@ -122,9 +121,8 @@ export interface Native {
   ): Promise<void>;
   /** Rank 0's bytes. */
   worldBroadcast(data: Uint8Array, timeout: number): Promise<void>;
-  worldBarrier(timeout: number): Promise<void>;
-  /** No verb of the world may follow. */
-  worldLeave(timeout: number): Promise<void>;
+  /** No verb of the world may follow. Waits for ever for ranks that do not leave. */
+  worldLeave(): Promise<void>;
   /** Takes one step off this thread, with the present settings. Keeps `keep` alive until it is done. */
   stepAsync(tree: PreparedTree, keep: object): Promise<void>;
 }

@@ -158,7 +158,7 @@ export class Talk {
   async leave(): Promise<void> {
     await this.agree('leave', []);
     await this.#turn('leave', async () => {
-      if (this.size > 1) await native().worldLeave(this.#timeout);
+      if (this.size > 1) await native().worldLeave();
       this.#over = { code: 'world-state', why: 'this process has left the world' };
     });
   }

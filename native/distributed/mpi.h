@@ -18,7 +18,6 @@ class Mpi {
   /// words for each.
   static Mpi* open(const std::vector<std::string>& paths);
 
-  const char* family() const { return family_; }
   const std::string& version() const { return version_; }
 
   bool is_initialized() const;
@@ -38,7 +37,6 @@ class Mpi {
   /// In place: this rank's part lies at its own place in `data`.
   Request all_gather(void* data, const std::vector<int>& bytes, const std::vector<int>& at) const;
   Request broadcast(void* data, int bytes, int root) const;
-  Request barrier() const;
   bool test(Request& request) const;
 
  private:
@@ -48,7 +46,6 @@ class Mpi {
   Function* find(const char* name) const;
 
   void* library_;
-  const char* family_;
   std::string version_;
   MpiHandle world_, byte_, errors_return_, in_place_, ignore_status_;
   int funneled_;

@@ -73,21 +73,22 @@ Mpi::Mpi(void* library) : library_(library) {
   std::vector<char> text(kLongestText + 1);
   int length = 0, major = 0, minor = 0;
   find<int(char*, int*)>("MPI_Get_library_version")(text.data(), &length);
-  version_ = std::string(text.data()).substr(0, std::string(text.data()).find_first_of(",\n"));
+  version_ = text.data();
+  version_ = version_.substr(0, version_.find_first_of(",\n"));
   using AbiVersion = int(int*, int*);
   auto abi_version = reinterpret_cast<AbiVersion*>(dlsym(library, "MPI_Abi_get_version"));
   if (abi_version) abi_version(&major, &minor);
   if (major > 0) {
-    family_ = "standard";
+    // The standard ABI.
     world_ = integer(0x101), byte_ = integer(0x247), errors_return_ = integer(0x143);
     in_place_ = integer(1), ignore_status_ = nullptr, funneled_ = 1024;
   } else if (dlsym(library, "ompi_mpi_comm_world")) {
-    family_ = "Open MPI";
+    // Open MPI.
     world_ = dlsym(library, "ompi_mpi_comm_world"), byte_ = dlsym(library, "ompi_mpi_byte");
     errors_return_ = dlsym(library, "ompi_mpi_errors_return");
     in_place_ = integer(1), ignore_status_ = nullptr, funneled_ = 1;
   } else {
-    family_ = "MPICH";
+    // MPICH.
     world_ = integer(0x44000000), byte_ = integer(0x4c00010d), errors_return_ = integer(0x54000001);
     in_place_ = integer(-1), ignore_status_ = integer(1), funneled_ = 1;
   }
@@ -161,12 +162,6 @@ Mpi::Request Mpi::broadcast(void* data, int bytes, int root) const {
   using Call = int(void*, int, MpiHandle, int, MpiHandle, MpiHandle*);
   Request request;
   check(find<Call>("MPI_Ibcast")(data, bytes, byte_, root, world_, &request.handle), "MPI_Ibcast");
-  return request;
-}
-
-Mpi::Request Mpi::barrier() const {
-  Request request;
-  check(find<int(MpiHandle, MpiHandle*)>("MPI_Ibarrier")(world_, &request.handle), "MPI_Ibarrier");
   return request;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <numeric>
 #include <thread>
 
 #include "cpu/arch.h"
@@ -159,7 +158,7 @@ Joined join_world(const std::vector<std::string>& paths) {
   if (!all.mpi) {
     std::unique_ptr<Mpi> mpi(Mpi::open(paths));
     if (!mpi->is_initialized()) mpi->init();
-    all.joined = {mpi->version(), mpi->family(), mpi->rank(), mpi->size()};
+    all.joined = {mpi->version(), mpi->rank(), mpi->size()};
     all.mpi = mpi.release();
   }
   return all.joined;
@@ -192,12 +191,6 @@ void broadcast(char* data, size_t bytes, double timeout) {
   }
 }
 
-void barrier(double timeout) { wait(owned().mpi->barrier(), timeout); }
-
-/// The barrier comes first: MPI_Finalize has no time limit.
-void leave_world(double timeout) {
-  barrier(timeout);
-  owned().mpi->finalize();
-}
+void leave_world() { owned().mpi->finalize(); }
 
 }  // namespace metal_sgd

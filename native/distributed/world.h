@@ -27,7 +27,6 @@ class WorldFailure : public std::runtime_error {
 /// What a job is, once joined.
 struct Joined {
   std::string library;
-  const char* family = "";
   int rank = 0, size = 1;
 };
 
@@ -52,8 +51,8 @@ struct RankPiece {
 void sum_over_ranks(const std::vector<RankPiece>& pieces, Dtype dtype, const RankSum& how,
                     double timeout);
 void broadcast(char* data, size_t bytes, double timeout);
-void barrier(double timeout);
-void leave_world(double timeout);
+/// Has no time limit: every rank must have said before that it leaves.
+void leave_world();
 
 /// Runs `work` on the thread that owns MPI, which never ends.
 void on_world_thread(std::function<void()> work);

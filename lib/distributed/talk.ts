@@ -2,7 +2,7 @@
 import { native } from '../addon/native';
 import { crypto } from '../crypto';
 import { coded } from '../errors';
-import { type Footprint, useForFile } from '../memory/inUse';
+import { footprintOf, useForFile } from '../memory/inUse';
 import type { Dtype, LeafData } from '../tree/dtype';
 import { bytesOf, type CheckedLeaf } from '../tree/leaf';
 
@@ -132,9 +132,9 @@ export class Talk {
   }
 
   /** Rank 0's elements for all. The memory is in use meanwhile. */
-  async broadcast(leaves: readonly CheckedLeaf[], footprint: Footprint): Promise<void> {
+  async broadcast(leaves: readonly CheckedLeaf[]): Promise<void> {
     if (this.size === 1) return;
-    await useForFile('broadcast', footprint, () =>
+    await useForFile('broadcast', footprintOf(leaves, 'written'), () =>
       this.#turn('broadcast', async () => {
         await this.#compare(['broadcast', ...leaves.map(describe)]);
         for (const bytes of leaves.flatMap(bytesOf)) await native().worldBroadcast(bytes, this.#timeout);

@@ -2,7 +2,7 @@
 import { native } from '../addon/native';
 import { Settings } from '../addon/settings';
 import { checkLeavesFree } from '../memory/inUse';
-import { zeros } from '../memory/zeros';
+import { zerosFor } from '../memory/zeros';
 import { prepareSum, type StepLeaf } from './prepare';
 import { listsOf } from './accumulator';
 import { policyFor } from './device';
@@ -19,27 +19,16 @@ export async function meanOverRanks(gradients: unknown, size: number, talk: Talk
   const [first] = trees;
   const lists = listsOf(trees);
   checkLeavesFree(lists.flat(), 'read');
-  const sums = lists.map(([{ dtype, shape, length, name }]) => {
-    const tensor = zeros(shape ?? [length], wideDtype(dtype));
-    return { tensor, leaf: checkLeaf(tensor, name) };
-  });
+  const tensors = zerosFor(
+    lists.map(([{ dtype, shape, length }]) => ({ dtype: wideDtype(dtype), shape: shape ?? [length], length })),
+  );
+  const sums = tensors.map((tensor, i) => checkLeaf(tensor, lists[i][0].name));
   const { flushSubnormals } = policyFor('auto');
-  addUp(
-    lists,
-    sums.map(({ leaf }) => leaf),
-    flushSubnormals,
-  );
-  const lines = [`gradients ${String(trees.length)}`, ...sums.map(({ leaf }) => describe(leaf))];
-  await talk.sum(
-    'averageGradients',
-    lines,
-    sums.map(({ leaf }) => leaf),
-    { flushSubnormals, divisor: size * trees.length },
-  );
-  return treeWith(
-    first.node,
-    sums.map(({ tensor }) => tensor),
-  );
+  addUp(lists, sums, flushSubnormals);
+  const lines = [`gradients ${String(trees.length)}`, ...sums.map(describe)];
+  const how = { flushSubnormals, divisor: size * trees.length };
+  await talk.sum('averageGradients', lines, sums, how);
+  return treeWith(first.node, tensors);
 }
 
 function addUp(lists: readonly (readonly CheckedLeaf[])[], sums: readonly CheckedLeaf[], flush: boolean): void {

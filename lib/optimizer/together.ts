@@ -94,9 +94,9 @@ export class Together {
   /** Runs `save` on rank 0; the path of its file. The others wait. */
   write(save: () => Promise<string>): Promise<string> {
     return this.#talk.exclusive('save', async () => {
-      const own = this.world.rank === 0 ? await outcomeOf(save()) : { value: '' };
-      const [told] = await this.#talk.texts('save', 'error' in own ? '' : own.value);
-      if ('error' in own) throw own.error;
+      const [own] = await Promise.allSettled([this.world.rank === 0 ? save() : Promise.resolve('')]);
+      const [told] = await this.#talk.texts('save', own.status === 'fulfilled' ? own.value : '');
+      if (own.status === 'rejected') throw own.reason;
       if (told === '') throw coded(Error, 'aborted', 'save: rank 0 could not write the file, and says why');
       return told;
     });
@@ -105,9 +105,9 @@ export class Together {
   /** Runs `load` on all ranks, which compare what they have then. */
   load<T>(load: () => Promise<T>, digest: () => string): Promise<T> {
     return this.#talk.exclusive('load', async () => {
-      const own = await outcomeOf(load());
-      const told = await this.#talk.texts('load', 'error' in own ? '' : digest());
-      if ('error' in own) throw own.error;
+      const [own] = await Promise.allSettled([load()]);
+      const told = await this.#talk.texts('load', own.status === 'fulfilled' ? digest() : '');
+      if (own.status === 'rejected') throw own.reason;
       const other = told.findIndex((one) => one !== told[this.world.rank]);
       if (other < 0) return own.value;
       const what = told[other] === '' ? 'could not load it' : 'has other contents';
@@ -119,14 +119,6 @@ export class Together {
     });
   }
 }
-
-type Ended<T> = { readonly value: T } | { readonly error: unknown };
-
-const outcomeOf = <T>(work: Promise<T>): Promise<Ended<T>> =>
-  work.then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  );
 
 /** JSON has no infinities, and schedules no text. */
 function numbers(_: string, value: unknown): unknown {

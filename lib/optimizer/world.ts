@@ -5,10 +5,12 @@ import { calledFromAsync, type PublicFunction, publicFunctionsOf } from '../call
 import { checkKeys, coded, rangeError } from '../errors';
 import { meanOverRanks } from './rankMean';
 import { findLaunch, howToInstall, type Launch, librariesFor } from '../distributed/launcher';
-import { readShared } from '../distributed/shared';
 import type { GradientMean } from '../gradients/mean';
+import { leafReader } from '../tree/leaf';
+import { leavesOf, readTree } from '../tree/tree';
 import type { Tree, WithDtype } from '../tree/types';
 import { Talk } from '../distributed/talk';
+import { checkShared } from './trees';
 
 /** Options of `joinWorld`. */
 export interface WorldOptions {
@@ -147,8 +149,9 @@ export class World {
    */
   async broadcast<P>(tree: P & Tree<P>): Promise<void> {
     return calledFromAsync(entryOf('broadcast'), () => {
-      const { leaves, footprint } = readShared('broadcast', tree);
-      return this.#talk.exclusive('broadcast', () => this.#talk.broadcast(leaves, footprint));
+      const leaves = leavesOf(readTree(tree, 'tree', leafReader));
+      leaves.forEach(checkShared);
+      return this.#talk.exclusive('broadcast', () => this.#talk.broadcast(leaves));
     });
   }
 

@@ -57,8 +57,8 @@ export default [
     name: 'world-other-ranks-write',
     why: 'All ranks write the file.',
     file: 'lib/optimizer/together.ts',
-    find: 'this.world.rank === 0 ? await',
-    replace: 'this.world.rank >= 0 ? await',
+    find: 'this.world.rank === 0 ?',
+    replace: 'this.world.rank >= 0 ?',
     caughtBy: faults,
   },
   {

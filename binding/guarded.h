@@ -36,13 +36,14 @@ inline Failure current_failure() {
   }
 }
 
-/// Throws the exception that is being handled as a JavaScript error with its code.
-[[noreturn]] inline void throw_failure(Napi::Env env) {
-  Failure failure = current_failure();
+inline Napi::Error error_of(Napi::Env env, const Failure& failure) {
   Napi::Error error = Napi::Error::New(env, failure.message);
   error.Set("code", Napi::String::New(env, failure.code));
-  throw error;
+  return error;
 }
+
+/// Throws the exception that is being handled as a JavaScript error with its code.
+[[noreturn]] inline void throw_failure(Napi::Env env) { throw error_of(env, current_failure()); }
 
 /// Runs `work`, whose C++ exceptions become JavaScript errors.
 template <typename Work>

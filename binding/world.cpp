@@ -40,9 +40,7 @@ void settle(napi_env raw, napi_value, void*, void* data) {
   Napi::Env env(raw);
   Napi::HandleScope scope(env);
   if (call->failure) {
-    Napi::Error error = Napi::Error::New(env, call->failure->message);
-    error.Set("code", Napi::String::New(env, call->failure->code));
-    napi_reject_deferred(env, call->deferred, error.Value());
+    napi_reject_deferred(env, call->deferred, error_of(env, *call->failure).Value());
   } else {
     napi_resolve_deferred(env, call->deferred, result_of(env, *call));
   }

@@ -13,9 +13,10 @@ void add_once(std::vector<Item>& list, Item item) {
   if (std::count(list.begin(), list.end(), item) == 0) list.push_back(item);
 }
 
-template <typename Visit>
-void for_each_stream(std::vector<Span>& spans, Visit visit) {
-  for (Span& span : spans) {
+/// `Spans`: const or not, as `visit` takes the streams.
+template <typename Spans, typename Visit>
+void for_each_stream(Spans& spans, Visit visit) {
+  for (auto& span : spans) {
     std::for_each(span.streams, span.streams + kRoles, visit);
     std::for_each(span.gradients.begin(), span.gradients.end(), visit);
   }
@@ -57,15 +58,11 @@ GpuPart::GpuPart(std::vector<Span> spans, bool measures)
 
 bool GpuPart::exceeds_working_set() const {
   std::map<uint64_t, uint64_t> sizes;
-  auto count = [&](const Stream& stream) {
+  for_each_stream(spans_, [&](const Stream& stream) {
     if (stream.arena) sizes[stream.arena->id] = stream.arena->bytes;
-  };
+  });
   uint64_t bytes = 0;
-  for (const Span& span : spans_) {
-    std::for_each(span.streams, span.streams + kRoles, count);
-    std::for_each(span.gradients.begin(), span.gradients.end(), count);
-    bytes += sum_bytes(span);
-  }
+  for (const Span& span : spans_) bytes += sum_bytes(span);
   for (auto& [id, size] : sizes) bytes += size;
   return bytes > gpu_backend()->working_set();
 }

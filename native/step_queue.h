@@ -1,4 +1,4 @@
-// The one thread of the process for asynchronous steps; it runs them in order.
+// A thread that runs jobs in order: one for the asynchronous steps of the process, one for MPI.
 #ifndef METAL_SGD_STEP_QUEUE_H_
 #define METAL_SGD_STEP_QUEUE_H_
 
@@ -11,7 +11,8 @@ namespace metal_sgd {
 
 class StepQueue {
  public:
-  /// Never destroyed: process.exit() runs static destructors while the thread still runs.
+  /// That of asynchronous steps. Never destroyed, as any other: process.exit() runs static
+  /// destructors while the thread still runs.
   static StepQueue& instance();
 
   /// Runs `job` later, on the queue's thread. `owner` can wait for it. Throws std::system_error if

@@ -111,7 +111,8 @@ StepReport TreeStep::run_auto(const StepSettings& settings) {
   Choice::Turn turn = choice_->turn();
   Stopwatch watch;
   StepReport report{turn.is_timed ? Outcome::kCpuTimed : Outcome::kCpuFaster, {}};
-  if (turn.side == kOnGpu) report = try_gpu(settings);
+  if (turn.side == kOnGpu)
+    report = try_gpu(settings, turn.is_timed ? Outcome::kGpuTimed : Outcome::kGpuFaster);
   if (!is_gpu(report.outcome)) report.device = all_->run(settings);
   bool ran_there = is_gpu(report.outcome) == (turn.side == kOnGpu);
   if (ran_there && report.device.verdict != Verdict::kSkipped)
@@ -120,9 +121,9 @@ StepReport TreeStep::run_auto(const StepSettings& settings) {
   return report;
 }
 
-/// The GPU's report. Or why the CPU is to step: it alone is exact, or the GPU failed before it
-/// wrote anything.
-StepReport TreeStep::try_gpu(const StepSettings& settings) {
+/// The GPU's report, of this outcome. Or why the CPU is to step: it alone is exact, or the GPU
+/// failed before it wrote anything.
+StepReport TreeStep::try_gpu(const StepSettings& settings, Outcome outcome) {
   if (steps_to_retry > 0) {
     steps_to_retry--;
     return {last_failure, {}};
@@ -136,7 +137,7 @@ StepReport TreeStep::try_gpu(const StepSettings& settings) {
       return {Outcome::kCpuNoProof, {}};  // of such steps alone: no reason to wait with others
     }
     gpu_->prepare();
-    return run_gpu(settings, choice_->turn().is_timed ? Outcome::kGpuTimed : Outcome::kGpuFaster);
+    return run_gpu(settings, outcome);
   } catch (const GpuFailure& failure) {
     if (failure.written) throw;
     wait_after(failure);

@@ -66,7 +66,7 @@ class TreeStep {
   void add_without_velocity(uint8_t group);
   void split(const std::vector<Span>& spans, Choices* choices);
   StepReport run_auto(const StepSettings& settings);
-  StepReport try_gpu(const StepSettings& settings);
+  StepReport try_gpu(const StepSettings& settings, Outcome outcome);
   StepReport run_gpu(const StepSettings& settings, Outcome outcome);
 
   Target target_;

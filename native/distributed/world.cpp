@@ -42,17 +42,33 @@ void wait(Mpi::Request request, double timeout) {
   }
 }
 
-/// Elements of each rank's chunk, and where it begins.
-struct Chunks {
-  Chunks(size_t count, size_t item, int size) : bytes(size), at(size) {
-    for (int rank = 0; rank < size; rank++) {
-      size_t begin = count * rank / size, end = count * (rank + 1) / size;
-      at[rank] = static_cast<int>(begin * item);
-      bytes[rank] = static_cast<int>((end - begin) * item);
-    }
-  }
+/// Bytes of each rank's part, and where it begins.
+struct Parts {
+  explicit Parts(int size) : bytes(size), at(size) {}
   std::vector<int> bytes, at;
 };
+
+/// A chunk of the elements for each rank.
+Parts chunks_of(size_t count, size_t item) {
+  int size = owned().joined.size;
+  Parts parts(size);
+  for (int rank = 0; rank < size; rank++) {
+    size_t begin = count * rank / size, end = count * (rank + 1) / size;
+    parts.at[rank] = static_cast<int>(begin * item);
+    parts.bytes[rank] = static_cast<int>((end - begin) * item);
+  }
+  return parts;
+}
+
+/// As many bytes for each rank.
+Parts equal_parts(size_t bytes) {
+  Parts parts(owned().joined.size);
+  for (size_t rank = 0; rank < parts.at.size(); rank++) {
+    parts.at[rank] = static_cast<int>(bytes * rank);
+    parts.bytes[rank] = static_cast<int>(bytes);
+  }
+  return parts;
+}
 
 template <typename Real>
 void divide(void* data, size_t count, double divisor) {
@@ -85,13 +101,13 @@ void add_chunks(char* own, Dtype dtype, size_t bytes, const RankSum& how) {
 /// All-to-all, sum, all-gather: the traffic of a ring, and the same bits from every library.
 void sum_bucket(char* data, Dtype dtype, size_t count, const RankSum& how, double timeout) {
   Owned& all = owned();
-  int size = all.joined.size;
-  Chunks sent(count, item_size(dtype), size);
+  Parts sent = chunks_of(count, item_size(dtype));
   size_t own = sent.bytes[all.joined.rank];
-  all.received.resize(std::max(all.received.size(), own * size));
-  std::vector<int> bytes(size, static_cast<int>(own)), at(size);
-  for (int rank = 0; rank < size; rank++) at[rank] = static_cast<int>(own) * rank;
-  wait(all.mpi->all_to_all(data, sent.bytes, sent.at, all.received.data(), bytes, at), timeout);
+  Parts received = equal_parts(own);
+  all.received.resize(std::max(all.received.size(), own * all.joined.size));
+  wait(all.mpi->all_to_all(data, sent.bytes, sent.at, all.received.data(), received.bytes,
+                           received.at),
+       timeout);
   add_chunks(data + sent.at[all.joined.rank], dtype, own, how);
   wait(all.mpi->all_gather(data, sent.bytes, sent.at), timeout);
 }
@@ -165,10 +181,8 @@ Joined join_world(const std::vector<std::string>& paths) {
 }
 
 void gather(char* data, size_t bytes, double timeout) {
-  int size = owned().joined.size;
-  std::vector<int> counts(size, static_cast<int>(bytes)), at(size);
-  for (int rank = 0; rank < size; rank++) at[rank] = static_cast<int>(bytes) * rank;
-  wait(owned().mpi->all_gather(data, counts, at), timeout);
+  Parts parts = equal_parts(bytes);
+  wait(owned().mpi->all_gather(data, parts.bytes, parts.at), timeout);
 }
 
 void sum_over_ranks(const std::vector<RankPiece>& pieces, Dtype dtype, const RankSum& how,

@@ -7,15 +7,13 @@ namespace metal_sgd {
 
 namespace {
 
-constexpr const char* kNames[] = {"block", "isb", "prefetch"};
-
 /// A bit for each switch.
 unsigned read_switches() {
   const char* given = std::getenv("METAL_SGD_SWITCHES");
   std::string list = "," + std::string(given ? given : "") + ",";
   unsigned bits = 0;
-  for (unsigned i = 0; i < sizeof kNames / sizeof *kNames; i++)
-    if (list.find("," + std::string(kNames[i]) + ",") != std::string::npos) bits |= 1u << i;
+  for (unsigned i = 0; i < sizeof kSwitchNames / sizeof *kSwitchNames; i++)
+    if (list.find("," + std::string(kSwitchNames[i]) + ",") != std::string::npos) bits |= 1u << i;
   return bits;
 }
 

@@ -3,9 +3,7 @@
 
 #import <Foundation/Foundation.h>
 
-#include <algorithm>
 #include <cstdlib>
-#include <iterator>
 #include <mutex>
 
 #include "clock.h"
@@ -42,11 +40,12 @@ const Flag kFlags[] = {
     {@"compileWarning", &Settings::compileWarning},
 };
 
+template <typename Owner>
 struct Quantity {
   NSString* name;
-  double Settings::*field;
+  double Owner::*field;
 };
-const Quantity kQuantities[] = {
+const Quantity<Settings> kQuantities[] = {
     {@"maxBufferLength", &Settings::maxBufferLength},
     {@"recommendedMaxWorkingSetSize", &Settings::recommendedMaxWorkingSetSize},
     {@"maxTotalThreadsPerThreadgroup", &Settings::maxTotalThreadsPerThreadgroup},
@@ -59,11 +58,7 @@ const Quantity kQuantities[] = {
     {@"completionDelayMs", &Settings::completionDelayMs},
 };
 
-struct ClockQuantity {
-  NSString* name;
-  double Clock::*field;
-};
-const ClockQuantity kClockQuantities[] = {
+const Quantity<Clock> kClockQuantities[] = {
     {@"speed", &Clock::speed},
     {@"latency", &Clock::latency},
     {@"idlePenalty", &Clock::idlePenalty},
@@ -110,16 +105,24 @@ std::vector<std::string> device_list(id value) {
   return devices;
 }
 
+/// False if the table has no such name.
+template <typename Owner, size_t kCount>
+bool set_quantity(Owner& owner, const Quantity<Owner> (&table)[kCount], NSString* key, id value) {
+  for (const Quantity<Owner>& quantity : table) {
+    if (![key isEqualToString:quantity.name]) continue;
+    owner.*quantity.field = [number(key, value) doubleValue];
+    return true;
+  }
+  return false;
+}
+
 Clock clock_of(id value) {
   if (![value isKindOfClass:[NSDictionary class]]) throw Refused{"clock: expected an object"};
   Clock clock;
   NSEnumerator* keys = [value keyEnumerator];
   for (NSString* key = [keys nextObject]; key; key = [keys nextObject]) {
-    auto named = std::find_if(std::begin(kClockQuantities), std::end(kClockQuantities),
-                              [&](auto& one) { return [key isEqualToString:one.name]; });
-    if (named == std::end(kClockQuantities))
+    if (!set_quantity(clock, kClockQuantities, key, [value objectForKey:key]))
       throw Refused{"clock: unknown field '" + text_of(key) + "'"};
-    clock.*named->field = [number(key, [value objectForKey:key]) doubleValue];
   }
   if (clock.speed <= 0) throw Refused{"clock: expected a speed above 0"};
   return clock;
@@ -158,11 +161,7 @@ bool set_field(Settings& settings, NSString* key, id value) {
     settings.*flag.field = [number(key, value) boolValue];
     return true;
   }
-  for (const Quantity& quantity : kQuantities) {
-    if (![key isEqualToString:quantity.name]) continue;
-    settings.*quantity.field = [number(key, value) doubleValue];
-    return true;
-  }
+  if (set_quantity(settings, kQuantities, key, value)) return true;
   if ([key isEqualToString:@"devices"]) {
     settings.devices = device_list(value);
   } else if ([key isEqualToString:@"unifiedMemory"]) {

@@ -65,12 +65,22 @@ export const EXPECTED: Readonly<Record<string, Partial<Binary>>> = {
 
 /** All that is taken from the C library of Linux, glibc or musl: what has long been in both. */
 export const LINUX_C_LIBRARY: ReadonlySet<string> = new Set([
-  ...['__errno_location', '__tls_get_addr', 'abort', 'clock_gettime', 'dl_iterate_phdr', 'dladdr', 'dlsym'],
+  ...[
+    '__errno_location',
+    '__tls_get_addr',
+    'abort',
+    'clock_gettime',
+    'dl_iterate_phdr',
+    'nanosleep',
+    'setenv',
+    'sigaction',
+  ],
+  ...['dladdr', 'dlerror', 'dlopen', 'dlsym'],
   ...['aligned_alloc', 'free', 'malloc', 'realloc', 'bcmp', 'memchr', 'memcmp', 'memcpy', 'memmove', 'memset'],
   ...['fclose', 'fflush', 'fgets', 'fopen', 'fprintf', 'fputc', 'fwrite', 'snprintf', 'stderr', 'vfprintf'],
   ...['strcmp', 'strerror_r', 'strlen', 'sched_getaffinity', 'sched_yield', 'syscall', 'madvise', 'sysconf'],
   ...['broadcast', 'signal', 'wait'].map((verb) => `pthread_cond_${verb}`),
-  ...['lock', 'trylock', 'unlock'].map((verb) => `pthread_mutex_${verb}`),
+  ...['destroy', 'lock', 'trylock', 'unlock'].map((verb) => `pthread_mutex_${verb}`),
   ...['rdlock', 'unlock', 'wrlock'].map((verb) => `pthread_rwlock_${verb}`),
   ...['create', 'detach', 'key_create', 'setspecific'].map((verb) => `pthread_${verb}`),
 ]);

@@ -1,13 +1,13 @@
 /** Tests of what this system does not have. */
 const absent = {
   // No library can stand before the system's.
-  darwin: ['/distributed/', '/long/world', '/behaviour/want\\.test', '/behaviour/slow-thread\\.test'],
+  darwin: ['/distributed/', '/long/world', '/behaviour/want\\.test', '/tooling/bench-slow-thread\\.test'],
   // Nor are there links, permissions and devices as on Unix.
   win32: [
     '/distributed/',
     '/long/world',
     '/behaviour/want\\.test',
-    '/behaviour/slow-thread\\.test',
+    '/tooling/bench-slow-thread\\.test',
     '/checkpoint/disks\\.test',
   ],
 };

@@ -1,8 +1,8 @@
 // Two processes that take the mean of 100 MB, beside the library's own sum in C, in turn.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AverageFound, AverageGiven } from '../children/average';
+import { compiled } from '../compile';
 import { ROOT } from '../internals';
 import { atLeast, medianMetric, type Metric } from '../metrics';
 import { pairedRatios } from '../statistics';
@@ -34,7 +34,7 @@ function measure(library: Library, { isSmoke, rounds }: Context): Metric[] {
   const bytes = isSmoke ? 2 ** 20 : 100e6;
   const turns = isSmoke ? 1 : Math.max(3, Math.min(rounds, 5));
   const each = isSmoke ? 2 : 5;
-  const program = compiled();
+  const program = compiled('allreduce.c', 'allreduce', ['-O2']);
   const own: number[] = [];
   const delays: number[] = [];
   const theirs: Record<string, number[]> = { buckets: [], whole: [] };
@@ -72,15 +72,6 @@ function measure(library: Library, { isSmoke, rounds }: Context): Metric[] {
     ),
     medianMetric({ part, name: `delay of the event loop (p99) beside a mean of ${what}`, unit: 'ms' }, delays),
   ];
-}
-
-function compiled(): string {
-  const program = join(ROOT, 'bench', 'build', 'allreduce');
-  mkdirSync(join(ROOT, 'bench', 'build'), { recursive: true });
-  const source = join(ROOT, 'bench', 'baseline', 'allreduce.c');
-  const { status, error } = spawnSync('cc', ['-O2', source, '-o', program, '-ldl']);
-  if (error || status !== 0) throw new Error('cc made no program of bench/baseline/allreduce.c');
-  return program;
 }
 
 /** What two processes print. Root may start them. */

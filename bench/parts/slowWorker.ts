@@ -1,10 +1,7 @@
 // One thread of two gets a quarter of its core, as on a processor with slow cores: what do steps take, against one thread?
-import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { runChild } from '../child';
 import type { SlowGiven } from '../children/slowWorker';
-import { ROOT } from '../internals';
+import { compiled } from '../compile';
 import { atMost, medianMetric, type Metric } from '../metrics';
 import type { Context } from './part';
 
@@ -14,12 +11,13 @@ const GOAL = 1.25;
 /** Nothing but on Linux, where a library can slow threads down. */
 export function slowWorker({ isSmoke, rounds, processors, watch }: Context): Metric[] {
   if (process.platform !== 'linux' || processors.length === 1) return [];
-  const library = join(ROOT, 'bench', 'build', 'slow_thread.so');
-  mkdirSync(join(ROOT, 'bench', 'build'), { recursive: true });
-  const source = join(ROOT, 'bench', 'baseline', 'slow_thread.c');
-  const { status, error } = spawnSync('cc', ['-shared', '-fPIC', '-O1', source, '-o', library, '-ldl']);
-  if (error || status !== 0) {
-    watch.complain('steps beside a slow thread are left out: cc made no library of bench/baseline/slow_thread.c');
+  let library: string;
+  try {
+    library = compiled('slow_thread.c', 'slow_thread.so', ['-shared', '-fPIC', '-O1']);
+  } catch (error) {
+    watch.complain(
+      `steps beside a slow thread are left out: ${error instanceof Error ? error.message : String(error)}`,
+    );
     return [];
   }
   return (isSmoke ? [1e5] : [1e5, 1e6, 1e7]).map((elements) => {

@@ -179,11 +179,11 @@ function pageAlignment() {
   return { onPages };
 }
 
-/** The trees of a step of so many elements, and a step of theirs on the GPU. */
-function gpuSteps(elements) {
+/** Steps of so many elements. */
+function stepsOf(elements, device = 'gpu') {
   const parameters = [zeros(elements)];
   const gradients = zerosLike(parameters);
-  const optimizer = new SGD(0.1, { momentum: 0.9, device: 'gpu' });
+  const optimizer = new SGD(0.1, { momentum: 0.9, device });
   return {
     optimizer,
     step: () => optimizer.update(parameters, gradients),
@@ -193,34 +193,41 @@ function gpuSteps(elements) {
 
 /** What a step copies, where its arena is no larger than that of these elements. */
 function copied({ elements = 8 }) {
-  const { optimizer, step } = gpuSteps(elements);
+  const { optimizer, step } = stepsOf(elements);
   step();
   return { elements, copiedBytes: optimizer.lastRun.copiedBytes };
 }
 
 const REPEATS = 3;
 
+const middleOf = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+/** Milliseconds. */
+function timeOf(step) {
+  const start = performance.now();
+  step();
+  return performance.now() - start;
+}
+
 /** Milliseconds of a step after rests, each the middle of three. */
 async function pauses({ elements, rests }) {
-  const { step } = gpuSteps(elements);
+  const { step } = stepsOf(elements);
   for (let i = 0; i < REPEATS; i++) step();
   const found = [];
   for (const rest of rests) {
     const times = [];
     for (let i = 0; i < REPEATS; i++) {
       if (rest > 0) await sleep(rest);
-      const start = performance.now();
-      step();
-      times.push(performance.now() - start);
+      times.push(timeOf(step));
     }
-    found.push({ rest, milliseconds: times.sort((a, b) => a - b)[1] });
+    found.push({ rest, milliseconds: middleOf(times) });
   }
   return { pauses: found };
 }
 
 /** The processor's time of this process while the GPU steps, as a share of the time that passes. */
 async function spin({ elements, steps }) {
-  const { stepAsync } = gpuSteps(elements);
+  const { stepAsync } = stepsOf(elements);
   await stepAsync();
   const [before, start] = [process.cpuUsage(), performance.now()];
   for (let i = 0; i < steps; i++) await stepAsync();
@@ -230,16 +237,9 @@ async function spin({ elements, steps }) {
 
 /** Milliseconds of a step, the median. */
 function stepTime({ elements, steps, device }) {
-  const parameters = [zeros(elements)];
-  const gradients = zerosLike(parameters);
-  const optimizer = new SGD(0.1, { momentum: 0.9, device });
-  for (let i = 0; i < REPEATS; i++) optimizer.update(parameters, gradients);
-  const times = Array.from({ length: steps }, () => {
-    const start = performance.now();
-    optimizer.update(parameters, gradients);
-    return performance.now() - start;
-  });
-  return { milliseconds: times.sort((a, b) => a - b)[Math.floor(steps / 2)] };
+  const { step } = stepsOf(elements, device);
+  for (let i = 0; i < REPEATS; i++) step();
+  return { milliseconds: middleOf(Array.from({ length: steps }, () => timeOf(step))) };
 }
 
 /** The same of each step in its environment and without, in turn: milliseconds, the middle of three. */
@@ -253,7 +253,7 @@ function inTwoWays({ steps }) {
   return {
     steps: steps.map(({ environment, ...step }) => {
       const rounds = Array.from({ length: REPEATS }, () => [timeIn(step, {}), timeIn(step, environment)]);
-      const middle = (at) => rounds.map((round) => round[at]).sort((a, b) => a - b)[1];
+      const middle = (at) => middleOf(rounds.map((round) => round[at]));
       return { elements: step.elements, environment, without: middle(0), with: middle(1) };
     }),
   };

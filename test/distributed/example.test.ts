@@ -2,19 +2,16 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, runNode } from '../helpers/child';
+import { runNode } from '../helpers/child';
+import { buildExamples, DIGITS } from '../helpers/examples';
 import { temporaryFolders } from '../helpers/folders';
 import { commandOf, jobEnvironment, type Launcher } from '../helpers/ranks';
 
 const newFolder = temporaryFolders();
-const DIGITS = join(ROOT, 'examples', 'build', 'digits.js');
 // Without accumulation, which adds in another order: first on each rank, then over them.
 const OPTIONS = ['--no-plot', '--epochs', '11', '--max-norm', '2', '--ema', '0.9'];
 
-beforeAll(() => {
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'examples']);
-  if (built.status !== 0) throw new Error(built.stdout);
-});
+beforeAll(buildExamples);
 
 function lastFileIn(folder: string): Buffer {
   const files = readdirSync(folder).sort();

@@ -1,17 +1,14 @@
 // The example where there is a GPU: the network is too small to be stepped there, so it ends with both devices side by side.
-import { join } from 'node:path';
-import { type Outcome, ROOT, runNode, withoutMetalsLines } from '../helpers/child';
+import { type Outcome, runNode, withoutMetalsLines } from '../helpers/child';
+import { buildExamples, DIGITS } from '../helpers/examples';
 
 const digits = (env: Record<string, string>, ...args: string[]): Outcome<never> =>
-  runNode([join(ROOT, 'examples', 'build', 'digits.js'), '--no-plot', '--epochs', '1', ...args], {
+  runNode([DIGITS, '--no-plot', '--epochs', '1', ...args], {
     env: { METAL_SGD_DEVICE: '', ...env },
     timeout: 120_000,
   });
 
-beforeAll(() => {
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'examples']);
-  if (built.status !== 0) throw new Error(built.stdout);
-});
+beforeAll(buildExamples);
 
 test('it ends with the same training and a large step on both devices', () => {
   const { status, stdout, stderr } = digits({ METAL_SIM: '{"trace":false}' });

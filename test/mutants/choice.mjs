@@ -123,6 +123,6 @@ export default [
     file: 'native/cpu/pool.cpp',
     find: 'for (int i = 1; i < shares; i++) tell(',
     replace: 'for (int i = 1; i < shares - 99; i++) tell(',
-    caughtBy: 'test/behaviour/slow-thread.test.ts',
+    caughtBy: 'test/tooling/bench-slow-thread.test.ts',
   },
 ];

@@ -1,11 +1,11 @@
 // The example's options for gradients, loss scale, 16 bits and averages, each in a short run.
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Outcome, ROOT, runNode } from '../helpers/child';
+import { type Outcome, runNode } from '../helpers/child';
+import { buildExamples, DIGITS } from '../helpers/examples';
 import { temporaryFolders } from '../helpers/folders';
 
 const newFolder = temporaryFolders();
-const DIGITS = join(ROOT, 'examples', 'build', 'digits.js');
 
 const digits = (...args: readonly string[]): Outcome<never> => runNode([DIGITS, '--no-plot', ...args]);
 
@@ -30,10 +30,7 @@ const ALL = [
   ...['--max-norm', '1', '--loss-scale', 'dynamic'],
 ];
 
-beforeAll(() => {
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'examples']);
-  if (built.status !== 0) throw new Error(built.stdout);
-});
+beforeAll(buildExamples);
 
 test.each([
   [[], []],

@@ -3,12 +3,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, runNode } from '../helpers/child';
+import { runNode } from '../helpers/child';
+import { buildExamples, DIGITS } from '../helpers/examples';
 import { temporaryFolders } from '../helpers/folders';
 import { randomWords } from '../helpers/random';
 
 const newFolder = temporaryFolders();
-const DIGITS = join(ROOT, 'examples', 'build', 'digits.js');
 const EPOCHS = 6;
 const last = (folder: string): string | undefined => readdirSync(folder).sort().at(-1);
 
@@ -22,10 +22,7 @@ const args = (folder: string, ...more: readonly string[]): string[] => [
   ...more,
 ];
 
-beforeAll(() => {
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'examples']);
-  if (built.status !== 0) throw new Error(built.stdout);
-});
+beforeAll(buildExamples);
 
 /**
  * Starts again and again, and kills each run at a random moment of the first `within` milliseconds: `kills` times, and more

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Outcome, ROOT, runNode } from '../helpers/child';
+import { buildExamples } from '../helpers/examples';
 
 const BUILD = join(ROOT, 'examples', 'build');
 let folder: string;
@@ -11,8 +12,7 @@ const digits = (...args: readonly string[]): Outcome<never> =>
   runNode([join(BUILD, 'digits.js'), '--no-plot', '--epochs', '2', ...args], { env: { METAL_SGD_DEVICE: 'cpu' } });
 
 beforeAll(() => {
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'examples']);
-  if (built.status !== 0) throw new Error(built.stdout);
+  buildExamples();
   folder = mkdtempSync(join(tmpdir(), 'metal-sgd-workers-'));
 });
 

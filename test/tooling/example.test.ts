@@ -5,8 +5,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Outcome, ROOT, runNode, withoutMetalsLines } from '../helpers/child';
+import { buildExamples, DIGITS } from '../helpers/examples';
 
-const DIGITS = join(ROOT, 'examples', 'build', 'digits.js');
 const DATA = join(ROOT, 'examples', 'data', 'digits.csv');
 let folder: string;
 
@@ -14,8 +14,7 @@ const digits = (args: readonly string[], env: Record<string, string> = {}): Outc
   runNode([DIGITS, ...args], { env });
 
 beforeAll(() => {
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'examples']);
-  if (built.status !== 0) throw new Error(built.stdout);
+  buildExamples();
   folder = mkdtempSync(join(tmpdir(), 'metal-sgd-example-'));
 });
 

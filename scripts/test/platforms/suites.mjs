@@ -64,7 +64,7 @@ export function resolverFor(name) {
 }
 
 /** These binaries bring their own `operator new`, before which no library can stand. */
-const EVERYWHERE_WITHOUT = ['/node_modules/', '/behaviour/want\\.test', '/behaviour/slow-thread\\.test'];
+const EVERYWHERE_WITHOUT = ['/node_modules/', '/behaviour/want\\.test'];
 
 /**
  * test/values and test/behaviour with Jest, run by `node`. For another platform's Node, `resolver` is `resolverFor` it.

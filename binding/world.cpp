@@ -16,7 +16,7 @@ namespace {
 struct Call {
   std::function<void(Call&)> work;
   napi_deferred deferred;
-  Napi::ObjectReference keep;  // the array that MPI reads and writes
+  Napi::ObjectReference keep;  // the arrays that MPI reads and writes
   napi_threadsafe_function back;
   std::optional<Failure> failure;
   std::optional<Joined> joined;
@@ -100,16 +100,18 @@ Napi::Value world_gather(const Napi::CallbackInfo& info) {
 }
 
 /// worldSum(arrays: (Float32Array | Float64Array)[], isDouble: boolean, bucketBytes: number,
-///          flushSubnormals: boolean, divisor: number, timeout: number): Promise<void> - in place,
-/// in the order of ranks; then divided.
+///          flushSubnormals: boolean, divisor: number, timeout: number): Promise<void> - of each
+///          two
+/// arrays the first is read, and the second gets its sum in the order of ranks, divided. The two
+/// may be one.
 Napi::Value world_sum(const Napi::CallbackInfo& info) {
   Dtype dtype = info[1].As<Napi::Boolean>() ? Dtype::kFloat64 : Dtype::kFloat32;
   auto given = info[0].As<Napi::Array>();
   std::vector<RankPiece> pieces;
-  for (uint32_t i = 0; i < given.Length(); i++) {
+  for (uint32_t i = 0; i < given.Length(); i += 2) {
     Napi::HandleScope scope(info.Env());
-    View view = view_of(given.Get(i));
-    pieces.push_back({view.data, view.length * item_size(dtype)});
+    View from = view_of(given.Get(i)), to = view_of(given.Get(i + 1));
+    pieces.push_back({from.data, to.data, to.length * item_size(dtype)});
   }
   RankSum how{static_cast<size_t>(number(info, 2)),
               info[3].As<Napi::Boolean>() ? Subnormals::kFlush : Subnormals::kKeep,

@@ -1,7 +1,7 @@
 // What this code and the addon share. `constants.ts` compares it when it loads the addon.
 
 /** The number of the addon's verbs and their arguments: it grows whenever one of them changes. */
-export const INTERFACE = 9;
+export const INTERFACE = 10;
 
 /** Where the steps of a tree may run. */
 export const TARGETS = ['cpu', 'gpu', 'auto'] as const;

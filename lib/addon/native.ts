@@ -110,7 +110,10 @@ export interface Native {
   worldJoin(libraries: readonly string[]): Promise<Joined>;
   /** Every rank's `bytes`, in the order of ranks; this rank's are in place already. `timeout` in seconds, here and below. */
   worldGather(data: Uint8Array, bytes: number, timeout: number): Promise<void>;
-  /** Replaces elements by their sum over all ranks, added in the order of ranks, over the divisor. All arrays of one dtype. */
+  /**
+   * Sums elements over all ranks, in the order of ranks, over the divisor. Of each two arrays the first is read and the
+   * second written; they may be one. All of one dtype.
+   */
   worldSum(
     arrays: readonly LeafData[],
     isDouble: boolean,

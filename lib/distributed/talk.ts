@@ -3,7 +3,6 @@ import { native } from '../addon/native';
 import { crypto } from '../crypto';
 import { coded } from '../errors';
 import { footprintOf, useForFile } from '../memory/inUse';
-import type { Dtype, LeafData } from '../tree/dtype';
 import { bytesOf, type CheckedLeaf } from '../tree/leaf';
 
 interface Place {
@@ -17,10 +16,10 @@ interface TalkOptions {
   readonly allReduceSize: number;
 }
 
-/** Elements that are summed over all ranks. */
+/** Elements that are summed over all ranks, and where their sum goes. */
 export interface Summed {
-  readonly data: LeafData;
-  readonly dtype: Dtype;
+  readonly from: CheckedLeaf;
+  readonly to: CheckedLeaf;
 }
 
 const DIGEST = 32;
@@ -131,6 +130,11 @@ export class Talk {
     });
   }
 
+  /** True if any rank flushes float32 subnormals, since it has a GPU: then all do, else bits would differ. */
+  async anyFlushes(own: boolean): Promise<boolean> {
+    return (await this.texts('subnormals', String(own))).includes('true');
+  }
+
   /** Rank 0's elements for all. The memory is in use meanwhile. */
   async broadcast(leaves: readonly CheckedLeaf[]): Promise<void> {
     if (this.size === 1) return;
@@ -142,13 +146,16 @@ export class Talk {
     );
   }
 
-  /** Replaces elements by their sum over all ranks, divided, once all have told the same lines. */
-  async sum(what: string, lines: readonly string[], leaves: readonly Summed[], how: HowToSum): Promise<void> {
+  /** Sums elements over all ranks, and divides, once all have told the same lines, and `prepare` has run. */
+  async sum(lines: readonly string[], leaves: readonly Summed[], how: HowToSum): Promise<void> {
+    const { what, prepare, flushSubnormals, divisor } = how;
     await this.#turn(what, async () => {
       if (this.size > 1) await this.#compare([what, ...lines]);
+      await prepare();
       for (const isDouble of [false, true]) {
-        const arrays = leaves.filter(({ dtype }) => (dtype === 'float64') === isDouble).map(({ data }) => data);
-        const { flushSubnormals, divisor } = how;
+        const arrays = leaves
+          .filter(({ to }) => (to.dtype === 'float64') === isDouble)
+          .flatMap(({ from, to }) => [from.data, to.data]);
         if (arrays.length > 0)
           await native().worldSum(arrays, isDouble, this.#bucket, flushSubnormals, divisor, this.#timeout);
       }
@@ -166,6 +173,9 @@ export class Talk {
 
 /** How sums are formed. */
 export interface HowToSum {
+  /** The public method. */
+  readonly what: string;
+  readonly prepare: () => Promise<void>;
   readonly flushSubnormals: boolean;
   /** 1: none. */
   readonly divisor: number;

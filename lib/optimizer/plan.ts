@@ -9,6 +9,7 @@ import type { Keeps } from '../state/stateTree';
 import type { LeafData } from '../tree/dtype';
 import { type CheckedLeaf, isShared } from '../tree/leaf';
 import { type HowToStep, prepareStep, type StepLeaf } from './prepare';
+import { RankSum, type Summand } from './rankSum';
 import { type ReadTree, Snapshot } from './snapshot';
 import { areSame } from './trees';
 
@@ -17,6 +18,8 @@ export interface Stepped {
   readonly parameter: CheckedLeaf;
   /** Summed in this order; an accumulated sum comes first. */
   readonly gradients: readonly CheckedLeaf[];
+  /** In a world of several processes: what this rank adds to the gradient, which is the sum over all ranks. */
+  readonly exchanged?: readonly CheckedLeaf[];
   readonly slot: Slot;
   /** 0 for the optimizer's own. */
   readonly group: number;
@@ -51,6 +54,8 @@ export class Plan {
   readonly names: readonly string[];
   /** Of the parameters, as other processes compare them. */
   readonly lines: readonly string[];
+  /** In a world of several processes. */
+  readonly rankSum: RankSum | undefined;
   /** Until nothing is left to be made by a step. */
   #stepped: readonly Stepped[] | undefined;
   readonly #how: HowToStep;
@@ -77,10 +82,11 @@ export class Plan {
     this.#keeps = keeps;
     this.names = how.measures ? namesOf(stepped) : [];
     this.lines = how.isTogether ? stepped.map(lineOf) : [];
+    if (how.isTogether) this.rankSum = new RankSum(stepped.map(summandOf));
     const leaves = stepLeaves(stepped, keeps);
     this.#first = firstOf(leaves);
     this.prepared = prepareStep(leaves, how);
-    this.#arrays = arraysOf(leaves);
+    this.#arrays = arraysOf(leaves, stepped);
     this.footprint = new Footprint(() => this.#arrays);
     this.isShared = this.#arrays.written.every(isShared) && this.#arrays.read.every(isShared);
     this.#snapshot = new Snapshot([parameters, ...gradients]);
@@ -139,7 +145,9 @@ export class Plan {
   }
 
   #releaseUnused(): void {
-    if (this.#isRetired && this.#held === 0) native().release(this.prepared);
+    if (!this.#isRetired || this.#held > 0) return;
+    native().release(this.prepared);
+    this.rankSum?.release();
   }
 
   /** True if the plan still holds for these trees and sums. Allocates nothing. */
@@ -152,6 +160,8 @@ export class Plan {
     return are && snapshot.holds();
   }
 }
+
+const summandOf = ({ gradients: [sum], exchanged = [] }: Stepped): Summand => ({ sum, gradients: exchanged });
 
 const lineOf = ({ parameter, group }: Stepped): string => `${describe(parameter)} of group ${String(group)}`;
 
@@ -201,10 +211,11 @@ const dataOf = (...leaves: readonly (CheckedLeaf | undefined)[]): LeafData[] =>
   leaves.flatMap((leaf) => (leaf ? [leaf.data] : []));
 
 /** What a step of these leaves reads and writes. */
-function arraysOf(leaves: readonly StepLeaf[]): Arrays {
+function arraysOf(leaves: readonly StepLeaf[], stepped: readonly Stepped[]): Arrays {
+  const exchanged = stepped.flatMap((one) => dataOf(...(one.exchanged ?? [])));
   return {
     written: leaves.flatMap(({ parameter, velocity, master, average }) => dataOf(parameter, velocity, master, average)),
-    read: leaves.flatMap(({ gradients }) => dataOf(...gradients)),
+    read: [...leaves.flatMap(({ gradients }) => dataOf(...gradients)), ...exchanged],
   };
 }
 

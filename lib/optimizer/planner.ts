@@ -6,6 +6,7 @@ import { copiesLike } from '../memory/zeros';
 import { completeForStep } from '../state/complete';
 import { PARTS, type Slot } from '../state/slot';
 import type { State } from '../state/state';
+import { makeArrays } from '../state/stateTree';
 import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
 import { pathIn } from '../tree/paths';
 import { leavesOf, type Node, treeWith } from '../tree/tree';
@@ -79,7 +80,8 @@ export class Planner {
     if (shared) for (const { parameter, gradients } of stepped) [parameter, ...gradients].forEach(checkShared);
     const { keeps, accumulated } = this.#state;
     completeForStep(stepped, keeps);
-    const plan = new Plan({ ...trees, sums: accumulated.pattern }, stepped, this.#runner, keeps);
+    const given = { ...trees, sums: accumulated.pattern };
+    const plan = new Plan(given, this.#runner.isTogether ? exchanged(stepped) : stepped, this.#runner, keeps);
     if (!shared) checkFree('parameters', plan.footprint);
     commit();
     this.#replace(plan);
@@ -192,6 +194,20 @@ function sumFinder(summed: readonly Slot[]): (leaf: CheckedLeaf) => boolean {
   if (summed.length === 0) return () => false;
   const paths = new Set(summed.map(({ path }) => path ?? ''));
   return ({ name }) => paths.has(pathIn('parameters', name) ?? '');
+}
+
+/** The same leaves, whose only gradient is their sum over all ranks. */
+function exchanged(stepped: readonly Stepped[]): readonly Stepped[] {
+  makeArrays(
+    stepped.map(({ slot }) => slot),
+    'accumulated',
+    false,
+  );
+  return stepped.map((one) => ({
+    ...one,
+    gradients: [one.slot.get('accumulated') as CheckedLeaf],
+    exchanged: one.gradients,
+  }));
 }
 
 /** Throws for a sum that no parameter takes, frozen ones aside. */

@@ -1,41 +1,55 @@
 // The mean of gradients over all ranks, in arrays of its own.
-import { native } from '../addon/native';
-import { Settings } from '../addon/settings';
-import { checkLeavesFree } from '../memory/inUse';
-import { zerosFor } from '../memory/zeros';
-import { prepareSum, type StepLeaf } from './prepare';
-import { listsOf } from './accumulator';
-import { policyFor } from './device';
-import { checkAllThere, readGradients } from './trees';
+import { footprintOf, useForFile } from '../memory/inUse';
+import { copiesOf, zerosFor } from '../memory/zeros';
 import { wideDtype } from '../state/slot';
-import { checkLeaf, type CheckedLeaf } from '../tree/leaf';
+import { checkLeaf, type CheckedLeaf, isShared } from '../tree/leaf';
 import { treeWith } from '../tree/tree';
 import { describe, type Talk } from '../distributed/talk';
+import { listsOf } from './accumulator';
+import { policyFor } from './device';
+import { RankSum } from './rankSum';
+import { checkAllThere, readGradients } from './trees';
 
 /** Sums the trees here, then over all ranks, and divides. */
-export async function meanOverRanks(gradients: unknown, size: number, talk: Talk): Promise<unknown> {
+export async function meanOverRanks(gradients: unknown, talk: Talk): Promise<unknown> {
   const trees = readGradients(gradients, false);
   checkAllThere(trees);
-  const [first] = trees;
   const lists = listsOf(trees);
-  checkLeavesFree(lists.flat(), 'read');
-  const tensors = zerosFor(
-    lists.map(([{ dtype, shape, length }]) => ({ dtype: wideDtype(dtype), shape: shape ?? [length], length })),
-  );
-  const sums = tensors.map((tensor, i) => checkLeaf(tensor, lists[i][0].name));
-  const { flushSubnormals } = policyFor('auto');
-  addUp(lists, sums, flushSubnormals);
-  const lines = [`gradients ${String(trees.length)}`, ...sums.map(describe)];
-  const how = { flushSubnormals, divisor: size * trees.length };
-  await talk.sum('averageGradients', lines, sums, how);
-  return treeWith(first.node, tensors);
+  const given = new Given(lists.flat());
+  return useForFile('averageGradients', footprintOf(given.leaves, 'read'), async () => {
+    const means = zerosFor(
+      lists.map(([{ dtype, shape, length }]) => ({ dtype: wideDtype(dtype), shape: shape ?? [length], length })),
+    );
+    const sum = new RankSum(
+      lists.map((own, i) => ({ sum: checkLeaf(means[i], own[0].name), gradients: own.map(given.sharedOf) })),
+    );
+    try {
+      const flushSubnormals = await talk.anyFlushes(policyFor('auto').flushSubnormals);
+      const lines = [`gradients ${String(trees.length)}`, ...sum.leaves.map(({ to }) => describe(to))];
+      await talk.sum(lines, sum.leaves, {
+        what: 'averageGradients',
+        prepare: () => sum.sumHere(flushSubnormals),
+        flushSubnormals,
+        divisor: talk.size * trees.length,
+      });
+    } finally {
+      sum.release();
+    }
+    return treeWith(trees[0].node, means);
+  });
 }
 
-function addUp(lists: readonly (readonly CheckedLeaf[])[], sums: readonly CheckedLeaf[], flush: boolean): void {
-  const settings = new Settings(0);
-  settings.set('flushSubnormals', flush);
-  const leaves = lists.map((gradients, i): StepLeaf => ({ parameter: sums[i], gradients, group: 0, first: [] }));
-  const prepared = prepareSum(leaves, settings);
-  native().step(prepared);
-  native().release(prepared);
+/** Gradients as they are when they are given: ordinary memory, which anybody could take away, is copied. */
+class Given {
+  readonly leaves: readonly CheckedLeaf[];
+  readonly #shared = new Map<CheckedLeaf, CheckedLeaf>();
+
+  constructor(all: readonly CheckedLeaf[]) {
+    const ordinary = all.filter(({ data }) => !isShared(data));
+    const copies = copiesOf(ordinary);
+    ordinary.forEach((leaf, i) => this.#shared.set(leaf, checkLeaf(copies[i], leaf.name)));
+    this.leaves = all.map(this.sharedOf);
+  }
+
+  readonly sharedOf = (leaf: CheckedLeaf): CheckedLeaf => this.#shared.get(leaf) ?? leaf;
 }

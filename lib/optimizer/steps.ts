@@ -111,10 +111,14 @@ export class Steps {
     });
     // The scales of its call, and the schedules of its number, which skips before it have changed.
     let numbers = own;
+    let areSumsLost = false;
     const run = async (): Promise<LastRun> => {
       numbers = { ...own, scheduled: this.#scheduled.get(this.#state.progress.step) ?? own.scheduled };
-      if (this.#together) await this.#together.sum(taken, { ...numbers.scheduled, ...numbers });
-      this.#set(numbers, (taken.count + plan.gradientCount) * (this.#together?.world.size ?? 1));
+      const gradients = taken.count + plan.gradientCount;
+      await this.#together?.sum(plan, { ...numbers.scheduled, ...numbers, gradients }, () => {
+        areSumsLost = true;
+      });
+      this.#set(numbers, gradients * (this.#together?.world.size ?? 1));
       this.#state.accumulated.use(taken);
       const run = await this.#runner.stepAsync(plan);
       this.#checkSkipped(numbers);
@@ -127,7 +131,7 @@ export class Steps {
     };
     const failed = (): void => {
       this.#state.accumulated.giveBack(taken);
-      if (this.#together) this.#state.accumulated.clear(); // they hold this step's gradients, perhaps of all ranks
+      if (areSumsLost) this.#state.accumulated.clear();
       this.#forgetScheduled();
     };
     const step = this.#queue.step({ plan, run, completed, failed });

@@ -4,14 +4,14 @@ import { coded } from '../errors';
 import type { Accumulator } from './accumulator';
 import type { Concerned } from './configuration';
 import type { Plan } from './plan';
-import type { Taken } from '../state/accumulated';
-import type { CheckedLeaf } from '../tree/leaf';
-import { describe, type Talk } from '../distributed/talk';
+import type { Talk } from '../distributed/talk';
 import { World } from './world';
 
 /** What a step is called with, as ranks compare it. */
 export interface StepSays {
   readonly step: number;
+  /** Trees of this rank, those that were accumulated among them. */
+  readonly gradients: number;
   readonly rate: number;
   readonly groupRates: readonly number[];
   readonly maxNorm: number;
@@ -26,7 +26,6 @@ export class Together {
   readonly #accumulator: Accumulator;
   readonly #talk: Talk;
   readonly #number: number;
-  #lines: readonly string[] = [];
   #hasAgreedOnFlushing = false;
 
   constructor(world: World, concerned: Concerned, accumulator: Accumulator) {
@@ -37,18 +36,11 @@ export class Together {
     this.#number = this.#talk.addOptimizer();
   }
 
-  /**
-   * Throws what the call deserves; then nothing has changed. Else adds the gradients to the sums, which the plan steps, and
-   * refuses other exchanges until `end`.
-   */
+  /** Throws what the call deserves; then nothing has changed. Else refuses other exchanges until `end`. */
   plan(parameters: unknown, gradients: unknown): Plan {
-    const { planner } = this.#concerned;
     this.#talk.begin('updateAsync');
     try {
-      // Refuses what does not fit before anything is added.
-      this.#lines = planner.plan(parameters, gradients, true).lines;
-      if (gradients !== undefined) this.#accumulator.add(gradients);
-      return planner.plan(parameters, undefined, true);
+      return this.#concerned.planner.plan(parameters, gradients, true);
     } catch (error) {
       this.#talk.end();
       throw error;
@@ -60,31 +52,35 @@ export class Together {
     this.#talk.end();
   }
 
-  /** Replaces the sums by those over all ranks. Rejects with code `world-mismatch` on all ranks if they differ. */
-  async sum({ count, slots }: Taken, says: StepSays): Promise<void> {
+  /**
+   * Sums the plan's gradients over all ranks. Rejects with code `world-mismatch` on all ranks if they differ; else calls
+   * `begun`, and from then on accumulated sums are lost.
+   */
+  async sum({ lines: leaves, rankSum }: Plan, { gradients, ...says }: StepSays, begun: () => void): Promise<void> {
+    if (!rankSum) return;
     await this.#agreeOnFlushing();
     const { state, runner } = this.#concerned;
-    const leaves = slots.map((slot) => slot.get('accumulated') as CheckedLeaf);
     const { hyperparameters, around, groups, masterWeights } = state;
     const options = { ...around, masterWeights, hyperparameters: groups.all(hyperparameters) };
     const lines = [
       `optimizer ${String(this.#number)}`,
       `step ${String(says.step)}`,
-      `gradients ${String(count)}`,
+      `gradients ${String(gradients)}`,
       `options ${JSON.stringify({ ...options, ...says }, numbers)}`,
-      ...this.#lines,
-      ...leaves.map(describe),
+      ...leaves,
     ];
-    const how = { flushSubnormals: runner.flushesSubnormals, divisor: 1 };
-    await this.#talk.sum('updateAsync', lines, leaves, how);
+    const { flushesSubnormals: flushSubnormals } = runner;
+    const prepare = (): Promise<void> => {
+      begun();
+      return rankSum.sumHere(flushSubnormals);
+    };
+    await this.#talk.sum(lines, rankSum.leaves, { what: 'updateAsync', prepare, flushSubnormals, divisor: 1 });
   }
 
-  /** If any rank flushes float32 subnormals, since it has a GPU, all do: else bits would differ. */
   async #agreeOnFlushing(): Promise<void> {
     if (this.#hasAgreedOnFlushing) return;
     const { runner } = this.#concerned;
-    const all = await this.#talk.texts('subnormals', String(runner.flushesSubnormals));
-    if (all.includes('true')) {
+    if (await this.#talk.anyFlushes(runner.flushesSubnormals)) {
       runner.flush();
       this.#accumulator.flush();
     }

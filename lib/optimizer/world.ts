@@ -158,13 +158,14 @@ export class World {
   /**
    * The mean over all ranks: `((g0 + g1) + ...) / size`, in the order of ranks, with the bits of `meanOf` on one process.
    *
-   * @param gradients A tree, or several by `meanOf`, whose sum is taken first. Read before this returns.
+   * @param gradients A tree, or several by `meanOf`, whose sum is taken first. They belong to the exchange until the promise
+   *   settles; those in ordinary memory are copied before this returns.
    * @returns A tree of new tensors in float32 (float64 for float64).
    * @throws As `broadcast`.
    */
   async averageGradients<P>(gradients: (P & Tree<P>) | GradientMean<P>): Promise<WithDtype<P, 'float32' | 'float64'>> {
     return calledFromAsync(entryOf('averageGradients'), () =>
-      this.#talk.exclusive('averageGradients', () => meanOverRanks(gradients, this.size, this.#talk)),
+      this.#talk.exclusive('averageGradients', () => meanOverRanks(gradients, this.#talk)),
     ) as Promise<WithDtype<P, 'float32' | 'float64'>>;
   }
 

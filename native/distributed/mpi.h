@@ -31,6 +31,7 @@ class Mpi {
   struct Request {
     MpiHandle handle = nullptr;
   };
+  /// Ranks may send nothing to themselves.
   Request all_to_all(const void* from, const std::vector<int>& from_bytes,
                      const std::vector<int>& from_at, void* to, const std::vector<int>& to_bytes,
                      const std::vector<int>& to_at) const;

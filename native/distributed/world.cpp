@@ -85,31 +85,36 @@ void divide(Stream data, size_t count, const RankSum& how) {
   (is_double ? divide<double> : divide<float>)(data.data, count, how.divisor);
 }
 
-/// Adds the chunks of all ranks in their order into this rank's place of the bucket.
-void add_chunks(char* own, Dtype dtype, size_t bytes, const RankSum& how) {
+/// Adds the chunks of all ranks in their order: this rank's own, and those it has received.
+void add_chunks(const char* own, char* to, Dtype dtype, size_t bytes, const RankSum& how) {
   Owned& all = owned();
   Span span;
   span.count = bytes / item_size(dtype);
   if (span.count == 0) return;
-  span.streams[kParameter] = {own, dtype};
-  for (int rank = 0; rank < all.joined.size; rank++)
-    span.gradients.push_back({all.received.data() + rank * bytes, dtype});
+  span.streams[kParameter] = {to, dtype};
+  for (int rank = 0; rank < all.joined.size; rank++) {
+    const char* chunk = rank == all.joined.rank ? own : all.received.data() + rank * bytes;
+    span.gradients.push_back({const_cast<char*>(chunk), dtype});
+  }
   prepare_sums({span})->run({{}, how.subnormals});
   divide(span.streams[kParameter], span.count, how);
 }
 
 /// All-to-all, sum, all-gather: the traffic of a ring, and the same bits from every library.
-void sum_bucket(char* data, Dtype dtype, size_t count, const RankSum& how, double timeout) {
+void sum_bucket(const char* from, char* to, Dtype dtype, size_t count, const RankSum& how,
+                double timeout) {
   Owned& all = owned();
-  Parts sent = chunks_of(count, item_size(dtype));
-  size_t own = sent.bytes[all.joined.rank];
-  Parts received = equal_parts(own);
+  int rank = all.joined.rank;
+  Parts chunks = chunks_of(count, item_size(dtype));
+  size_t own = chunks.bytes[rank], at = chunks.at[rank];
+  Parts sent = chunks, received = equal_parts(own);
+  sent.bytes[rank] = received.bytes[rank] = 0;
   all.received.resize(std::max(all.received.size(), own * all.joined.size));
-  wait(all.mpi->all_to_all(data, sent.bytes, sent.at, all.received.data(), received.bytes,
+  wait(all.mpi->all_to_all(from, sent.bytes, sent.at, all.received.data(), received.bytes,
                            received.at),
        timeout);
-  add_chunks(data + sent.at[all.joined.rank], dtype, own, how);
-  wait(all.mpi->all_gather(data, sent.bytes, sent.at), timeout);
+  add_chunks(from + at, to + at, dtype, own, how);
+  wait(all.mpi->all_gather(to, chunks.bytes, chunks.at), timeout);
 }
 
 /// Collects pieces until they fill a bucket. What fills one by itself is summed in place.
@@ -122,24 +127,24 @@ class Bucket {
     while (piece.bytes > 0) {
       size_t part = std::min(piece.bytes, most_ - filled_);
       if (part == most_) {
-        sum(piece.data, part);
+        sum(piece.from, piece.to, part);
       } else {
-        parts_.push_back({piece.data, part});
+        parts_.push_back({piece.from, piece.to, part});
         filled_ += part;
         if (filled_ == most_) send();
       }
-      piece = {piece.data + part, piece.bytes - part};
+      piece = {piece.from + part, piece.to + part, piece.bytes - part};
     }
   }
 
   void send() {
     memory_.resize(std::max(memory_.size(), filled_));
     char* at = memory_.data();
-    for (const RankPiece& part : parts_) at = std::copy_n(part.data, part.bytes, at);
-    if (filled_ > 0) sum(memory_.data(), filled_);
+    for (const RankPiece& part : parts_) at = std::copy_n(part.from, part.bytes, at);
+    if (filled_ > 0) sum(memory_.data(), memory_.data(), filled_);
     at = memory_.data();
     for (const RankPiece& part : parts_) {
-      std::copy_n(at, part.bytes, part.data);
+      std::copy_n(at, part.bytes, part.to);
       at += part.bytes;
     }
     parts_.clear();
@@ -147,8 +152,8 @@ class Bucket {
   }
 
  private:
-  void sum(char* data, size_t bytes) {
-    sum_bucket(data, dtype_, bytes / item_size(dtype_), how_, timeout_);
+  void sum(const char* from, char* to, size_t bytes) {
+    sum_bucket(from, to, dtype_, bytes / item_size(dtype_), how_, timeout_);
   }
 
   size_t most_;
@@ -189,7 +194,7 @@ void sum_over_ranks(const std::vector<RankPiece>& pieces, Dtype dtype, const Ran
                     double timeout) {
   if (owned().joined.size == 1) {
     for (const RankPiece& piece : pieces)
-      divide({piece.data, dtype}, piece.bytes / item_size(dtype), how);
+      add_chunks(piece.from, piece.to, dtype, piece.bytes, how);
     return;
   }
   size_t item = item_size(dtype), most = std::max<size_t>(1, how.bucket_bytes / item) * item;

@@ -41,13 +41,14 @@ struct RankSum {
   Subnormals subnormals;
   double divisor;  ///< of the sums; 1: none
 };
-/// Elements of one array.
+/// Elements of one array, and where their sum goes: to the same place, or far from it.
 struct RankPiece {
-  char* data;
+  const char* from;
+  char* to;
   size_t bytes;
 };
-/// Replaces the elements by their sum over all ranks, added in the order of ranks. Arrays go round
-/// as if they lay side by side: where they lie may differ from rank to rank.
+/// Sums elements over all ranks, in the order of ranks. Arrays go round as if they lay side by
+/// side: where they lie may differ from rank to rank.
 void sum_over_ranks(const std::vector<RankPiece>& pieces, Dtype dtype, const RankSum& how,
                     double timeout);
 void broadcast(char* data, size_t bytes, double timeout);

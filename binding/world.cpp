@@ -46,6 +46,12 @@ void settle(napi_env raw, napi_value, void*, void* data) {
   }
 }
 
+void send_back(Call* call) {
+  napi_threadsafe_function back = call->back;
+  if (napi_call_threadsafe_function(back, call, napi_tsfn_nonblocking) != napi_closing)
+    napi_release_threadsafe_function(back, napi_tsfn_release);
+}
+
 /// Runs `work` on MPI's thread. Keeps `keep` until it is done, and the process unless somebody else
 /// limits the time.
 Napi::Value start(Napi::Env env, Napi::Value keep, std::function<void(Call&)> work,
@@ -59,16 +65,19 @@ Napi::Value start(Napi::Env env, Napi::Value keep, std::function<void(Call&)> wo
                                   0, 1, nullptr, nullptr, nullptr, settle, &call->back);
   if (!holds_process) napi_unref_threadsafe_function(env, call->back);
   Call* sent = call.release();
-  on_world_thread([sent] {
-    try {
-      sent->work(*sent);
-    } catch (const std::exception&) {
-      sent->failure = current_failure();
-    }
-    napi_threadsafe_function back = sent->back;
-    if (napi_call_threadsafe_function(back, sent, napi_tsfn_nonblocking) != napi_closing)
-      napi_release_threadsafe_function(back, napi_tsfn_release);
-  });
+  try {
+    on_world_thread([sent] {
+      try {
+        sent->work(*sent);
+      } catch (const std::exception&) {
+        sent->failure = current_failure();
+      }
+      send_back(sent);
+    });
+  } catch (const std::exception&) {  // the system gave no thread
+    sent->failure = current_failure();
+    send_back(sent);
+  }
   return Napi::Value(env, promise);
 }
 

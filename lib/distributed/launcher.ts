@@ -15,8 +15,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** PMIx is Open MPI's, Slurm's and others'. */
 type Family = 'Open MPI' | 'MPICH' | 'PMIx';
 
-/** Variables of each launcher: rank, size, local rank, local size. */
-const LAUNCHERS: readonly (readonly [Family, string, string, string, string])[] = [
+/** Variables of each launcher: rank, size, and those among the processes of the machine where it tells them. */
+const LAUNCHERS: readonly (readonly [Family, string, string, string?, string?])[] = [
   [
     'Open MPI',
     'OMPI_COMM_WORLD_RANK',
@@ -25,20 +25,36 @@ const LAUNCHERS: readonly (readonly [Family, string, string, string, string])[] 
     'OMPI_COMM_WORLD_LOCAL_SIZE',
   ],
   ['MPICH', 'PMI_RANK', 'PMI_SIZE', 'MPI_LOCALRANKID', 'MPI_LOCALNRANKS'],
-  ['PMIx', 'PMIX_RANK', 'SLURM_NTASKS', 'SLURM_LOCALID', 'SLURM_NTASKS_PER_NODE'],
+  ['PMIx', 'PMIX_RANK', 'SLURM_NTASKS'],
 ];
 
 /** `undefined` if no launcher started this process. */
 export function findLaunch(environment: Environment): Launch | undefined {
-  const number = (name: string): number | undefined => {
+  const number = (name = ''): number | undefined => {
     const text = environment[name];
     return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
   };
   for (const [family, ...names] of LAUNCHERS) {
-    const [rank, size, localRank = 0, localSize = 1] = names.map(number);
-    if (rank !== undefined && size !== undefined) return { family, rank, size, localRank, localSize };
+    const [rank, size, localRank, localSize] = names.map(number);
+    if (rank === undefined || size === undefined) continue;
+    const counts = countsOf(environment['SLURM_STEP_TASKS_PER_NODE'] ?? environment['SLURM_TASKS_PER_NODE']);
+    return {
+      family,
+      rank,
+      size,
+      localRank: localRank ?? number('SLURM_LOCALID') ?? 0,
+      localSize: localSize ?? counts.at(number('SLURM_NODEID') ?? 0) ?? 1,
+    };
   }
   return undefined;
+}
+
+/** Slurm's processes of each machine, from a list such as `4(x2),3`. */
+function countsOf(list = ''): number[] {
+  return list.split(',').flatMap((part) => {
+    const found = /^(\d+)(?:\(x(\d+)\))?$/.exec(part);
+    return found ? Array<number>(Number(found.at(2) ?? 1)).fill(Number(found[1])) : [];
+  });
 }
 
 const FOLDERS = ['/opt/homebrew/lib', '/usr/local/lib', '/opt/local/lib'];

@@ -43,5 +43,4 @@ export class RankSum {
 }
 
 /** A single gradient of the sum's own dtype is sent from where it lies. */
-const canBeSent = ({ sum, gradients }: Summand): boolean =>
-  gradients.length === 1 && gradients[0].dtype === sum.dtype;
+const canBeSent = ({ sum, gradients }: Summand): boolean => gradients.length === 1 && gradients[0].dtype === sum.dtype;

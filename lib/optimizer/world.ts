@@ -1,5 +1,7 @@
 // A job of several processes, each with a part of every batch. MPI carries bytes; sums are ours, in the order of ranks.
+import { availableParallelism, cpus } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
+import { threadsAsked } from '../addon/environment';
 import { constants, type Joined, native } from '../addon/native';
 import { calledFromAsync, type PublicFunction, publicFunctionsOf } from '../caller';
 import { checkKeys, coded, rangeError } from '../errors';
@@ -77,7 +79,14 @@ async function join(options: { readonly timeout: number; readonly allReduceSize:
     `timeout ${String(options.timeout)}`,
     `allReduceSize ${String(options.allReduceSize)}`,
   ]);
+  shareCores(launch);
   return new World(launch, joined.library, talk);
+}
+
+/** Processes of one machine share its cores, unless the launcher has bound each to its own. */
+function shareCores({ localSize }: Launch): void {
+  if (threadsAsked() !== undefined || availableParallelism() < cpus().length) return;
+  native().setThreads(Math.max(1, Math.floor(native().machine().threads / localSize)));
 }
 
 /** MPI's own start waits for all processes for ever. */

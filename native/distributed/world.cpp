@@ -117,7 +117,7 @@ void sum_bucket(const char* from, char* to, Dtype dtype, size_t count, const Ran
   wait(all.mpi->all_gather(to, chunks.bytes, chunks.at), timeout);
 }
 
-/// Collects pieces until they fill a bucket. What fills one by itself is summed in place.
+/// Collects pieces until they fill a bucket. What is alone in one goes as it lies.
 class Bucket {
  public:
   Bucket(size_t most, Dtype dtype, const RankSum& how, double timeout)
@@ -126,32 +126,36 @@ class Bucket {
   void add(RankPiece piece) {
     while (piece.bytes > 0) {
       size_t part = std::min(piece.bytes, most_ - filled_);
-      if (part == most_) {
-        sum(piece.from, piece.to, part);
-      } else {
-        parts_.push_back({piece.from, piece.to, part});
-        filled_ += part;
-        if (filled_ == most_) send();
-      }
+      parts_.push_back({piece.from, piece.to, part});
+      filled_ += part;
+      if (filled_ == most_) send();
       piece = {piece.from + part, piece.to + part, piece.bytes - part};
     }
   }
 
   void send() {
-    memory_.resize(std::max(memory_.size(), filled_));
-    char* at = memory_.data();
-    for (const RankPiece& part : parts_) at = std::copy_n(part.from, part.bytes, at);
-    if (filled_ > 0) sum(memory_.data(), memory_.data(), filled_);
-    at = memory_.data();
-    for (const RankPiece& part : parts_) {
-      std::copy_n(at, part.bytes, part.to);
-      at += part.bytes;
+    if (parts_.size() == 1) {
+      sum(parts_[0].from, parts_[0].to, filled_);
+    } else if (filled_ > 0) {
+      send_collected();
     }
     parts_.clear();
     filled_ = 0;
   }
 
  private:
+  void send_collected() {
+    memory_.resize(std::max(memory_.size(), filled_));
+    char* at = memory_.data();
+    for (const RankPiece& part : parts_) at = std::copy_n(part.from, part.bytes, at);
+    sum(memory_.data(), memory_.data(), filled_);
+    at = memory_.data();
+    for (const RankPiece& part : parts_) {
+      std::copy_n(at, part.bytes, part.to);
+      at += part.bytes;
+    }
+  }
+
   void sum(const char* from, char* to, size_t bytes) {
     sum_bucket(from, to, dtype_, bytes / item_size(dtype_), how_, timeout_);
   }
@@ -193,8 +197,7 @@ void gather(char* data, size_t bytes, double timeout) {
 void sum_over_ranks(const std::vector<RankPiece>& pieces, Dtype dtype, const RankSum& how,
                     double timeout) {
   if (owned().joined.size == 1) {
-    for (const RankPiece& piece : pieces)
-      add_chunks(piece.from, piece.to, dtype, piece.bytes, how);
+    for (const RankPiece& piece : pieces) add_chunks(piece.from, piece.to, dtype, piece.bytes, how);
     return;
   }
   size_t item = item_size(dtype), most = std::max<size_t>(1, how.bucket_bytes / item) * item;

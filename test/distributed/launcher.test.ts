@@ -23,6 +23,15 @@ test.each([
     { PMIX_RANK: '5', SLURM_NTASKS: '6', SLURM_LOCALID: '2' },
     { family: 'PMIx', rank: 5, size: 6, localRank: 2, localSize: 1 },
   ],
+  // Slurm: two machines of four processes, then one of three.
+  [
+    { PMIX_RANK: '9', SLURM_NTASKS: '11', SLURM_LOCALID: '1', SLURM_NODEID: '2', SLURM_STEP_TASKS_PER_NODE: '4(x2),3' },
+    { family: 'PMIx', rank: 9, size: 11, localRank: 1, localSize: 3 },
+  ],
+  [
+    { PMI_RANK: '2', PMI_SIZE: '8', SLURM_LOCALID: '2', SLURM_NODEID: '0', SLURM_TASKS_PER_NODE: '4(x2)' },
+    { family: 'MPICH', rank: 2, size: 8, localRank: 2, localSize: 4 },
+  ],
   // Open MPI 5 sets PMIx's variables too.
   [
     { OMPI_COMM_WORLD_RANK: '0', OMPI_COMM_WORLD_SIZE: '2', PMIX_RANK: '0' },

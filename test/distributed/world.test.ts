@@ -1,4 +1,5 @@
 // Several processes give the bits of one that takes `meanOf` their gradients: by Debian's Open MPI 4 and MPICH 4.
+import { availableParallelism, cpus } from 'node:os';
 import { joinWorld } from '../../lib';
 import { type RankLab, type RankOptions, runRanks } from '../helpers/ranks';
 
@@ -88,6 +89,25 @@ test.each<[string, RankOptions, number, RegExp]>([
       first: first.first,
     });
   });
+});
+
+test.each([
+  ['a part of the machine, unless they are bound', {}],
+  ['what METAL_SGD_THREADS says', { METAL_SGD_THREADS: '3' }],
+])('ranks of one machine take %s', (_, env) => {
+  const threads = async ({ sgd }: RankLab): Promise<unknown> => {
+    const count = (): number => sgd.devices().flatMap((device) => (device.type === 'cpu' ? [device.threads] : []))[0];
+    const before = count();
+    await (await sgd.joinWorld()).leave();
+    return { before, after: count() };
+  };
+  const { status, results } = runRanks(threads, undefined, { launcher: 'mpich', env });
+  expect(status).toBe(0);
+  const isBound = availableParallelism() < cpus().length;
+  for (const result of results) {
+    const { before, after } = result as { before: number; after: number };
+    expect(after).toBe('METAL_SGD_THREADS' in env ? 3 : isBound ? before : Math.max(1, Math.floor(before / 2)));
+  }
 });
 
 describe('without a launcher', () => {

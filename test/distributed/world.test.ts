@@ -110,6 +110,35 @@ test.each([
   }
 });
 
+test('gradients in ordinary memory are those of the call, and a tree may be empty', () => {
+  const means = async ({ sgd, rank }: RankLab): Promise<unknown> => {
+    const world = await sgd.joinWorld();
+    const ordinary = { w: Float32Array.of(rank + 1, 5) };
+    const pending = world.averageGradients(ordinary);
+    ordinary.w.fill(99);
+    const given = [...(await pending).w.data];
+    const shared = sgd.zeros(2);
+    shared.data.fill(rank + 1);
+    const several = [...(await world.averageGradients(sgd.meanOf(ordinary, { w: shared }))).w.data];
+    const optimizer = new sgd.SGD(0.1, { world });
+    await optimizer.updateAsync({}, {});
+    const none = await world.averageGradients({});
+    await world.leave();
+    return { given, several, step: optimizer.step, none, unchanged: [...shared.data] };
+  };
+  const { stderr, results } = runRanks(means);
+  expect(stderr).toBe('');
+  results.forEach((result, rank) => {
+    expect(result).toEqual({
+      given: [1.5, 5],
+      several: [50.25, 50.25],
+      step: 1,
+      none: {},
+      unchanged: [rank + 1, rank + 1],
+    });
+  });
+});
+
 describe('without a launcher', () => {
   test('the world has one process, steps as ever, and the same comes again', async () => {
     const world = await joinWorld();

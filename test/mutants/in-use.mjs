@@ -32,9 +32,9 @@ export default [
     name: 'in-use-velocities-forgotten',
     why: 'The velocities that a step writes can be read.',
     file: 'lib/optimizer/plan.ts',
-    find: 'dataOf(parameter, velocity, master, average)),\n    read: leaves.flatMap(({ gradients }) =>',
+    find: 'dataOf(parameter, velocity, master, average)),\n    read: [...leaves.flatMap(({ gradients }) =>',
     replace:
-      'dataOf(parameter, velocity === parameter ? velocity : master, average)),\n    read: leaves.flatMap(({ gradients }) =>',
+      'dataOf(parameter, velocity === parameter ? velocity : master, average)),\n    read: [...leaves.flatMap(({ gradients }) =>',
     caughtBy,
   },
   {

@@ -13,6 +13,14 @@ export default [
     caughtBy: faults,
   },
   {
+    name: 'world-cores-not-shared',
+    why: 'Each rank takes all cores of its machine.',
+    file: 'lib/optimizer/world.ts',
+    find: 'native().machine().threads / localSize',
+    replace: 'native().machine().threads / Math.min(1, localSize)',
+    caughtBy: world,
+  },
+  {
     name: 'world-difference-unseen',
     why: 'Ranks exchange what differs.',
     file: 'lib/distributed/talk.ts',
@@ -24,8 +32,8 @@ export default [
     name: 'world-divides-once-for-all',
     why: 'The mean forgets that each rank has several gradients.',
     file: 'lib/optimizer/rankMean.ts',
-    find: 'divisor: size * trees.length',
-    replace: 'divisor: size',
+    find: 'divisor: talk.size * trees.length',
+    replace: 'divisor: talk.size',
     caughtBy: world,
   },
   {
@@ -34,6 +42,14 @@ export default [
     file: 'lib/optimizer/steps.ts',
     find: '(this.#together?.world.size ?? 1)',
     replace: '1',
+    caughtBy: world,
+  },
+  {
+    name: 'world-gradient-sent-alone',
+    why: 'Of several gradients a rank sends the first.',
+    file: 'lib/optimizer/rankSum.ts',
+    find: 'gradients.length === 1 &&',
+    replace: 'gradients.length >= 1 &&',
     caughtBy: world,
   },
   {
@@ -48,9 +64,17 @@ export default [
     name: 'world-order-by-arrival',
     why: 'Each rank begins the sum with its own gradients.',
     file: 'native/distributed/world.cpp',
-    find: 'span.gradients.push_back({all.received.data() + rank * bytes, dtype});',
-    replace:
-      'span.gradients.push_back({all.received.data() + (all.joined.rank + rank) % all.joined.size * bytes, dtype});',
+    find: 'const char* chunk = rank == all.joined.rank ? own : all.received.data() + rank * bytes;',
+    replace: `const int from = (all.joined.rank + rank) % all.joined.size;
+    const char* chunk = from == all.joined.rank ? own : all.received.data() + from * bytes;`,
+    caughtBy: world,
+  },
+  {
+    name: 'world-ordinary-memory-not-copied',
+    why: 'Gradients in ordinary memory are read after the call.',
+    file: 'lib/optimizer/rankMean.ts',
+    find: 'all.filter(({ data }) => !isShared(data))',
+    replace: 'all.filter(({ data }) => !isShared(data) && all.length > 99)',
     caughtBy: world,
   },
   {
@@ -62,11 +86,19 @@ export default [
     caughtBy: faults,
   },
   {
+    name: 'world-slurm-first-node',
+    why: 'Each machine of a Slurm job has as many processes as the first.',
+    file: 'lib/distributed/launcher.ts',
+    find: "counts.at(number('SLURM_NODEID') ?? 0)",
+    replace: 'counts.at(0)',
+    caughtBy: 'test/distributed/launcher.test.ts',
+  },
+  {
     name: 'world-sums-kept-after-failure',
     why: 'The gradients of a step that failed are added to the next one.',
     file: 'lib/optimizer/steps.ts',
-    find: 'if (this.#together) this.#state.accumulated.clear();',
-    replace: '',
+    find: 'if (areSumsLost) this.#state.accumulated.clear();',
+    replace: 'if (areSumsLost && plan.gradientCount < 0) this.#state.accumulated.clear();',
     caughtBy: faults,
   },
   {

@@ -80,7 +80,7 @@ async function join(options: { readonly timeout: number; readonly allReduceSize:
     `allReduceSize ${String(options.allReduceSize)}`,
   ]);
   shareCores(launch);
-  return new World(launch, joined.library, talk);
+  return new World(launch, joined.library.replace(/\s+/g, ' '), talk);
 }
 
 /** Processes of one machine share its cores, unless the launcher has bound each to its own. */

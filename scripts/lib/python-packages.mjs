@@ -20,7 +20,7 @@ const python = ([command, ...first], ...args) =>
 const hasPip = (candidate) => python(candidate, '-m', 'pip', '--version').status === 0;
 
 /** Moves a folder to its place; it is there already if two asked at once. */
-function place(unfinished, folder) {
+function move(unfinished, folder) {
   if (existsSync(folder)) rmSync(unfinished, { recursive: true });
   else renameSync(unfinished, folder);
 }
@@ -38,17 +38,17 @@ function pythonWithPip() {
     return undefined;
   }
   if (!hasPip(ours)) rmSync(own, { recursive: true, force: true });
-  place(unfinished, own);
+  move(unfinished, own);
   return hasPip(ours) ? ours : undefined;
 }
 
 /**
  * The folder with the packages of a requirements file, every one named with its hash, or why there is none. pip fills it
  * once for each content of the file, under a name of its own first, so that an interrupted download leaves nothing half
- * there. `options` are more of pip's, for the packages of another platform.
+ * there. `options` are more of pip's, for the packages of another platform; `place` says what the folder is.
  * @returns {{ folder: string, failure?: undefined } | { folder?: undefined, failure: string }}
  */
-export function tryPythonPackages(requirements, options = []) {
+export function tryPythonPackages(requirements, options = [], place = '--target') {
   const contents = [readFileSync(requirements, 'utf8'), ...options].join('\n');
   const wanted = createHash('sha256').update(contents).digest('hex').slice(0, 12);
   const name = basename(join(requirements, '..'));
@@ -57,23 +57,30 @@ export function tryPythonPackages(requirements, options = []) {
   const found = pythonWithPip();
   if (!found) return { failure: NO_PIP };
   const unfinished = `${folder}.${process.pid}`;
-  const pinned = ['--require-hashes', '--target', unfinished, '-r', requirements, ...options];
+  const pinned = ['--require-hashes', place, unfinished, '-r', requirements, ...options];
   const { status, stderr } = python(found, '-m', 'pip', 'install', ...QUIET, ...pinned);
   if (status !== 0) {
     rmSync(unfinished, { recursive: true, force: true });
     return { failure: stderr.trim() || `pip ended with ${status}` };
   }
-  place(unfinished, folder);
+  move(unfinished, folder);
   return { folder };
 }
 
 /** The same folder; installs pip where Debian's Python has none, and ends the process if there is no folder. */
-export function pythonPackages(requirements, options = []) {
-  let result = tryPythonPackages(requirements, options);
+export function pythonPackages(requirements, ...how) {
+  let result = tryPythonPackages(requirements, ...how);
   if (result.failure === NO_PIP) {
     runQuietly('sh', ['scripts/lib/install.sh', 'python3-pip']);
-    result = tryPythonPackages(requirements, options);
+    result = tryPythonPackages(requirements, ...how);
   }
   if (result.failure) fail(`could not install what ${requirements} lists: ${result.failure}`);
   return result.folder;
+}
+
+/** The folder of the same with the `bin` and `lib` that packages bring, which `--target` leaves out. */
+export function pythonPrefix(requirements) {
+  const folder = pythonPackages(requirements, ['--ignore-installed'], '--prefix');
+  const debians = join(folder, 'local');
+  return existsSync(debians) ? debians : folder;
 }

@@ -4,6 +4,7 @@
 // simulated GPU, which then treats float32 subnormals in the ways that a Mac's may. Other arguments go to Jest.
 import { createRequire } from 'node:module';
 import { buildSim, simFolder } from '../build/sim.mjs';
+import { pythonPrefix } from '../lib/python-packages.mjs';
 import { runQuietly, runVisibly } from '../lib/run.mjs';
 
 const require = createRequire(import.meta.url);
@@ -37,6 +38,16 @@ function gpuEnvironment() {
   return { METAL_SGD_DEVICE: 'gpu', METAL_SGD_PREBUILD: simFolder, METAL_SIM };
 }
 
+/** Where Open MPI 5 and MPICH 5 lie, of which Debian has version 4. */
+function newestMpi() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return {};
+  const prefixes = ['openmpi', 'mpich'].map((name) => [
+    name,
+    pythonPrefix(`scripts/test/mpi/${name}/requirements.txt`),
+  ]);
+  return { METAL_SGD_MPI_PREFIXES: JSON.stringify(Object.fromEntries(prefixes)) };
+}
+
 // First of all, so that no test waits for it or builds it beside another.
 if (process.platform !== 'darwin' && !cpuOnly) {
   buildSim();
@@ -49,7 +60,7 @@ if (half !== 'gpu') {
   run({}, tsc, '-p', 'test/types');
 }
 if (long) {
-  jest('long tests, on the CPU', {}, '/test/long/');
+  jest('long tests, on the CPU', newestMpi(), '/test/long/');
 } else if (cpuOnly) {
   jest('on the CPU alone', {}, `/test/(${DEVICE_TESTS})`);
 } else {

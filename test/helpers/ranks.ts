@@ -30,6 +30,8 @@ export interface Job<R> {
 
 export interface RankOptions {
   readonly launcher?: Launcher;
+  /** Where the launcher and its library lie, if not in the system. */
+  readonly prefix?: string;
   readonly count?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Milliseconds until the job counts as hung. */
@@ -46,9 +48,15 @@ const ENVIRONMENT = {
 };
 
 /** The command line of a job. */
-export function commandOf(launcher: Launcher, count: number, program: readonly string[]): [string, string[]] {
+export function commandOf(
+  launcher: Launcher,
+  count: number,
+  program: readonly string[],
+  prefix?: string,
+): [string, string[]] {
   const more = launcher === 'openmpi' ? ['--oversubscribe'] : [];
-  return [`mpirun.${launcher}`, [...more, '-np', String(count), process.execPath, ...program]];
+  const command = prefix === undefined ? `mpirun.${launcher}` : join(prefix, 'bin', 'mpirun');
+  return [command, [...more, '-np', String(count), process.execPath, ...program]];
 }
 
 export const jobEnvironment = (env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv => ({
@@ -61,11 +69,11 @@ export const jobEnvironment = (env: Readonly<Record<string, string>> = {}): Node
 export function runRanks<R, A = undefined>(
   body: (lab: RankLab, data: A) => R | Promise<R>,
   data?: A,
-  { launcher = 'openmpi', count = 2, env = {}, timeout = 60_000 }: RankOptions = {},
+  { launcher = 'openmpi', prefix, count = 2, env = {}, timeout = 60_000 }: RankOptions = {},
 ): Job<R> {
   const folder = mkdtempSync(join(tmpdir(), 'metal-sgd-ranks-'));
   try {
-    const [command, args] = commandOf(launcher, count, ['-e', codeOf(body, data, folder)]);
+    const [command, args] = commandOf(launcher, count, ['-e', codeOf(body, data, folder)], prefix);
     const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
       cwd: ROOT,
       encoding: 'utf8',

@@ -51,7 +51,9 @@ export async function run(
   const baseline = await openBaseline(options, processors, unlessOver);
   const peers = await openPeers(options.peers, processors, signal, unlessOver);
   const watch = watchOf(signal, unlessOver);
-  const context: Context = { rounds: options.effort.rounds, isSmoke: options.isSmoke, processors, baseline, watch };
+  const { isSmoke, effort } = options;
+  const hasPeers = options.peers.length > 0;
+  const context: Context = { rounds: effort.rounds, isSmoke, processors, baseline, hasPeers, watch };
   const metrics: Metric[] = [];
   const groups: (Group & { found: Measurement[] })[] = [];
   try {

@@ -1,5 +1,7 @@
-// Means of gradients over the ranks of a job, and how late the event loop is meanwhile. Runs under mpirun; rank 0 answers.
+// Means of gradients over the ranks of a job, and how late the event loop is meanwhile, and beside a thread that only spins.
+// Runs under mpirun; rank 0 answers.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Worker } from 'node:worker_threads';
 import { joinWorld, zeros } from 'metal-sgd';
 import { answer, given } from '../child';
 
@@ -11,26 +13,49 @@ export interface AverageGiven {
 /** Milliseconds. */
 export interface AverageFound {
   readonly times: readonly number[];
-  readonly p99: number;
+  /** The 99th percentile of the event loop's delay, beyond that beside spinning threads. */
+  readonly late: number;
 }
+
+/** Rounds until the results of earlier ones have been collected, and their memory comes again. */
+const WARM_UP = 4;
 
 async function main({ bytes, rounds }: AverageGiven): Promise<void> {
   const world = await joinWorld();
   const gradients = [zeros(bytes / 4)];
   gradients[0].data.fill(1);
-  const delay = monitorEventLoopDelay({ resolution: 1 });
   const times: number[] = [];
-  for (let round = 0; round <= rounds; round++) {
+  const average = async (): Promise<void> => {
     await world.barrier();
-    if (round === 1) delay.enable();
     const start = performance.now();
     await world.averageGradients(gradients);
-    if (round > 0) times.push(performance.now() - start); // the first one warms up
-  }
-  delay.disable();
-  const found: AverageFound = { times, p99: Math.max(0, delay.percentile(99) / 1e6 - 1) };
-  if (world.rank === 0) answer(found);
+    times.push(performance.now() - start);
+  };
+  for (let round = 0; round < WARM_UP; round++) await average();
+  times.length = 0;
+  const delay = await delayBeside(async () => {
+    for (let round = 0; round < rounds; round++) await average();
+  });
+  await world.barrier();
+  const spinning = await delayBeside(() => spin(times.reduce((sum, one) => sum + one, 0)));
+  if (world.rank === 0) answer({ times, late: Math.max(0, delay - spinning) } satisfies AverageFound);
   await world.leave();
+}
+
+/** The 99th percentile of the event loop's delay, in milliseconds. */
+async function delayBeside(work: () => Promise<unknown>): Promise<number> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  await work();
+  delay.disable();
+  return delay.percentile(99) / 1e6;
+}
+
+function spin(milliseconds: number): Promise<unknown> {
+  const code = `const end = Date.now() + ${String(milliseconds)}; while (Date.now() < end);`;
+  return new Promise<unknown>((resolve, reject) => {
+    new Worker(code, { eval: true }).on('exit', resolve).on('error', reject);
+  });
 }
 
 void main(given() as AverageGiven);

@@ -10,6 +10,8 @@ export interface Context {
   /** Processors that threads are bound to; empty if they are not. */
   readonly processors: readonly number[];
   readonly baseline: Baseline | undefined;
+  /** True if other packages were asked for. */
+  readonly hasPeers: boolean;
   readonly watch: Watch;
 }
 

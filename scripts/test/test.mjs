@@ -21,7 +21,12 @@ const run = (environment, ...command) => runVisibly(process.execPath, command, e
 
 function jest(title, environment, paths) {
   console.log(`\n== ${title}`);
-  run(environment, '--expose-gc', require.resolve('jest/bin/jest'), '--testPathPatterns', paths, ...jestArguments);
+  // By default Jest leaves a core alone, of two that we may have.
+  const workers = jestArguments.some((one) => /^(-i|-w|--runInBand|--maxWorkers)/.test(one))
+    ? []
+    : ['--maxWorkers=100%'];
+  const options = [...workers, '--testPathPatterns', paths, ...jestArguments];
+  run(environment, '--expose-gc', require.resolve('jest/bin/jest'), ...options);
 }
 
 /** The environment in which the package steps on a GPU. */

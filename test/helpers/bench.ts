@@ -1,26 +1,16 @@
 // The benchmarks, built and run as `npm run bench` does.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { SlowGiven } from '../../bench/children/slowWorker';
 import type { Results } from '../../bench/results';
 import { type Outcome, ROOT, runNode } from './child';
+import { compile } from './compile';
 
 const FOLDER = join(ROOT, 'bench', 'build');
 
-/** Compiles them. File by file in one go: other tests may run what is there. */
-export function buildBench(): void {
-  const fresh = mkdtempSync(`${FOLDER}-`);
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'bench', '--outDir', fresh]);
-  if (built.status !== 0) throw new Error(built.stdout);
-  for (const entry of readdirSync(fresh, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const file = join(entry.parentPath, entry.name);
-    const place = join(FOLDER, relative(fresh, file));
-    mkdirSync(dirname(place), { recursive: true });
-    renameSync(file, place);
-  }
-  rmSync(fresh, { recursive: true });
-}
+export const buildBench = (): void => {
+  compile('bench');
+};
 
 /** The arguments of Node that run them. */
 export const MAIN = ['--expose-gc', join(FOLDER, 'main.js')] as const;

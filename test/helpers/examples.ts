@@ -1,11 +1,11 @@
 // The examples, compiled as `npm start` does.
 import { join } from 'node:path';
-import { ROOT, runNode } from './child';
+import { ROOT } from './child';
+import { compile } from './compile';
 
 /** The program of the handwritten digits. */
 export const DIGITS = join(ROOT, 'examples', 'build', 'digits.js');
 
-export function buildExamples(): void {
-  const built = runNode([require.resolve('typescript/bin/tsc'), '-p', 'examples']);
-  if (built.status !== 0) throw new Error(built.stdout);
-}
+export const buildExamples = (): void => {
+  compile('examples');
+};

@@ -13,6 +13,8 @@ export interface AverageGiven {
 /** Milliseconds. */
 export interface AverageFound {
   readonly times: readonly number[];
+  /** Of 4 KB. */
+  readonly small: readonly number[];
   /** The 99th percentile of the event loop's delay, beyond that beside spinning threads. */
   readonly late: number;
 }
@@ -20,25 +22,32 @@ export interface AverageFound {
 /** Rounds until the results of earlier ones have been collected, and their memory comes again. */
 const WARM_UP = 4;
 
+/** Elements. */
+const SMALL = 1000;
+
 async function main({ bytes, rounds }: AverageGiven): Promise<void> {
   const world = await joinWorld();
-  const gradients = [zeros(bytes / 4)];
-  gradients[0].data.fill(1);
-  const times: number[] = [];
-  const average = async (): Promise<void> => {
-    await world.barrier();
-    const start = performance.now();
-    await world.averageGradients(gradients);
-    times.push(performance.now() - start);
+  const timesOf = async (length: number, rounds: number): Promise<number[]> => {
+    const gradients = [zeros(length)];
+    gradients[0].data.fill(1);
+    const times: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      await world.barrier();
+      const start = performance.now();
+      await world.averageGradients(gradients);
+      times.push(performance.now() - start);
+    }
+    return times;
   };
-  for (let round = 0; round < WARM_UP; round++) await average();
-  times.length = 0;
+  const small = (await timesOf(SMALL, 200)).slice(100);
+  await timesOf(bytes / 4, WARM_UP);
+  let times: readonly number[] = [];
   const delay = await delayBeside(async () => {
-    for (let round = 0; round < rounds; round++) await average();
+    times = await timesOf(bytes / 4, rounds);
   });
   await world.barrier();
   const spinning = await delayBeside(() => spin(times.reduce((sum, one) => sum + one, 0)));
-  if (world.rank === 0) answer({ times, late: Math.max(0, delay - spinning) } satisfies AverageFound);
+  if (world.rank === 0) answer({ times, small, late: Math.max(0, delay - spinning) } satisfies AverageFound);
   await world.leave();
 }
 

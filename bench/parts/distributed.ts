@@ -41,6 +41,7 @@ function measure(library: Library, { isSmoke, rounds, hasPeers }: Context): Metr
   const each = isSmoke ? 2 : 5;
   const program = compiled('allreduce.c', 'allreduce', ['-O2']);
   const own: number[] = [];
+  const small: number[] = [];
   const delays: number[] = [];
   const theirs: Record<string, number[]> = { buckets: [], whole: [] };
   // MLX aborts where the library is not Open MPI.
@@ -51,6 +52,7 @@ function measure(library: Library, { isSmoke, rounds, hasPeers }: Context): Metr
     const given: AverageGiven = { bytes, rounds: each };
     const found = JSON.parse(run(library, [process.execPath, child, JSON.stringify(given)])) as AverageFound;
     own.push(...found.times);
+    small.push(...found.small.map((one) => one * 1000));
     delays.push(found.late);
     if (python !== '')
       for (const backend of BACKENDS) mlx[backend].push(...averageOfMlx(library, python, backend, bytes, each));
@@ -66,6 +68,7 @@ function measure(library: Library, { isSmoke, rounds, hasPeers }: Context): Metr
   const goal = (least: number): { goal?: ReturnType<typeof atLeast> } =>
     library.isGoal && !isSmoke ? { goal: atLeast(least) } : {};
   return [
+    medianMetric({ part, name: `mean of 4 KB, 2 processes, ${library.name}`, unit: 'us' }, small),
     medianMetric({ part, name: `mean of ${what}`, unit: 'ms' }, own),
     medianMetric(
       {

@@ -52,14 +52,15 @@ export function clippingOf(
   const most = maxNorm ?? NaN;
   const numbers = [...narrow, ...wide].flatMap((leaf) => Array.from(leaf, Math.abs));
   const largest = numbers.some(Number.isNaN) ? NaN : numbers.reduce((one, other) => Math.max(one, other), 0);
+  const isGiven = maxNorm !== undefined && numbers.length > 0; // of no element nothing is clipped
   if (wide.length === 0) {
     const norm = Math.fround(Math.sqrt(sum));
     const coefficient = round(Math.fround(most) / round(norm + Math.fround(1e-6)));
-    const clips = maxNorm !== undefined && !(coefficient >= 1);
+    const clips = isGiven && !(coefficient >= 1);
     return { norm, largest, narrow: coefficient, wide: coefficient, clips };
   }
   const norm = Math.sqrt(sum + sumOfSquares(wide, (value) => value));
   const coefficient = most / (norm + 1e-6);
-  const clips = maxNorm !== undefined && !(coefficient >= 1);
+  const clips = isGiven && !(coefficient >= 1);
   return { norm, largest, narrow: Math.fround(coefficient), wide: coefficient, clips };
 }

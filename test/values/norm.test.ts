@@ -107,6 +107,14 @@ test('a step measures the same bits, whatever the threads, the instruction set, 
   expect([...seen]).toEqual([globalNorm(apart)]);
 });
 
+test('a step of no element has the norm 0, and clips nothing even by 0', () => {
+  const optimizer = new SGD(0.1, { maxNorm: 0 });
+  for (const gradients of [{}, { w: new Float32Array(0) }]) {
+    optimizer.update({ w: new Float32Array(0) }, gradients);
+    expect(optimizer.lastRun).toMatchObject({ gradientNorm: 0, gradientMax: 0, clipped: false });
+  }
+});
+
 test('padding between leaves of an arena is never read', () => {
   const tree = zeros({ a: 3, b: 5 });
   tree.a.data.fill(2);

@@ -42,6 +42,7 @@ function measure(library: Library, { isSmoke, rounds, hasPeers }: Context): Metr
   const program = compiled('allreduce.c', 'allreduce', ['-O2']);
   const own: number[] = [];
   const small: number[] = [];
+  const steps: number[] = [];
   const delays: number[] = [];
   const theirs: Record<string, number[]> = { buckets: [], whole: [] };
   // MLX aborts where the library is not Open MPI.
@@ -53,6 +54,7 @@ function measure(library: Library, { isSmoke, rounds, hasPeers }: Context): Metr
     const found = JSON.parse(run(library, [process.execPath, child, JSON.stringify(given)])) as AverageFound;
     own.push(...found.times);
     small.push(...found.small.map((one) => one * 1000));
+    steps.push(...found.steps);
     delays.push(found.late);
     if (python !== '')
       for (const backend of BACKENDS) mlx[backend].push(...averageOfMlx(library, python, backend, bytes, each));
@@ -83,10 +85,11 @@ function measure(library: Library, { isSmoke, rounds, hasPeers }: Context): Metr
       { part, name: `mean of ${what}, speed relative to the library's sum in one call`, unit: '', ...goal(0.6) },
       pairedRatios(theirs['whole'], own),
     ),
+    medianMetric({ part, name: `step of ${what}`, unit: 'ms' }, steps),
     medianMetric(
       {
         part,
-        name: `delay of the event loop (p99) beside a mean of ${what}, beyond that beside spinning threads`,
+        name: `delay of the event loop (p99) beside steps of ${what}, beyond that beside spinning threads`,
         unit: 'ms',
         ...(library.isGoal && !isSmoke ? { goal: atMost(5) } : {}),
       },

@@ -10,6 +10,9 @@ import { policyFor } from './device';
 import { RankSum } from './rankSum';
 import { checkAllThere, readGradients } from './trees';
 
+/** Whether the ranks of a world flush float32 subnormals, once they have asked each other. */
+const areFlushed = new WeakMap<Talk, boolean>();
+
 /** Sums the trees here, then over all ranks, and divides. */
 export async function meanOverRanks(gradients: unknown, talk: Talk): Promise<unknown> {
   const trees = readGradients(gradients, false);
@@ -24,7 +27,8 @@ export async function meanOverRanks(gradients: unknown, talk: Talk): Promise<unk
       lists.map((own, i) => ({ sum: checkLeaf(means[i], own[0].name), gradients: own.map(given.sharedOf) })),
     );
     try {
-      const flushSubnormals = await talk.anyFlushes(policyFor('auto').flushSubnormals);
+      const flushSubnormals = areFlushed.get(talk) ?? (await talk.anyFlushes(policyFor('auto').flushSubnormals));
+      areFlushed.set(talk, flushSubnormals);
       const lines = [`gradients ${String(trees.length)}`, ...sum.leaves.map(({ to }) => describe(to))];
       await talk.sum(lines, sum.leaves, {
         what: 'averageGradients',

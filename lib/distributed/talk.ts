@@ -4,6 +4,7 @@ import { crypto } from '../crypto';
 import { coded } from '../errors';
 import { footprintOf, useForFile } from '../memory/inUse';
 import { bytesOf, type CheckedLeaf } from '../tree/leaf';
+import { within } from './within';
 
 interface Place {
   readonly rank: number;
@@ -23,6 +24,10 @@ export interface Summed {
 }
 
 const DIGEST = 32;
+
+/** What ranks tell that work for a while. */
+const NOT_YET = 'not yet';
+const DONE = 'done ';
 
 /** What the processes of a world tell each other. */
 export class Talk {
@@ -128,6 +133,16 @@ export class Talk {
       await this.#compare([what]);
       return this.#gatherTexts(own);
     });
+  }
+
+  /** The texts of all ranks, once all have theirs. Meanwhile ranks keep talking: none waits for longer than the time limit. */
+  async textsOnce(what: string, own: Promise<string>): Promise<readonly string[]> {
+    if (this.size === 1) return [await own];
+    for (;;) {
+      const text = await within((this.#timeout * 1000) / 3, own);
+      const all = await this.texts(what, text === undefined ? NOT_YET : DONE + text);
+      if (!all.includes(NOT_YET)) return all.map((one) => one.slice(DONE.length));
+    }
   }
 
   /** True if any rank flushes float32 subnormals, since it has a GPU: then all do, else bits would differ. */

@@ -90,9 +90,12 @@ export class Together {
   /** Runs `save` on rank 0; the path of its file. The others wait. */
   write(save: () => Promise<string>): Promise<string> {
     return this.#talk.exclusive('save', async () => {
-      const [own] = await Promise.allSettled([this.world.rank === 0 ? save() : Promise.resolve('')]);
-      const [told] = await this.#talk.texts('save', own.status === 'fulfilled' ? own.value : '');
-      if (own.status === 'rejected') throw own.reason;
+      const saved = this.world.rank === 0 ? save() : Promise.resolve('');
+      const [told] = await this.#talk.textsOnce(
+        'save',
+        saved.catch(() => ''),
+      );
+      await saved;
       if (told === '') throw coded(Error, 'aborted', 'save: rank 0 could not write the file, and says why');
       return told;
     });
@@ -101,11 +104,12 @@ export class Together {
   /** Runs `load` on all ranks, which compare what they have then. */
   load<T>(load: () => Promise<T>, digest: () => string): Promise<T> {
     return this.#talk.exclusive('load', async () => {
-      const [own] = await Promise.allSettled([load()]);
-      const told = await this.#talk.texts('load', own.status === 'fulfilled' ? digest() : '');
-      if (own.status === 'rejected') throw own.reason;
+      const loaded = load();
+      const own = loaded.then(digest, () => '');
+      const told = await this.#talk.textsOnce('load', own);
+      const result = await loaded;
       const other = told.findIndex((one) => one !== told[this.world.rank]);
-      if (other < 0) return own.value;
+      if (other < 0) return result;
       const what = told[other] === '' ? 'could not load it' : 'has other contents';
       throw coded(
         Error,

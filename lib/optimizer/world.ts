@@ -12,6 +12,7 @@ import { leafReader } from '../tree/leaf';
 import { leavesOf, readTree } from '../tree/tree';
 import type { Tree, WithDtype } from '../tree/types';
 import { Talk } from '../distributed/talk';
+import { within } from '../distributed/within';
 import { checkShared } from './trees';
 
 /** Options of `joinWorld`. */
@@ -63,13 +64,18 @@ async function join(options: { readonly timeout: number; readonly allReduceSize:
   refuseInherited();
   const { family } = launch;
   const { timeout } = options;
-  let joined: Joined;
+  let joined: Joined | undefined;
   try {
+    // MPI's own start waits for all processes for ever.
     joined = await within(timeout, native().worldJoin(librariesFor(family, process.platform, process.env)));
   } catch (error) {
     const { code, message } = error as { code?: unknown; message: string };
     if (code !== 'no-mpi') throw error;
     throw coded(Error, 'no-mpi', `joinWorld: ${howToInstall(family)}: ${message}`);
+  }
+  if (!joined) {
+    const text = `other processes of the job did not join within ${String(timeout / 1000)} s; end this process`;
+    throw coded(Error, 'world-timeout', `joinWorld: ${text}`);
   }
   if (joined.size !== launch.size || joined.rank !== launch.rank) throw mismatch(launch, joined);
   process.env[MARK] = String(process.pid);
@@ -87,22 +93,6 @@ async function join(options: { readonly timeout: number; readonly allReduceSize:
 function shareCores({ localSize }: Launch): void {
   if (threadsAsked() !== undefined || availableParallelism() < cpus().length) return;
   native().setThreads(Math.max(1, Math.floor(native().machine().threads / localSize)));
-}
-
-/** MPI's own start waits for all processes for ever. */
-async function within<T>(timeout: number, started: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const text = `other processes of the job did not join within ${String(timeout / 1000)} s; end this process`;
-      reject(coded(Error, 'world-timeout', `joinWorld: ${text}`));
-    }, timeout);
-  });
-  try {
-    return await Promise.race([started, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 const MARK = 'METAL_SGD_WORLD_PID';

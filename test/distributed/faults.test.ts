@@ -298,6 +298,33 @@ test('rank 0 writes, the others wait; other contents are a mismatch', () => {
   expect((results[0] as { kept: string[] }).kept.sort()).toEqual(names.slice(2));
 });
 
+test('files that take longer than the time limit are waited for', () => {
+  const folder = newFolder();
+  const said = ask(
+    async ({ sgd, fs, rank }) => {
+      const world = await sgd.joinWorld({ timeout: 1000 });
+      const parameters = sgd.zeros(3);
+      const optimizer = new sgd.SGD(0.1, { momentum: 0.9, world });
+      await optimizer.updateAsync(parameters, sgd.zeros(3));
+      const { open } = fs.promises;
+      const slowOn = (slow: number): void => {
+        fs.promises.open = async (...args) => {
+          if (rank === slow) await new Promise((resolve) => setTimeout(resolve, 2500));
+          return open(...args);
+        };
+      };
+      slowOn(0);
+      const path = await optimizer.save(`${String(process.env['FOLDER'])}/a.safetensors`, { parameters });
+      slowOn(1);
+      await optimizer.load(path, { parameters });
+      await world.leave();
+      return { path };
+    },
+    { env: { FOLDER: folder } },
+  );
+  for (const { path } of said) expect(path).toBe(`${folder}/a.safetensors`);
+});
+
 test.each([
   ['openmpi', 150],
   ['mpich', 300],

@@ -102,6 +102,14 @@ export default [
     caughtBy: faults,
   },
   {
+    name: 'world-waits-for-no-file',
+    why: 'A rank that reads or writes for longer than the time limit is given up.',
+    file: 'lib/distributed/talk.ts',
+    find: '(this.#timeout * 1000) / 3',
+    replace: 'this.#timeout * 3000',
+    caughtBy: faults,
+  },
+  {
     name: 'world-waits-for-ever',
     why: 'A rank that does not come is waited for.',
     file: 'native/distributed/world.cpp',

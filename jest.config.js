@@ -1,11 +1,16 @@
 /** Tests of what this system does not have. */
 const absent = {
   // No library can stand before the system's.
-  darwin: ['/distributed/', '/long/world', '/behaviour/want\\.test', '/tooling/bench-slow-thread\\.test'],
+  darwin: [
+    '/distributed/',
+    '/long/(mpi|reproducible|world)\\.test',
+    '/behaviour/want\\.test',
+    '/tooling/bench-slow-thread\\.test',
+  ],
   // Nor are there links, permissions and devices as on Unix.
   win32: [
     '/distributed/',
-    '/long/world',
+    '/long/(mpi|reproducible|world)\\.test',
     '/behaviour/want\\.test',
     '/tooling/bench-slow-thread\\.test',
     '/checkpoint/disks\\.test',

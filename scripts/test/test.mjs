@@ -16,6 +16,8 @@ const own = ['--long', '--cpu', '--as-mac', '--on', half];
 const jestArguments = process.argv.slice(2).filter((argument) => !own.includes(argument));
 /** What runs on every device. */
 const DEVICE_TESTS = 'behaviour/|values/|checkpoint/';
+/** Of those, what the simulated GPU repeats in CI; `--as-mac` repeats all. */
+const SIMULATED_TESTS = 'behaviour/(?!want)|values/';
 
 const run = (environment, ...command) => runVisibly(process.execPath, command, environment);
 
@@ -73,5 +75,6 @@ if (long) {
   const simulator = process.platform === 'darwin' ? '' : '|/test/metal/|/tools/metal-sim/';
   // Such a GPU is not for 'auto'.
   if (asMac) jestArguments.push('--testNamePattern', "^(?!device 'auto' )");
-  if (half !== 'cpu') jest('on the GPU', gpuEnvironment(), `/test/(${DEVICE_TESTS})${simulator}`);
+  const repeated = asMac || process.platform === 'darwin' ? DEVICE_TESTS : SIMULATED_TESTS;
+  if (half !== 'cpu') jest('on the GPU', gpuEnvironment(), `/test/(${repeated})${simulator}`);
 }

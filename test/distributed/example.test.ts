@@ -11,8 +11,7 @@ beforeAll(buildExamples);
 
 test.each<[Launcher, number]>([
   ['openmpi', 2],
-  ['openmpi', 4],
-  ['mpich', 2],
+  ['mpich', 4],
 ])('%s, %d ranks', (launcher, count) => {
   expectSameTraining({ launcher, count }, newFolder);
 });

@@ -1,24 +1,14 @@
 // The binaries that the package carries, read as a loader reads them. Linux makes all seven, and METAL_SGD_BINARIES may
 // name those to look at; elsewhere the machine makes its own.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ROOT } from '../helpers/child';
+import { makePrebuilds, prebuildOf } from '../helpers/prebuilds';
 import { EXPECTED, LINUX_C_LIBRARY, type Binary } from './binaries';
 
 interface NodeApiHeaders {
   readonly symbols: { readonly v8: Readonly<Record<string, readonly string[]>> };
-}
-
-const fileOf = (name: string, folder = ROOT): string => {
-  const [platform, arch, libc] = name.split('-');
-  return join(folder, 'prebuilds', `${platform}-${arch}`, ['metal-sgd', libc, 'node'].filter(Boolean).join('.'));
-};
-
-function prebuildify(folder: string, ...options: string[]): void {
-  execFileSync(process.execPath, [join(folder, 'scripts', 'build', 'prebuildify.mjs'), ...options], { stdio: 'pipe' });
 }
 
 const { symbols } = createRequire(__filename)('node-api-headers') as NodeApiHeaders;
@@ -30,12 +20,12 @@ const asked = process.env['METAL_SGD_BINARIES'] ?? Object.keys(EXPECTED).join();
 const names = onLinux ? asked.split(',') : [`${process.platform}-${process.arch}`];
 
 beforeAll(() => {
-  prebuildify(ROOT, '--only', names.join());
+  makePrebuilds(ROOT, names);
 }, 3_600_000); // the first time of all, a compiler of 100 MB is fetched, and it compiles each platform's library
 
 describe.each(names)('%s', (name) => {
   test('is there, and small', () => {
-    const { length } = readFileSync(fileOf(name));
+    const { length } = readFileSync(prebuildOf(ROOT, name));
     expect(length).toBeGreaterThan(50_000);
     // Three instruction sets on x86-64, of up to 60 KB more than plain steps alone need.
     expect(length).toBeLessThan(760_000);
@@ -45,8 +35,10 @@ describe.each(names)('%s', (name) => {
   let bytes: Buffer;
   let file: Binary;
   beforeAll(() => {
-    bytes = readFileSync(fileOf(name));
-    const text = execFileSync(process.execPath, ['scripts/build/prebuild/describe.mjs', fileOf(name)], { cwd: ROOT });
+    bytes = readFileSync(prebuildOf(ROOT, name));
+    const text = execFileSync(process.execPath, ['scripts/build/prebuild/describe.mjs', prebuildOf(ROOT, name)], {
+      cwd: ROOT,
+    });
     [file] = JSON.parse(text.toString()) as [Binary];
   }, 600_000);
   /** As C spells it: Mach-O puts a line before each name. */
@@ -114,17 +106,3 @@ describe.each(names)('%s', (name) => {
     });
   }
 });
-
-const again = names.filter((name) => ['linux-x64-glibc', 'win32-x64'].includes(name));
-if (onLinux && again.length > 0) {
-  test(`sources that lie elsewhere give the same bytes: ${again.join(', ')}`, () => {
-    const folder = mkdtempSync(join(tmpdir(), 'metal-sgd-'));
-    const sources = ['CMakeLists.txt', 'cmake', 'package.json', 'binding', 'native', 'scripts'];
-    for (const source of sources) cpSync(join(ROOT, source), join(folder, source), { recursive: true });
-    for (const tools of ['node_modules', 'build-tools']) symlinkSync(join(ROOT, tools), join(folder, tools));
-    prebuildify(folder, '--only', again.join());
-    const differing = again.filter((name) => !readFileSync(fileOf(name, folder)).equals(readFileSync(fileOf(name))));
-    expect(differing).toEqual([]);
-    rmSync(folder, { recursive: true });
-  }, 1_800_000);
-}

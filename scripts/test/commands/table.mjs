@@ -66,6 +66,12 @@ export const TABLE = [
     doneBy: `npm run sim -- npm run bench -- --smoke --parts gpu --json ${FOLDER}/calls.json`,
   },
   {
+    names: 'npm run bench -- --parts distributed',
+    run: 'long',
+    as: `npm run test:interop && METAL_SGD_BENCH_PYTHON="${PYTHON}" npm run bench -- --smoke --parts distributed --peers "MLX default" --json ${FOLDER}/distributed.json`,
+    prints: 'average_gradients (ring)',
+  },
+  {
     names: 'npm run bench:report -- bench/results/all.json bench/results/calls.json',
     run: 'ci',
     as: `npm run bench:report -- ${FOLDER}/all.json ${FOLDER}/calls.json --output ${FOLDER}/docs`,

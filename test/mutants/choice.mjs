@@ -41,7 +41,7 @@ export default [
     why: 'New arrays begin anew.',
     file,
     find: 'if (known != choices_.end()) return known->second;',
-    replace: '',
+    replace: 'if (known != choices_.end()) choices_.erase(known);',
     caughtBy: choice,
   },
   {

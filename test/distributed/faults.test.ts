@@ -302,14 +302,14 @@ test('files that take longer than the time limit are waited for', () => {
   const folder = newFolder();
   const said = ask(
     async ({ sgd, fs, rank }) => {
-      const world = await sgd.joinWorld({ timeout: 1000 });
+      const world = await sgd.joinWorld({ timeout: 4000 });
       const parameters = sgd.zeros(3);
       const optimizer = new sgd.SGD(0.1, { momentum: 0.9, world });
       await optimizer.updateAsync(parameters, sgd.zeros(3));
       const { open } = fs.promises;
       const slowOn = (slow: number): void => {
         fs.promises.open = async (...args) => {
-          if (rank === slow) await new Promise((resolve) => setTimeout(resolve, 2500));
+          if (rank === slow) await new Promise((resolve) => setTimeout(resolve, 5500));
           return open(...args);
         };
       };

@@ -29,7 +29,7 @@ export const TABLE = [
   { names: 'npm run docs', run: 'ci', makes: 'docs/api/classes/SGD.html' },
   { names: 'npm run api', run: 'ci' },
   { names: 'npm run format', run: 'ci' },
-  { names: 'npm run build:darwin', run: 'ci', makes: 'build-darwin/darwin-arm64/metal-sgd.node' },
+  { names: 'npm run build:darwin', run: 'long', makes: 'build-darwin/darwin-arm64/metal-sgd.node' },
 
   { names: 'sh scripts/lib/install.sh', run: 'ci' },
   { names: 'npm run sim -- COMMAND', run: 'ci', as: 'npm run sim -- node -p "1 + 1"', prints: '2' },

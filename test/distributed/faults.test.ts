@@ -167,6 +167,22 @@ test('a call that is refused keeps what was accumulated', () => {
   for (const one of said) expect(one).toEqual({ refused: 'shape-mismatch', values: [-1] });
 });
 
+test('a step that fails after its exchange loses what was accumulated, which is that of all ranks by then', () => {
+  const said = ask(async ({ sgd }) => {
+    const world = await sgd.joinWorld({ timeout: 20_000 });
+    const [w, g] = [sgd.zeros(2), sgd.zeros(2)];
+    const optimizer = new sgd.SGD(1, { nonFinite: 'error', world });
+    g.data.fill(NaN);
+    optimizer.accumulate(g);
+    const { code } = (await optimizer.updateAsync(w).catch((error: unknown) => error as Failure)) as Failure;
+    g.data.fill(1);
+    await optimizer.updateAsync(w, g);
+    await world.leave();
+    return { code, after: [...w.data], step: optimizer.step };
+  });
+  for (const one of said) expect(one).toEqual({ code: 'not-finite', after: [-1, -1], step: 1 });
+});
+
 test('no library: what to install', () => {
   const said = ask(
     async ({ sgd }) =>

@@ -4,6 +4,7 @@ import { type Options, parseOptions } from './options';
 import { checkPlace, readResults, writeResults } from './results';
 import { run } from './run';
 import { isSimulated } from './simulator';
+import { messageOf } from './errors';
 
 const complain = (line: string): void => {
   console.error(`bench: ${line}`);
@@ -31,6 +32,6 @@ process.once('SIGINT', () => {
   interrupt.abort(); // a second Ctrl-C ends the process at once
 });
 main(parseOptions(process.argv, complain), interrupt.signal).catch((error: unknown) => {
-  complain(error instanceof Error ? error.message : String(error));
+  complain(messageOf(error));
   process.exitCode = 1;
 });

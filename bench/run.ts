@@ -21,6 +21,7 @@ import { bindThreads, boundProcessors } from './processors';
 import { startProgress } from './progress';
 import { type Results, resultsOf } from './results';
 import { tableOf } from './table';
+import { messageOf } from './errors';
 
 const features = (context: Context): Metric[] => [...groups(context), ...norm(context)];
 
@@ -141,7 +142,7 @@ async function figures(name: string, part: Part | undefined, context: Context): 
     return await part(context);
   } catch (error) {
     await heedSignals();
-    complain(`${name} is left out: ${error instanceof Error ? error.message : String(error)}`);
+    complain(`${name} is left out: ${messageOf(error)}`);
     return [];
   } finally {
     progress.stop();

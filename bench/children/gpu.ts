@@ -5,6 +5,7 @@ import { SGD, type Tensor, zeros, zerosLike } from 'metal-sgd';
 import { answer, given } from '../child';
 import { Program } from '../program';
 import { KERNEL } from '../stream';
+import { messageOf } from '../errors';
 
 export interface GpuGiven {
   /** Elements of the large steps, and the most that the crossover is looked for at. */
@@ -166,7 +167,7 @@ async function main({
     return { ...found, large };
   } catch (error) {
     const large = sizes.map((elements) => ({ elements, ...stepper('gpu', elements)(steps), ...cpu(elements) }));
-    return { ...found, large, problem: error instanceof Error ? error.message : String(error) };
+    return { ...found, large, problem: messageOf(error) };
   }
 }
 

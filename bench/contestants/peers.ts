@@ -4,6 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Case, Contestant, Outcome, Runner } from '../contestant';
+import { messageOf } from '../errors';
 import { ROOT } from '../internals';
 import { Program } from '../program';
 
@@ -164,5 +165,3 @@ class PeerRunner {
     }
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

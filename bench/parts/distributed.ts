@@ -9,6 +9,7 @@ import { ROOT } from '../internals';
 import { atLeast, atMost, medianMetric, type Metric } from '../metrics';
 import { pairedRatios } from '../statistics';
 import type { Context } from './part';
+import { messageOf } from '../errors';
 
 const part = 'distributed';
 const BUCKET = 2 ** 25;
@@ -25,8 +26,7 @@ export function distributed(context: Context): Metric[] {
     try {
       return measure(library, context);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      context.watch.complain(`means over ${library.name} are left out: ${why}`);
+      context.watch.complain(`means over ${library.name} are left out: ${messageOf(error)}`);
       return [];
     }
   });

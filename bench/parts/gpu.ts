@@ -9,6 +9,7 @@ import { pairedRatios, summarize } from '../statistics';
 import { streamProgram } from '../stream';
 import { modelNamed, MODELS } from '../models';
 import { type Context, hasMemory } from './part';
+import { messageOf } from '../errors';
 
 const part = 'gpu';
 const BYTES_PER_ELEMENT = 20; // float32 with momentum
@@ -58,7 +59,7 @@ function streamOrWhy({ watch }: Context): string | undefined {
   try {
     return streamProgram(simulatorFolder());
   } catch (error) {
-    watch.complain(`${LEFT_OUT}: ${error instanceof Error ? error.message : String(error)}`);
+    watch.complain(`${LEFT_OUT}: ${messageOf(error)}`);
     return undefined;
   }
 }

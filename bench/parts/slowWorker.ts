@@ -4,6 +4,7 @@ import type { SlowGiven } from '../children/slowWorker';
 import { compiled } from '../compile';
 import { atMost, medianMetric, type Metric } from '../metrics';
 import type { Context } from './part';
+import { messageOf } from '../errors';
 
 /** Half a job by a quarter of the speed would take twice as long as one thread. */
 const GOAL = 1.25;
@@ -15,9 +16,7 @@ export function slowWorker({ isSmoke, rounds, processors, watch }: Context): Met
   try {
     library = compiled('slow_thread.c', 'slow_thread.so', ['-shared', '-fPIC', '-O1']);
   } catch (error) {
-    watch.complain(
-      `steps beside a slow thread are left out: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    watch.complain(`steps beside a slow thread are left out: ${messageOf(error)}`);
     return [];
   }
   return (isSmoke ? [1e5] : [1e5, 1e6, 1e7]).map((elements) => {

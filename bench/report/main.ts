@@ -6,6 +6,7 @@ import { ROOT } from '../internals';
 import { readResults } from '../results';
 import { charts } from './charts';
 import { documentOf } from './document';
+import { messageOf } from '../errors';
 
 async function main(files: readonly string[], folder: string): Promise<void> {
   const [results, ...others] = (files.length > 0 ? files : [newestResults()]).map(readResults);
@@ -41,6 +42,6 @@ const command = new Command('bench:report')
   .option('--output <folder>', 'where they go', join(ROOT, 'docs'))
   .parse();
 main(command.args, command.opts<{ output: string }>().output).catch((error: unknown) => {
-  console.error(`bench:report: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`bench:report: ${messageOf(error)}`);
   process.exitCode = 1;
 });

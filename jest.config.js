@@ -1,20 +1,16 @@
+/** Tests for Linux alone: MPI, binaries for other systems, and libraries that stand before the system's. */
+const ON_LINUX = [
+  '/distributed/',
+  '/long/(mpi|reproducible|world)\\.test',
+  '/behaviour/want\\.test',
+  '/tooling/bench-slow-thread\\.test',
+];
+
 /** Tests of what this system does not have. */
 const absent = {
-  // No library can stand before the system's.
-  darwin: [
-    '/distributed/',
-    '/long/(mpi|reproducible|world)\\.test',
-    '/behaviour/want\\.test',
-    '/tooling/bench-slow-thread\\.test',
-  ],
+  darwin: ON_LINUX,
   // Nor are there links, permissions and devices as on Unix.
-  win32: [
-    '/distributed/',
-    '/long/(mpi|reproducible|world)\\.test',
-    '/behaviour/want\\.test',
-    '/tooling/bench-slow-thread\\.test',
-    '/checkpoint/disks\\.test',
-  ],
+  win32: [...ON_LINUX, '/checkpoint/disks\\.test'],
 };
 
 /** @type {import('jest').Config} */

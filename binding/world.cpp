@@ -109,10 +109,9 @@ Napi::Value world_gather(const Napi::CallbackInfo& info) {
 }
 
 /// worldSum(arrays: (Float32Array | Float64Array)[], isDouble: boolean, bucketBytes: number,
-///          flushSubnormals: boolean, divisor: number, timeout: number): Promise<void> - of each
-///          two
-/// arrays the first is read, and the second gets its sum in the order of ranks, divided. The two
-/// may be one.
+///          flushSubnormals: boolean, divisor: number, timeout: number): Promise<void>
+/// Arrays come in pairs: the first is read, and the second gets its sum in the order of ranks,
+/// divided. The two may be one.
 Napi::Value world_sum(const Napi::CallbackInfo& info) {
   Dtype dtype = info[1].As<Napi::Boolean>() ? Dtype::kFloat64 : Dtype::kFloat32;
   auto given = info[0].As<Napi::Array>();

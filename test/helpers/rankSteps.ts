@@ -6,8 +6,6 @@ interface Case {
   readonly options: object;
   readonly dtype: 'float32' | 'float64' | 'float16' | 'bfloat16';
   readonly gradients: 'float32' | 'float64' | 'float16' | 'bfloat16';
-  /** Trees of gradients of each rank. */
-  readonly each?: number;
 }
 
 const CASES: readonly Case[] = [

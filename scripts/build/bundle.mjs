@@ -19,21 +19,20 @@ function hardened(text) {
   return helpers.replaceAll(/\{ (get|value):/g, '{ __proto__: null, $1:') + text.slice(end);
 }
 
-buildSync({
-  absWorkingDir: root,
-  entryPoints: ['lib/index.ts'],
-  outfile: join(dist, 'library.cjs'),
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  format: 'cjs',
-  external: ['node-gyp-build'],
-  logLevel: 'warning',
-});
-const library = join(dist, 'library.cjs');
+/** One file of a module and all that it imports, but for `external`. */
+function bundle(entry, file, external) {
+  const options = { bundle: true, platform: 'node', target: 'node20', format: 'cjs', logLevel: 'warning' };
+  const outfile = join(dist, file);
+  buildSync({ ...options, absWorkingDir: root, entryPoints: [entry], outfile, external });
+  return hardened(readFileSync(outfile, 'utf8'));
+}
+
 // Node reads all of it at each start: comments and indents would take it a quarter longer.
-const { code } = transformSync(hardened(readFileSync(library, 'utf8')), { minifyWhitespace: true, lineLimit: 120 });
-writeFileSync(library, code);
+const { code } = transformSync(bundle('lib/index.ts', 'library.cjs', ['node-gyp-build']), {
+  minifyWhitespace: true,
+  lineLimit: 120,
+});
+writeFileSync(join(dist, 'library.cjs'), code);
 const names = Object.keys(createRequire(import.meta.url)(join(dist, 'library.cjs'))).sort();
 writeFileSync(
   join(dist, 'metal-sgd.cjs'),
@@ -45,3 +44,8 @@ module.exports = library;
 `,
 );
 writeFileSync(join(dist, 'metal-sgd.mjs'), "export * from './metal-sgd.cjs';\n");
+
+// Entries for other packages share the one library.
+const entry = bundle('lib/tensorflow/index.ts', 'tensorflow.cjs', ['../index', '@tensorflow/tfjs-core']);
+writeFileSync(join(dist, 'tensorflow.cjs'), entry.replaceAll('require("../index")', "require('./library.cjs')"));
+writeFileSync(join(dist, 'tensorflow.mjs'), "export * from './tensorflow.cjs';\n");

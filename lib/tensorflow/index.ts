@@ -1,0 +1,142 @@
+// An SGD as an optimizer of TensorFlow.js.
+import type { NamedTensorMap, serialization, Tensor as TfTensor } from '@tensorflow/tfjs-core';
+import type { NamedTensor } from '@tensorflow/tfjs-core/dist/tensor_types';
+import { coded } from '../errors';
+import { type LastRun, type Schedule, SGD, type SGDOptions } from '../index';
+import { tf } from './peer';
+import { type Floats, type Given, Variables } from './variables';
+
+/** Options of `SGD`, all but those of several processes, whose steps wait. */
+export type SgdOptions = Omit<SGDOptions, 'world'>;
+
+/**
+ * A `tf.Optimizer` whose steps an `SGD` takes. Variables are its parameters, by name: groups, `trainable` and files see the names.
+ */
+export class MetalSGD extends tf.Optimizer {
+  /** By which saved models name it. */
+  static readonly className = 'MetalSGD';
+
+  /** The optimizer that takes the steps. Save and load it, and change it, as any other. */
+  readonly sgd: SGD;
+  readonly #options: SgdOptions;
+  readonly #variables = new Variables();
+  #isDisposed = false;
+
+  /**
+   * @param learningRate A number, or a function of the number of completed steps.
+   * @param options As for `SGD`.
+   * @throws As the constructor of `SGD`.
+   */
+  constructor(learningRate: number | Schedule, options: SgdOptions = {}) {
+    super();
+    this.sgd = new SGD(learningRate, options);
+    this.#options = options;
+  }
+
+  /** Completed steps: those of `sgd`. */
+  override get iterations(): number {
+    return this.sgd.step;
+  }
+
+  get learningRate(): number {
+    return this.sgd.learningRate;
+  }
+  set learningRate(value: number | Schedule) {
+    this.sgd.learningRate = value;
+  }
+
+  /** What the last step did; `copiedBytes` counts what moved between TensorFlow.js and the step, too. */
+  get lastRun(): LastRun | undefined {
+    const { lastRun } = this.sgd;
+    return lastRun && { ...lastRun, copiedBytes: lastRun.copiedBytes + this.#variables.copiedBytes };
+  }
+
+  /**
+   * Takes one step.
+   *
+   * @param variableGradients Gradients by the names of their variables: float32, of the same shapes. Others are left alone.
+   * @throws TypeError or RangeError that names the variable; an Error with code `missing-parameter` for one that is not there,
+   *   `disposed` after `dispose`. Then nothing was written.
+   */
+  applyGradients(variableGradients: NamedTensorMap | NamedTensor[]): void {
+    if (this.#isDisposed) throw coded(Error, 'disposed', 'applyGradients: this optimizer was disposed; make another');
+    const variables = this.#variables;
+    const pairs = variables.checked(givenOf(variableGradients));
+    variables.copiedBytes = 0;
+    const parameters: Record<string, Floats> = {};
+    const gradients: Record<string, Floats> = {};
+    for (const [variable, gradient] of pairs) {
+      parameters[variable.name] = variables.leafOf(variable);
+      gradients[variable.name] = variables.gradientOf(gradient);
+    }
+    this.sgd.update(parameters, gradients);
+    for (const [variable] of pairs) variables.wrote(variable);
+  }
+
+  /** Steps and velocities (also masters and averages), as new tensors with names such as `dense/kernel/v`. */
+  override async getWeights(): Promise<NamedTensor[]> {
+    const { parameters } = this.sgd.state;
+    const arrays = Object.entries(parameters as Readonly<Record<string, Readonly<Record<string, Floats>>>>).flatMap(
+      ([name, parts]) =>
+        Object.entries(parts).map(([part, { data, shape }]) => ({
+          name: `${name}/${part}`,
+          tensor: tf.tensor(data.slice(), [...shape]),
+        })),
+    );
+    return [await this.saveIterations(), ...arrays];
+  }
+
+  /** Goes on from what `getWeights` gave. */
+  override async setWeights(weightValues: NamedTensor[]): Promise<void> {
+    const [iterations, ...arrays] = weightValues;
+    const parameters: Record<string, Record<string, Floats>> = {};
+    for (const { name, tensor } of arrays) {
+      const slash = name.lastIndexOf('/');
+      const parts = (parameters[name.slice(0, slash)] ??= {});
+      parts[name.slice(slash + 1)] = {
+        data: (await tensor.data()) as Float32Array,
+        shape: tensor.shape,
+        dtype: 'float32',
+      };
+    }
+    const [step] = await iterations.tensor.data();
+    this.sgd.state = { ...this.sgd.state, step, parameters };
+  }
+
+  override async saveIterations(): Promise<NamedTensor> {
+    return Promise.resolve({ name: 'iter', tensor: tf.scalar(this.iterations, 'int32') });
+  }
+
+  /** Lets go of the variables, whose elements stay. */
+  override dispose(): void {
+    this.#isDisposed = true;
+    this.#variables.clear();
+  }
+
+  /** What `tf.loadLayersModel` makes the optimizer of: the present learning rate, and the options. */
+  getConfig(): serialization.ConfigDict {
+    const { groups = [], trainable, ...plain } = this.#options;
+    if (groups.length > 0 || trainable)
+      throw coded(Error, 'invalid-option', 'getConfig: groups and trainable are code, which no file holds');
+    return { learningRate: this.learningRate, options: plain as serialization.ConfigDict };
+  }
+
+  /** @nocollapse */
+  static override fromConfig<T extends serialization.Serializable>(
+    cls: serialization.SerializableConstructor<T>,
+    config: serialization.ConfigDict,
+  ): T {
+    return new cls(config['learningRate'], config['options']);
+  }
+}
+
+tf.serialization.registerClass(MetalSGD);
+
+/** Makes an optimizer for `model.compile`, `optimizer.minimize` and the like; arguments as for `SGD`. */
+export const sgd = (learningRate: number | Schedule, options?: SgdOptions): MetalSGD =>
+  new MetalSGD(learningRate, options);
+
+function givenOf(variableGradients: NamedTensorMap | NamedTensor[]): Given {
+  if (!Array.isArray(variableGradients)) return Object.entries(variableGradients);
+  return variableGradients.map(({ name, tensor }): [string, TfTensor] => [name, tensor]);
+}

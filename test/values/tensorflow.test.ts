@@ -1,0 +1,271 @@
+// SGD as an optimizer of TensorFlow.js, on its backends cpu and wasm: the bits of a plain loop, and nothing left behind.
+import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import * as layers from '@tensorflow/tfjs-layers';
+import { join } from 'node:path';
+import { readDigits } from '../../examples/data';
+import { SGD, type SGDOptions, type Tensor } from '../../lib';
+import { MetalSGD, sgd } from '../../lib/tensorflow';
+import { ROOT } from '../helpers/child';
+import { temporaryFolders } from '../helpers/folders';
+
+const newFolder = temporaryFolders();
+const { pixels, labels } = readDigits(join(ROOT, 'examples', 'data', 'digits.csv'));
+const BATCH = 32;
+
+const { dense, conv2d, flatten } = layers.layers;
+const init = (seed: number): { kernelInitializer: ReturnType<typeof layers.initializers.glorotUniform> } => ({
+  kernelInitializer: layers.initializers.glorotUniform({ seed }),
+});
+
+/** The same weights each time; its variables get new names. */
+function modelOf(kind: 'perceptron' | 'CNN'): layers.Sequential {
+  if (kind === 'perceptron') {
+    const hidden = dense({ units: 24, activation: 'relu', inputShape: [64], ...init(1) });
+    return layers.sequential({ layers: [hidden, dense({ units: 10, ...init(2) })] });
+  }
+  const first = conv2d({ filters: 4, kernelSize: 3, activation: 'relu', inputShape: [8, 8, 1], ...init(1) });
+  return layers.sequential({ layers: [first, flatten(), dense({ units: 10, ...init(2) })] });
+}
+
+/** Batch `i` of the digits. */
+function batch(i: number, model: layers.Sequential): { x: tf.Tensor; y: tf.Tensor } {
+  const at = (i * BATCH) % 1500;
+  const shape = [BATCH, ...(model.inputs[0].shape.slice(1) as number[])];
+  const x = tf.tensor(Float32Array.from(pixels.subarray(at * 64, (at + BATCH) * 64)), shape);
+  return { x, y: tf.oneHot(tf.tensor1d(Array.from(labels.subarray(at, at + BATCH)), 'int32'), 10) };
+}
+
+const lossOf = (model: layers.Sequential, i: number): tf.Scalar =>
+  tf.tidy(() => {
+    const { x, y } = batch(i, model);
+    return tf.losses.softmaxCrossEntropy(y, model.apply(x) as tf.Tensor) as tf.Scalar;
+  });
+
+const variablesOf = (model: layers.Sequential): tf.Variable[] =>
+  model.trainableWeights.map((weight) => weight.read() as tf.Variable);
+
+function numberOf(loss: tf.Scalar | null): number {
+  const [value] = loss?.dataSync() ?? [NaN];
+  loss?.dispose();
+  return value;
+}
+
+const step = (optimizer: tf.Optimizer, model: layers.Sequential, i: number): number =>
+  numberOf(optimizer.minimize(() => lossOf(model, i), true, variablesOf(model)));
+
+/** The losses of steps that an `SGD` takes on copies of gradients and parameters. */
+class PlainLoop {
+  readonly losses: number[] = [];
+  readonly #names = new Map<string, string>();
+
+  constructor(
+    readonly model: layers.Sequential,
+    readonly optimizer: SGD,
+  ) {
+    variablesOf(model).forEach(({ name }, i) => this.#names.set(name, `v${String(i)}`));
+  }
+
+  step(i: number): void {
+    const { value, grads } = tf.variableGrads(() => lossOf(this.model, i), variablesOf(this.model));
+    const copies = (tensors: Readonly<Record<string, tf.Tensor>>): Record<string, Tensor> =>
+      Object.fromEntries(
+        Object.entries(tensors).map(([name, tensor]) => [
+          this.#names.get(name) ?? name,
+          { data: Float32Array.from(tensor.dataSync()), shape: tensor.shape, dtype: 'float32' },
+        ]),
+      );
+    const variables = Object.fromEntries(variablesOf(this.model).map((variable) => [variable.name, variable]));
+    const [parameters, gradients] = [copies(variables), copies(grads)];
+    this.optimizer.update(parameters, gradients);
+    for (const [name, variable] of Object.entries(variables)) {
+      const fresh = tf.tensor(parameters[this.#names.get(name) ?? name].data as Float32Array, variable.shape);
+      variable.assign(fresh);
+      fresh.dispose();
+    }
+    this.losses.push(numberOf(value));
+    tf.dispose(grads);
+  }
+}
+
+beforeAll(() => {
+  jest.spyOn(console, 'warn').mockImplementation(() => undefined); // TensorFlow.js recommends another backend
+});
+
+describe.each(['cpu', 'wasm'])('backend %s', (backend) => {
+  beforeAll(async () => {
+    await tf.setBackend(backend);
+    await tf.ready();
+  });
+
+  test.each<['perceptron' | 'CNN', SGDOptions]>([
+    ['perceptron', { momentum: 0.9, nesterov: true, weightDecay: 1e-3 }],
+    ['perceptron', { momentum: 0.9, dampening: 0.1, maxNorm: 1, emaDecay: 0.9 }],
+    ['CNN', { momentum: 0.9 }],
+  ])('50 steps of a %s have the losses of a plain loop: %j', (kind, options) => {
+    const [ours, plain] = [modelOf(kind), modelOf(kind)];
+    const optimizer = sgd((step) => 0.1 / (1 + step / 10), options);
+    const loop = new PlainLoop(plain, new SGD((step) => 0.1 / (1 + step / 10), options));
+    const losses = Array.from({ length: 50 }, (_, i) => {
+      loop.step(i);
+      return step(optimizer, ours, i);
+    });
+    expect(losses).toEqual(loop.losses);
+    expect(losses[49]).toBeLessThan(losses[0] / 2);
+    expect(optimizer.iterations).toBe(50);
+  });
+
+  test('nothing is left of 1,000 steps, and what is copied is counted', () => {
+    const model = layers.sequential({ layers: [dense({ units: 3, inputShape: [64], ...init(1) })] });
+    const [variables, x] = [variablesOf(model), batch(0, model).x];
+    const optimizer = sgd(0.01, { momentum: 0.9 });
+    const take = (): void => {
+      optimizer.minimize(() => tf.mean(model.apply(x) as tf.Tensor), false, variables);
+    };
+    take();
+    const before = tf.memory();
+    for (let i = 0; i < 1000; i++) take();
+    const { numTensors, numBytes, numDataBuffers } = tf.memory();
+    expect({ numTensors, numBytes, numDataBuffers }).toEqual({
+      numTensors: before.numTensors,
+      numBytes: before.numBytes,
+      numDataBuffers: before.numDataBuffers,
+    });
+    expect(optimizer.lastRun).toMatchObject({
+      device: 'cpu',
+      copiedBytes: backend === 'cpu' ? 0 : 2 * 4 * (64 * 3 + 3),
+    });
+    optimizer.dispose();
+    expect(tf.memory().numTensors).toBe(before.numTensors);
+  });
+
+  test('variables that appear, disappear, are frozen, written or made anew', () => {
+    const [a, b] = [
+      tf.variable(tf.tensor([1, 2]), true, `${backend}/a`),
+      tf.variable(tf.tensor([3]), true, `${backend}/b`),
+    ];
+    const [ga, gb] = [tf.tensor([1, 1]), tf.tensor([1])];
+    const optimizer = sgd(1, { momentum: 0.5, trainable: /\/[ab]$/ });
+    const apply = (gradients: Record<string, tf.Tensor>): number[][] => {
+      optimizer.applyGradients(gradients);
+      return [a, b].map((variable) => (variable.isDisposed ? [] : [...variable.dataSync()]));
+    };
+    expect(apply({ [a.name]: ga })).toEqual([[0, 1], [3]]);
+    expect(apply({ [a.name]: ga, [b.name]: gb })).toEqual([[-1.5, -0.5], [2]]);
+    expect(apply({ [b.name]: gb })).toEqual([[-1.5, -0.5], [0.5]]);
+    a.assign(tf.tensor([10, 20]));
+    expect(apply({ [a.name]: ga })).toEqual([[8.25, 18.25], [0.5]]);
+    const frozen = tf.variable(tf.tensor([7]), true, `${backend}/frozen`);
+    optimizer.applyGradients({ [frozen.name]: gb, [b.name]: gb });
+    expect([...frozen.dataSync()]).toEqual([7]);
+    const { name } = b;
+    b.dispose();
+    expect(() => apply({ [name]: gb })).toThrow(`${name}: there is no variable of this name`);
+    const again = tf.variable(tf.tensor([5]), true, name);
+    apply({ [name]: gb });
+    expect(again.dataSync()[0]).toBeLessThan(5);
+  });
+
+  test('one optimizer of two models mixes nothing', () => {
+    const models = [modelOf('perceptron'), modelOf('CNN')];
+    const optimizer = sgd(0.1, { momentum: 0.9 });
+    const loops = ['perceptron', 'CNN'].map(
+      (kind) => new PlainLoop(modelOf(kind as 'CNN'), new SGD(0.1, { momentum: 0.9 })),
+    );
+    for (let i = 0; i < 10; i++) {
+      models.forEach((model, k) => {
+        loops[k].step(i);
+        expect(step(optimizer, model, i)).toBe(loops[k].losses[i]);
+      });
+    }
+  });
+
+  test('resumes to the same losses: from a file, and from its weights', async () => {
+    const model = modelOf('perceptron');
+    const optimizer = sgd(0.1, { momentum: 0.9 });
+    for (let i = 0; i < 5; i++) step(optimizer, model, i);
+    const path = await optimizer.sgd.save(join(newFolder(), 'a.safetensors'));
+    const [weights, state] = [model.getWeights().map((one) => one.clone()), await optimizer.getWeights()];
+    const expected = [5, 6, 7].map((i) => step(optimizer, model, i));
+    model.setWeights(weights);
+    for (const restore of [
+      (other: MetalSGD): Promise<unknown> => other.sgd.load(path),
+      (other: MetalSGD): Promise<unknown> => other.setWeights(state),
+    ]) {
+      model.setWeights(weights);
+      const other = sgd(0.1, { momentum: 0.9 });
+      await restore(other);
+      expect(other.iterations).toBe(5);
+      expect([5, 6, 7].map((i) => step(other, model, i))).toEqual(expected);
+    }
+  });
+
+  test('compile, fit with callbacks, save and load a compiled model', async () => {
+    const model = layers.sequential({
+      layers: [dense({ units: 10, inputShape: [64], activation: 'softmax', ...init(3) })],
+    });
+    const optimizer = sgd(0.1, { momentum: 0.9, clipValue: 1 });
+    model.compile({ optimizer, loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+    const x = tf.tensor(Float32Array.from(pixels), [labels.length, 64]);
+    const y = tf.oneHot(tf.tensor1d(Array.from(labels), 'int32'), 10);
+    const rates: number[] = [];
+    const { history } = await model.fit(x, y, {
+      epochs: 3,
+      batchSize: 64,
+      verbose: 0,
+      callbacks: {
+        onEpochBegin: async (epoch) => {
+          optimizer.learningRate = 0.1 / (1 + epoch);
+          return Promise.resolve();
+        },
+        onEpochEnd: async () => Promise.resolve(void rates.push(optimizer.sgd.learningRate)),
+      },
+    });
+    expect(rates).toEqual([0.1, 0.05, 0.1 / 3]);
+    expect(history['acc'][2]).toBeGreaterThan(0.9);
+    let saved: tf.io.ModelArtifacts | undefined;
+    await model.save(
+      tf.io.withSaveHandler(async (artifacts) => {
+        saved = artifacts;
+        return Promise.resolve({ modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } });
+      }),
+      { includeOptimizer: true },
+    );
+    const loaded = await layers.loadLayersModel(tf.io.fromMemory(saved as tf.io.ModelArtifacts));
+    expect(loaded.optimizer).toBeInstanceOf(MetalSGD);
+    const other = loaded.optimizer as unknown as MetalSGD;
+    expect(other.sgd).toMatchObject({ momentum: 0.9, clipValue: 1, step: optimizer.iterations });
+    await model.fit(x, y, { epochs: 1, batchSize: 64, shuffle: false, verbose: 0 });
+    await loaded.fit(x, y, { epochs: 1, batchSize: 64, shuffle: false, verbose: 0 });
+    const [mine, theirs] = [model, loaded].map((one) => one.getWeights().map((tensor) => tensor.dataSync()));
+    expect(theirs).toEqual(mine);
+  });
+
+  test('groups pick variables by their names', () => {
+    const model = modelOf('perceptron');
+    const optimizer = sgd(0.1, { groups: [{ parameters: /bias$/, learningRate: 0 }] });
+    const biases = variablesOf(model).filter(({ name }) => name.endsWith('bias'));
+    step(optimizer, model, 0);
+    expect(biases.map((bias) => [...bias.dataSync()].every((one) => one === 0))).toEqual([true, true]);
+    expect(() => optimizer.getConfig()).toThrow('getConfig: groups and trainable are code, which no file holds');
+  });
+
+  test('what does not fit is named, and nothing is written', () => {
+    const a = tf.variable(tf.tensor([1, 2]), true, `${backend}/good`);
+    const whole = tf.variable(tf.tensor([1], undefined, 'int32'), true, `${backend}/whole`);
+    const optimizer = sgd(0.1);
+    const good = { [a.name]: tf.tensor([1, 1]) };
+    const wrong: [Record<string, tf.Tensor>, string][] = [
+      [{ ...good, [whole.name]: tf.tensor([1]) }, `${whole.name}: expected float32, received int32`],
+      [{ [a.name]: tf.tensor([1, 2, 3]) }, `gradient of ${a.name}: expected the shape [2], received [3]`],
+      [{ ...good, none: tf.tensor([1]) }, 'none: there is no variable of this name: it was disposed, or never made'],
+    ];
+    for (const [gradients, message] of wrong) expect(() => optimizer.applyGradients(gradients)).toThrow(message);
+    expect([...a.dataSync()]).toEqual([1, 2]);
+    expect(optimizer.iterations).toBe(0);
+    optimizer.dispose();
+    expect(() => optimizer.applyGradients(good)).toThrow('applyGradients: this optimizer was disposed; make another');
+    expect(() => sgd(0.1, { momentun: 1 } as never)).toThrow('momentun');
+  });
+});

@@ -16,10 +16,11 @@ export class MetalSGD extends tf.Optimizer {
   /** By which saved models name it. */
   static readonly className = 'MetalSGD';
 
-  /** The optimizer that takes the steps. Save and load it, and change it, as any other. */
-  readonly sgd: SGD;
+  readonly #sgd: SGD;
   readonly #options: SgdOptions;
   readonly #variables = new Variables();
+  /** What `setWeights` has given to an optimizer without state, until a step tells what its variables are called. */
+  #restored: Restored | undefined;
   #isDisposed = false;
 
   /**
@@ -29,25 +30,36 @@ export class MetalSGD extends tf.Optimizer {
    */
   constructor(learningRate: number | Schedule, options: SgdOptions = {}) {
     super();
-    this.sgd = new SGD(learningRate, options);
+    this.#sgd = new SGD(learningRate, options);
     this.#options = options;
+  }
+
+  /** The optimizer that takes the steps. Save and load it, and change it, as any other. */
+  get sgd(): SGD {
+    if (this.#restored) this.#restore(this.#restored);
+    return this.#sgd;
+  }
+
+  #restore(parameters: Restored): void {
+    this.#restored = undefined;
+    this.#sgd.state = { ...this.#sgd.state, parameters };
   }
 
   /** Completed steps: those of `sgd`. */
   override get iterations(): number {
-    return this.sgd.step;
+    return this.#sgd.step;
   }
 
   get learningRate(): number {
-    return this.sgd.learningRate;
+    return this.#sgd.learningRate;
   }
   set learningRate(value: number | Schedule) {
-    this.sgd.learningRate = value;
+    this.#sgd.learningRate = value;
   }
 
   /** What the last step did; `copiedBytes` counts what moved between TensorFlow.js and the step, too. */
   get lastRun(): LastRun | undefined {
-    const { lastRun } = this.sgd;
+    const { lastRun } = this.#sgd;
     return lastRun && { ...lastRun, copiedBytes: lastRun.copiedBytes + this.#variables.copiedBytes };
   }
 
@@ -63,13 +75,14 @@ export class MetalSGD extends tf.Optimizer {
     const variables = this.#variables;
     const pairs = variables.checked(givenOf(variableGradients));
     variables.copiedBytes = 0;
+    if (this.#restored) this.#restore(renamed(this.#restored, pairs));
     const parameters: Record<string, Floats> = {};
     const gradients: Record<string, Floats> = {};
     for (const [variable, gradient] of pairs) {
       parameters[variable.name] = variables.leafOf(variable);
       gradients[variable.name] = variables.gradientOf(gradient);
     }
-    this.sgd.update(parameters, gradients);
+    this.#sgd.update(parameters, gradients);
     for (const [variable] of pairs) variables.wrote(variable);
   }
 
@@ -100,7 +113,10 @@ export class MetalSGD extends tf.Optimizer {
       };
     }
     const [step] = await iterations.tensor.data();
-    this.sgd.state = { ...this.sgd.state, step, parameters };
+    if (Object.keys(this.#sgd.state.parameters).length > 0)
+      this.#sgd.state = { ...this.#sgd.state, parameters };
+    else this.#restored = parameters;
+    this.#sgd.step = step;
   }
 
   override async saveIterations(): Promise<NamedTensor> {
@@ -131,6 +147,23 @@ export class MetalSGD extends tf.Optimizer {
 }
 
 tf.serialization.registerClass(MetalSGD);
+
+/** The arrays of each variable, by its name. */
+type Restored = Readonly<Record<string, Readonly<Record<string, Floats>>>>;
+
+/**
+ * A model that is loaded where it was saved gets other names, since its variables are there already: then arrays belong to
+ * the variables in the same place.
+ */
+function renamed(restored: Restored, pairs: readonly (readonly [{ readonly name: string }, TfTensor])[]): Restored {
+  const entries = Object.entries(restored);
+  const names = pairs.map(([{ name }]) => name);
+  if (entries.length !== names.length || entries.some(([name]) => names.includes(name))) return restored;
+  const fits = entries.every(([, parts], i) =>
+    Object.values(parts).every(({ shape }) => String(shape) === String(pairs[i][1].shape)),
+  );
+  return fits ? Object.fromEntries(entries.map(([, parts], i) => [names[i], parts])) : restored;
+}
 
 /** Makes an optimizer for `model.compile`, `optimizer.minimize` and the like; arguments as for `SGD`. */
 export const sgd = (learningRate: number | Schedule, options?: SgdOptions): MetalSGD =>

@@ -34,7 +34,7 @@ export class Variables {
   leafOf(variable: Variable): Floats {
     const { name } = variable;
     const known = this.#held.get(name);
-    const held = known?.variable === variable ? known : this.#hold(variable);
+    const held = known?.variable === variable && !isSharedWithOthers(variable) ? known : this.#hold(variable);
     if (held.dataId !== variable.dataId) this.#takeUp(held);
     return held.leaf;
   }
@@ -85,6 +85,9 @@ export class Variables {
 
 /** True where the backend keeps the very array: what a step writes there is seen. */
 const isShown = (tensor: TfTensor, data: object): boolean => tensor.dataSync() === data;
+
+/** True if another tensor, such as a clone, has the same elements: those must stay. */
+const isSharedWithOthers = ({ dataId }: Variable): boolean => tf.engine().backend.refCount(dataId) > 1;
 
 function variableOf(name: string): Variable {
   const registered = tf.engine().registeredVariables as Readonly<Record<string, Variable | undefined>>;

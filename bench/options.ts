@@ -21,6 +21,7 @@ const PARTS = [
   'checkpoints',
   'gpu',
   'distributed',
+  'frameworks',
 ] as const;
 export type PartName = (typeof PARTS)[number];
 

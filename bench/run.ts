@@ -9,6 +9,7 @@ import { type Metric, metricLine } from './metrics';
 import type { Options } from './options';
 import { checkpoints } from './parts/checkpoints';
 import { distributed } from './parts/distributed';
+import { frameworks } from './parts/frameworks';
 import { slowWorker } from './parts/slowWorker';
 import { underLoad } from './parts/underLoad';
 import { gpu } from './parts/gpu';
@@ -35,6 +36,7 @@ const FIGURES: Readonly<Record<string, Part>> = {
   gpu,
   features,
   distributed,
+  frameworks,
 };
 
 type Complain = (line: string) => void;

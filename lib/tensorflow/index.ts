@@ -4,7 +4,8 @@ import type { NamedTensor } from '@tensorflow/tfjs-core/dist/tensor_types';
 import { coded } from '../errors';
 import { type LastRun, type Schedule, SGD, type SGDOptions } from '../index';
 import { tf } from './peer';
-import { type Floats, type Given, Variables } from './variables';
+import type { Floats } from './place';
+import { type Given, type Pairs, Variables } from './variables';
 
 /** Options of `SGD`, all but those of several processes, whose steps wait. */
 export type SgdOptions = Omit<SGDOptions, 'world'>;
@@ -74,16 +75,10 @@ export class MetalSGD extends tf.Optimizer {
     if (this.#isDisposed) throw coded(Error, 'disposed', 'applyGradients: this optimizer was disposed; make another');
     const variables = this.#variables;
     const pairs = variables.checked(givenOf(variableGradients));
-    variables.copiedBytes = 0;
     if (this.#restored) this.#restore(renamed(this.#restored, pairs));
-    const parameters: Record<string, Floats> = {};
-    const gradients: Record<string, Floats> = {};
-    for (const [variable, gradient] of pairs) {
-      parameters[variable.name] = variables.leafOf(variable);
-      gradients[variable.name] = variables.gradientOf(gradient);
-    }
+    const { parameters, gradients } = variables.trees(pairs);
     this.#sgd.update(parameters, gradients);
-    for (const [variable] of pairs) variables.wrote(variable);
+    variables.wrote(pairs);
   }
 
   /** Steps and velocities (also masters and averages), as new tensors with names such as `dense/kernel/v`. */
@@ -113,8 +108,7 @@ export class MetalSGD extends tf.Optimizer {
       };
     }
     const [step] = await iterations.tensor.data();
-    if (Object.keys(this.#sgd.state.parameters).length > 0)
-      this.#sgd.state = { ...this.#sgd.state, parameters };
+    if (Object.keys(this.#sgd.state.parameters).length > 0) this.#sgd.state = { ...this.#sgd.state, parameters };
     else this.#restored = parameters;
     this.#sgd.step = step;
   }
@@ -155,7 +149,7 @@ type Restored = Readonly<Record<string, Readonly<Record<string, Floats>>>>;
  * A model that is loaded where it was saved gets other names, since its variables are there already: then arrays belong to
  * the variables in the same place.
  */
-function renamed(restored: Restored, pairs: readonly (readonly [{ readonly name: string }, TfTensor])[]): Restored {
+function renamed(restored: Restored, pairs: Pairs): Restored {
   const entries = Object.entries(restored);
   const names = pairs.map(([{ name }]) => name);
   if (entries.length !== names.length || entries.some(([name]) => names.includes(name))) return restored;

@@ -1,93 +1,71 @@
-// The variables of a TensorFlow.js optimizer, with their elements in memory that an `SGD` steps.
+// The variables of a TensorFlow.js optimizer, checked, and as trees that an `SGD` steps.
 import type { Tensor as TfTensor, Variable } from '@tensorflow/tfjs-core';
 import { coded, rangeError, typeError, Verbatim } from '../errors';
-import { type Tensor, zeros } from '../index';
+import { OwnMemory } from './ownMemory';
 import { tf } from './peer';
-
-/** What TensorFlow.js trains. */
-export type Floats = Tensor<'float32'>;
-/** A variable and the leaf with its elements. */
-interface Held {
-  readonly variable: Variable;
-  readonly leaf: Floats;
-  /** What the variable held when its elements were last those of the leaf. */
-  dataId: object;
-}
+import type { Floats, Place } from './place';
+import { Heap, isWebAssembly } from './webassembly';
 
 /** A gradient by the name of its variable. */
 export type Given = readonly (readonly [string, TfTensor | null | undefined])[];
+/** Variables that step, and their gradients. */
+export type Pairs = readonly (readonly [Variable, TfTensor])[];
+type Tree = Record<string, Floats>;
 
 /** Variables by name, ready to step. */
 export class Variables {
-  readonly #held = new Map<string, Held>();
-  /** Bytes that the last step moved between TensorFlow.js and the leaves. */
-  copiedBytes = 0;
+  #place: Place | undefined;
+  #parameters: Tree = {};
+  #gradients: Tree = {};
 
-  /** Throws for what can't step; then nothing has changed. The others are named. */
-  checked(given: Given): readonly (readonly [Variable, TfTensor])[] {
+  /** Bytes that the last step moved between TensorFlow.js and the leaves. */
+  get copiedBytes(): number {
+    return this.#place?.copiedBytes ?? 0;
+  }
+
+  /** Throws for what can't step; then nothing has changed. */
+  checked(given: Given): Pairs {
     return given
       .flatMap(([name, gradient]) => (gradient ? [[variableOf(name), gradient] as const] : []))
       .map(checkPair);
   }
 
-  /** The leaf of a variable, with its present elements. */
-  leafOf(variable: Variable): Floats {
-    const { name } = variable;
-    const known = this.#held.get(name);
-    const held = known?.variable === variable && !isSharedWithOthers(variable) ? known : this.#hold(variable);
-    if (held.dataId !== variable.dataId) this.#takeUp(held);
-    return held.leaf;
+  /** The trees of a step. They are those of the last one if all leaves are: then its plan serves again. */
+  trees(pairs: Pairs): { readonly parameters: Tree; readonly gradients: Tree } {
+    const place = this.#placeNow();
+    place.begin(pairs);
+    const leaves = pairs.map(
+      ([variable, gradient]) =>
+        [variable.name, place.leafOf(variable), place.gradientOf(gradient, variable.name)] as const,
+    );
+    const areSame =
+      leaves.length === Object.keys(this.#parameters).length &&
+      leaves.every(([name, leaf, gradient]) => this.#parameters[name] === leaf && this.#gradients[name] === gradient);
+    if (!areSame) {
+      this.#parameters = Object.fromEntries(leaves.map(([name, leaf]) => [name, leaf]));
+      this.#gradients = Object.fromEntries(leaves.map(([name, , gradient]) => [name, gradient]));
+    }
+    return { parameters: this.#parameters, gradients: this.#gradients };
   }
 
-  #hold(variable: Variable): Held {
-    const leaf = zeros(variable.shape);
-    const held = { variable, leaf, dataId: {} };
-    this.#held.set(variable.name, held);
-    return held;
+  /** Where the present backend has its elements. */
+  #placeNow(): Place {
+    const Kind = isWebAssembly(tf.engine().backend) ? Heap : OwnMemory;
+    if (!(this.#place instanceof Kind)) this.#place = new Kind();
+    return this.#place;
   }
 
-  /** Somebody has written the variable: its elements go to the leaf. */
-  #takeUp(held: Held): void {
-    const { variable, leaf } = held;
-    leaf.data.set(variable.dataSync());
-    this.copiedBytes += leaf.data.byteLength;
-    this.#show(held, leaf.data);
-  }
-
-  /** The elements of a gradient. */
-  gradientOf(gradient: TfTensor): Floats {
-    const data = gradient.dataSync() as Float32Array;
-    if (!isShown(gradient, data)) this.copiedBytes += data.byteLength;
-    return { data, shape: gradient.shape, dtype: 'float32' };
-  }
-
-  /** The step has written the leaf. Backends that keep memory of their own get a copy. */
-  wrote(variable: Variable): void {
-    const held = this.#held.get(variable.name);
-    if (!held || isShown(variable, held.leaf.data)) return;
-    this.copiedBytes += held.leaf.data.byteLength;
-    this.#show(held, held.leaf.data.slice());
-  }
-
-  #show(held: Held, data: Float32Array): void {
-    const { variable } = held;
-    tf.tidy(() => {
-      variable.assign(tf.tensor(data, variable.shape));
-    });
-    held.dataId = variable.dataId;
+  /** The step has written the leaves. */
+  wrote(pairs: Pairs): void {
+    for (const [variable] of pairs) this.#place?.wrote(variable);
   }
 
   /** Lets go of all. */
   clear(): void {
-    this.#held.clear();
+    this.#place = undefined;
+    this.#parameters = this.#gradients = {};
   }
 }
-
-/** True where the backend keeps the very array: what a step writes there is seen. */
-const isShown = (tensor: TfTensor, data: object): boolean => tensor.dataSync() === data;
-
-/** True if another tensor, such as a clone, has the same elements: those must stay. */
-const isSharedWithOthers = ({ dataId }: Variable): boolean => tf.engine().backend.refCount(dataId) > 1;
 
 function variableOf(name: string): Variable {
   const registered = tf.engine().registeredVariables as Readonly<Record<string, Variable | undefined>>;

@@ -31,20 +31,20 @@ function modelOf(kind: 'perceptron' | 'CNN'): layers.Sequential {
 }
 
 /** Batch `i` of the digits. */
-function batch(i: number, model: layers.Sequential): { x: tf.Tensor; y: tf.Tensor } {
+function batch(i: number, model: layers.LayersModel): { x: tf.Tensor; y: tf.Tensor } {
   const at = (i * BATCH) % 1500;
   const shape = [BATCH, ...(model.inputs[0].shape.slice(1) as number[])];
   const x = tf.tensor(Float32Array.from(pixels.subarray(at * 64, (at + BATCH) * 64)), shape);
   return { x, y: tf.oneHot(tf.tensor1d(Array.from(labels.subarray(at, at + BATCH)), 'int32'), 10) };
 }
 
-const lossOf = (model: layers.Sequential, i: number): tf.Scalar =>
+const lossOf = (model: layers.LayersModel, i: number): tf.Scalar =>
   tf.tidy(() => {
     const { x, y } = batch(i, model);
     return tf.losses.softmaxCrossEntropy<tf.Tensor, tf.Scalar>(y, model.apply(x) as tf.Tensor);
   });
 
-const variablesOf = (model: layers.Sequential): tf.Variable[] =>
+const variablesOf = (model: layers.LayersModel): tf.Variable[] =>
   model.trainableWeights.map(({ name }) => tf.engine().registeredVariables[name]);
 
 function numberOf(loss: tf.Scalar | null): number {
@@ -53,7 +53,7 @@ function numberOf(loss: tf.Scalar | null): number {
   return value;
 }
 
-const step = (optimizer: tf.Optimizer, model: layers.Sequential, i: number): number =>
+const step = (optimizer: tf.Optimizer, model: layers.LayersModel, i: number): number =>
   numberOf(optimizer.minimize(() => lossOf(model, i), true, variablesOf(model)));
 
 /** The losses of steps that an `SGD` takes on copies of gradients and parameters. */
@@ -62,7 +62,7 @@ class PlainLoop {
   readonly #names = new Map<string, string>();
 
   constructor(
-    readonly model: layers.Sequential,
+    readonly model: layers.LayersModel,
     readonly optimizer: SGD,
   ) {
     variablesOf(model).forEach(({ name }, i) => this.#names.set(name, `v${String(i)}`));
@@ -175,6 +175,112 @@ describe.each(['cpu', 'wasm', 'copying'] as const)('backend %s', (backend) => {
     const again = tf.variable(tf.tensor([5]), true, name);
     apply({ [name]: gb });
     expect(again.dataSync()[0]).toBeLessThan(5);
+  });
+
+  test('large gradients are copied by no backend that has them in memory', () => {
+    const variable = tf.variable(tf.zeros([300, 300]), true, `${backend}/large`);
+    const optimizer = sgd(0.5, { momentum: 0.5 });
+    for (const gradient of [1, 2, 3])
+      tf.tidy(() => {
+        optimizer.applyGradients({ [variable.name]: tf.fill([300, 300], gradient) });
+      });
+    expect(new Set(variable.dataSync())).toEqual(new Set([-0.5 * (1 + 2.5 + 4.25)]));
+    expect(optimizer.lastRun?.copiedBytes).toBe(backend === 'copying' ? 2 * 4 * 300 * 300 : 0);
+  });
+
+  test('a name that comes again with another shape is refused, and another optimizer takes it', () => {
+    const name = `${backend}/again`;
+    const take = (gradient: tf.Tensor, optimizer: MetalSGD): void => {
+      optimizer.applyGradients({ [name]: gradient });
+    };
+    const optimizer = sgd(1, { momentum: 0.5 });
+    const first = tf.variable(tf.zeros([2, 3]), true, name);
+    take(tf.ones([2, 3]), optimizer);
+    first.dispose();
+    const second = tf.variable(tf.zeros([3, 2]), true, name);
+    expect(() => {
+      take(tf.ones([3, 2]), optimizer);
+    }).toThrow(name);
+    expect([...second.dataSync()]).toEqual([0, 0, 0, 0, 0, 0]);
+    take(tf.ones([3, 2]), sgd(1));
+    expect([...second.dataSync()]).toEqual([-1, -1, -1, -1, -1, -1]);
+  });
+
+  test('variables move from backend to backend with their elements', async () => {
+    const variable = tf.variable(tf.tensor([1, 2]), true, `${backend}/moves`);
+    const optimizer = sgd(1, { momentum: 0.5 });
+    const results: number[][] = [];
+    for (const other of ['cpu', 'wasm', 'copying', 'cpu', 'wasm', backend]) {
+      await tf.setBackend(other);
+      const clone = variable.clone();
+      const before = [...clone.dataSync()];
+      optimizer.applyGradients({ [variable.name]: tf.tensor([1, 0]) });
+      expect([...clone.dataSync()]).toEqual(before);
+      clone.dispose();
+      optimizer.applyGradients({ [variable.name]: tf.tensor([0, 1]) });
+      results.push([...tf.add(variable, 0).dataSync()]);
+    }
+    const [w, v] = [
+      [1, 2],
+      [0, 0],
+    ];
+    const expected = results.map(() => {
+      for (const gradient of [
+        [1, 0],
+        [0, 1],
+      ])
+        gradient.forEach((g, i) => {
+          v[i] = Math.fround(0.5 * v[i] + g);
+          w[i] = Math.fround(w[i] - v[i]);
+        });
+      return [...w];
+    });
+    expect(results).toEqual(expected);
+  });
+
+  test('layers that are shared, frozen, and thawed', () => {
+    const shared = dense({ units: 64, activation: 'relu', ...init(4), inputShape: [64] });
+    const input = layers.input({ shape: [64] });
+    const output = dense({ units: 10, ...init(5) }).apply(shared.apply(shared.apply(input)));
+    const model = layers.model({ inputs: input, outputs: output as layers.SymbolicTensor });
+    const optimizer = sgd(0.1, { momentum: 0.9 });
+    step(optimizer, model, 0);
+    const kernel = shared.trainableWeights[0];
+    const before = [...kernel.read().dataSync()];
+    shared.trainable = false;
+    expect(variablesOf(model)).toHaveLength(2);
+    step(optimizer, model, 1);
+    expect([...kernel.read().dataSync()]).toEqual(before);
+    shared.trainable = true;
+    const loss = step(optimizer, model, 0);
+    expect([...kernel.read().dataSync()]).not.toEqual(before);
+    expect(step(optimizer, model, 0)).toBeLessThan(loss);
+  });
+
+  test('steps by clipped gradients are those of gradients clipped by hand', () => {
+    const [clipping, plain] = [modelOf('perceptron'), modelOf('perceptron')];
+    const [optimizer, other] = [sgd(0.5, { clipValue: 0.01 }), sgd(0.5)];
+    for (let i = 0; i < 5; i++) {
+      step(optimizer, clipping, i);
+      tf.tidy(() => {
+        const { grads } = tf.variableGrads(() => lossOf(plain, i), variablesOf(plain));
+        const clipped = Object.entries(grads).map(([name, one]) => [name, tf.clipByValue(one, -0.01, 0.01)]);
+        other.applyGradients(Object.fromEntries(clipped) as tf.NamedTensorMap);
+      });
+    }
+    const [mine, theirs] = [clipping, plain].map((model) => model.getWeights().map((one) => one.dataSync()));
+    expect(mine).toEqual(theirs);
+  });
+
+  test('a fit that ends early has taken the steps that it counts', async () => {
+    const model = modelOf('perceptron');
+    const optimizer = sgd(0, { momentum: 0.9 }); // never better
+    model.compile({ optimizer, loss: 'meanSquaredError' });
+    const [x, y] = [tf.ones([64, 64]), tf.ones([64, 10])];
+    const callbacks = layers.callbacks.earlyStopping({ monitor: 'loss', patience: 1 });
+    const { epoch } = await model.fit(x, y, { epochs: 10, batchSize: 32, ...QUIET, callbacks });
+    expect(epoch.length).toBeLessThan(5);
+    expect(optimizer.iterations).toBe(2 * epoch.length);
   });
 
   test('a clone of a variable keeps its elements', () => {

@@ -17,6 +17,12 @@ function rowsOf(text: string, heading?: string): string[] {
   return [...part.matchAll(/^\| `([\w-]+)(?:\([^`]*\))?` \| \S.* \|$/gm)].map(([, name]) => name);
 }
 
+/** All that lib/tensorflow/index.ts declares for others. */
+const exportsForTensorFlow = (): string[] =>
+  [...read('lib', 'tensorflow', 'index.ts').matchAll(/^export (?:class|const|type|interface|function) (\w+)/gm)].map(
+    ([, name]) => name,
+  );
+
 /** All that lib/index.ts exports, types included. */
 function exportsOf(): string[] {
   const file = ts.createSourceFile('index.ts', read('lib', 'index.ts'), ts.ScriptTarget.ES2022);
@@ -40,6 +46,10 @@ describe('docs/api.md', () => {
 
   test('has a line for each export', () => {
     expect(exported.sort()).toEqual(exportsOf().sort());
+  });
+
+  test('has a line for each export of metal-sgd/tensorflow', () => {
+    expect(rowsOf(text, 'metal-sgd/tensorflow').sort()).toEqual(exportsForTensorFlow().sort());
   });
 
   test('has a line for each member of SGD', () => {

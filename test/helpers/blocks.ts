@@ -48,9 +48,12 @@ export const waits = ({ code }: Block): boolean => /\bawait\b/.test(code);
 /** The same as a CommonJS program: `require`, and a function around what waits. */
 export function asCommonJS(block: Block): string {
   const imports: string[] = [];
-  const body = block.code.replaceAll(/^import (.+) from ('.+');.*\n/gm, (_, names: string, from: string) => {
-    imports.push(`const ${names.replaceAll(' as ', ': ')} = require(${from});`);
-    return '';
-  });
+  const body = block.code.replaceAll(
+    /^import (?:(.+) from )?('.+');.*\n/gm,
+    (_, names: string | undefined, from: string) => {
+      imports.push(`${names === undefined ? '' : `const ${names.replaceAll(' as ', ': ')} = `}require(${from});`);
+      return '';
+    },
+  );
   return [...imports, waits(block) ? `(async () => {\n${body}})();` : body].join('\n');
 }

@@ -16,7 +16,10 @@ const inGit = (...paths: string[]): string[] =>
     .filter(Boolean);
 
 /** What scripts/build/bundle.mjs makes. */
-const JAVASCRIPT = ['dist/library.cjs', 'dist/metal-sgd.cjs', 'dist/metal-sgd.mjs'];
+const JAVASCRIPT = [
+  'dist/library.cjs',
+  ...['metal-sgd', 'tensorflow'].flatMap((entry) => [`dist/${entry}.cjs`, `dist/${entry}.mjs`]),
+];
 
 /** Documents for those who work on the package. */
 const INTERNAL = ['docs/metal-sgd.api.md', 'docs/on-a-mac.md', 'docs/performance.md', 'docs/releasing.md'];

@@ -7,6 +7,9 @@ import { emptyFolder, newProject, packageIn, run } from './project';
 const CODE = `try { require('metal-sgd').devices(); console.log('loaded'); }
   catch ({ name, code, message }) { console.log([name, code, message].join('\\n')); }`;
 
+const ENTRY = `try { require('metal-sgd/tensorflow'); console.log('loaded'); }
+  catch ({ code, message }) { console.log([code, message].join('\\n')); }`;
+
 const { arch, platform } = process;
 const linux = platform === 'linux';
 const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
@@ -119,3 +122,24 @@ if (linux) {
     expect(firstUse({ METAL_SGD_PREBUILD: copy })).toEqual(['loaded']);
   });
 }
+
+describe('the entry for TensorFlow.js', () => {
+  const peer = (): string => join(project, 'node_modules', '@tensorflow', 'tfjs-core');
+  const firstImport = (): string[] => run(project, [process.execPath, '-e', ENTRY]).stdout.trim().split('\n');
+
+  test('names the package that is missing, and how to install it', () => {
+    expect(firstImport()).toEqual([
+      'no-tensorflow',
+      'metal-sgd/tensorflow: TensorFlow.js could not be loaded: npm install @tensorflow/tfjs-core@4',
+    ]);
+  });
+
+  test.each(['3.21.0', '5.0.0'])('refuses version %s', (version) => {
+    mkdirSync(peer(), { recursive: true });
+    writeFileSync(join(peer(), 'index.js'), `exports.version_core = '${version}';`);
+    expect(firstImport()).toEqual([
+      'no-tensorflow',
+      `metal-sgd/tensorflow: expected @tensorflow/tfjs-core 4, received ${version}`,
+    ]);
+  });
+});

@@ -1,6 +1,6 @@
 // Projects outside the repository that use the packed package, and the programs that run there.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../helpers/child';
@@ -81,6 +81,11 @@ export function newProject(flags: readonly string[] = ['--ignore-scripts'], env?
   output(folder, [...npm, 'install', '--prefer-offline', '--no-audit', '--no-fund', ...flags, TARBALL], env);
   cpSync(join(ROOT, 'test', 'package', 'consumers'), folder, { recursive: true });
   return folder;
+}
+
+/** Gives a project this repository's TensorFlow.js. */
+export function linkTensorFlow(project: string): void {
+  symlinkSync(join(ROOT, 'node_modules', '@tensorflow'), join(project, 'node_modules', '@tensorflow'), 'junction');
 }
 
 /** The package's folder in a project. */

@@ -1,7 +1,7 @@
 // The package's types in projects of users: strict, every declaration checked, and no library but ES2022.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { inRuntimes, newProject, output, run, RUNTIMES, tool } from './project';
+import { inRuntimes, linkTensorFlow, newProject, output, run, RUNTIMES, tool } from './project';
 
 const OPTIONS = {
   target: 'es2022',
@@ -42,6 +42,13 @@ const compilers: [string, string[]][] = [['of this repository', tool('typescript
 if (RUNTIMES !== '') {
   compilers.push(['5.9', [process.execPath, inRuntimes('typescript-5.9', 'bin', 'tsc')]]);
 }
+
+test('an optimizer of TensorFlow.js', () => {
+  linkTensorFlow(project);
+  // Its declarations contradict each other.
+  compile({ module: 'nodenext', lib: ['es2022', 'dom'], skipLibCheck: true }, ['tensorflow.mts']);
+  expect(output(project, [process.execPath, 'tensorflow.mjs'])).toBe('');
+});
 
 test.each(compilers)('declarations, the web’s classes and models of classes, by TypeScript %s', (_, compiler) => {
   // Its own libraries are not ours to check.

@@ -1,7 +1,7 @@
 // The installed package trains as the fixtures say, to the bit, in every way to import it and every runtime.
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { emptyFolder, FIXTURES, inRuntimes, newProject, output, run, RUNTIMES } from './project';
+import { emptyFolder, FIXTURES, inRuntimes, linkTensorFlow, newProject, output, run, RUNTIMES } from './project';
 
 /** Deno asks for permissions; these are enough. */
 const DENO = ['run', '--no-prompt', '--allow-ffi', '--allow-read', '--allow-write', '--allow-env', '--allow-sys'];
@@ -23,6 +23,7 @@ const STEPS = 690;
 
 describe('installed with --ignore-scripts', () => {
   const project = newProject();
+  linkTensorFlow(project);
 
   describe.each(runtimes)('on %s', (name, ...command) => {
     const train = (program: string): unknown => JSON.parse(output(project, [...command, program, FIXTURES])) as unknown;
@@ -38,6 +39,15 @@ describe('installed with --ignore-scripts', () => {
 
     test('an ES module, with the same classes', () => {
       expect(train('module.mjs')).toEqual({ steps: STEPS, shared: true });
+    });
+
+    test('an optimizer of TensorFlow.js', () => {
+      const printed =
+        output(project, [...command, 'tensorflow.mjs'])
+          .trim()
+          .split('\n')
+          .at(-1) ?? '';
+      expect(JSON.parse(printed)).toEqual({ elements: [-0.75, 0.25], shared: true });
     });
 
     test('a worker thread, with the memory of the main one', () => {

@@ -22,7 +22,13 @@ const JAVASCRIPT = [
 ];
 
 /** Documents for those who work on the package. */
-const INTERNAL = ['docs/metal-sgd.api.md', 'docs/on-a-mac.md', 'docs/performance.md', 'docs/releasing.md'];
+const INTERNAL = [
+  'docs/metal-sgd.api.md',
+  'docs/tensorflow.api.md',
+  'docs/on-a-mac.md',
+  'docs/performance.md',
+  'docs/releasing.md',
+];
 
 /** The declarations that tsc makes of a file of lib. */
 const declarationsOf = (file: string): string => `dist/${file.slice('lib/'.length).replace(/(m?ts)$/, 'd.$1')}`;

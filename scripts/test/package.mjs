@@ -2,10 +2,11 @@
 // runtimes that npm has for x86-64 Linux; elsewhere with the machine's own binary and Node. With `--tarball FILE` first, it
 // makes and packs nothing, and tests that one. Other arguments go to Jest.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
-import { root, runQuietly } from '../lib/run.mjs';
+import { makeBinaries, npm, pack } from '../build/pack.mjs';
+import { root } from '../lib/run.mjs';
 
 const work = join(root, 'build-package');
 const { arch, platform } = process;
@@ -22,23 +23,10 @@ function step(title, work) {
   return result;
 }
 
-/** npm's own program where npm runs this; a shell finds it elsewhere. */
-function npm(...args) {
-  const { npm_execpath: program } = process.env;
-  if (program?.endsWith('.js')) runQuietly(process.execPath, [program, ...args]);
-  else runQuietly('npm', args);
-}
-
 /** A new tarball of this folder, with binaries that are up to date. */
-function pack() {
-  step(`binaries: ${binaries.join(', ')}`, () =>
-    runQuietly(process.execPath, ['scripts/build/prebuildify.mjs', '--only', binaries.join()]),
-  );
-  const folder = join(work, 'tarball');
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  step('tarball', () => npm('pack', '--ignore-scripts', '--pack-destination', folder));
-  return join(folder, readdirSync(folder)[0]);
+function packed() {
+  step(`binaries: ${binaries.join(', ')}`, () => makeBinaries(binaries));
+  return step('tarball', () => pack(join(work, 'tarball')));
 }
 
 /** The folder of the runtimes of test/package/runtimes/package.json, installed once for each list. */
@@ -60,7 +48,7 @@ function installRuntimes() {
 
 const given = process.argv[2] === '--tarball';
 const jestArguments = process.argv.slice(given ? 4 : 2);
-const tarball = given ? resolve(process.argv[3]) : pack();
+const tarball = given ? resolve(process.argv[3]) : packed();
 const runtimes = platform === 'linux' && arch === 'x64' ? step('Nodes, Bun and Deno', installRuntimes) : '';
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
 // Binaries are read where they are made.

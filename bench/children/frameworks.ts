@@ -12,6 +12,8 @@ export interface FrameworksGiven {
   /** `resnet50` is its parameters alone: gradients are given, and the optimizer's part is all there is. */
   readonly trained: (typeof TRAINED)[number];
   readonly rounds: number;
+  /** Milliseconds of both until compilers have seen enough. */
+  readonly warmUp: number;
 }
 
 /** Milliseconds in each round. */
@@ -29,8 +31,6 @@ export interface FrameworksFound {
 
 const RATE = 0.01;
 const MOMENTUM = 0.9;
-/** Milliseconds until compilers have seen enough. */
-const WARM_UP = 5000;
 const BATCH = 32;
 /** Three steps by both differ by so much at most: TensorFlow.js rounds otherwise. */
 const SLACK = 1e-5;
@@ -117,7 +117,7 @@ function check(one: Training, other: Training): void {
   });
 }
 
-async function main({ backend, trained, rounds }: FrameworksGiven): Promise<void> {
+async function main({ backend, trained, rounds, warmUp }: FrameworksGiven): Promise<void> {
   await import(`@tensorflow/tfjs-backend-${backend}`);
   await tf.setBackend(backend);
   const [own, ours] = [trainingOf(trained, 'own'), trainingOf(trained, 'ours')];
@@ -142,7 +142,7 @@ async function main({ backend, trained, rounds }: FrameworksGiven): Promise<void
   do {
     for (const turn of turns) turn(ignored);
     if (optimizer.iterations === steps) check(own, ours);
-  } while (performance.now() - start < WARM_UP);
+  } while (performance.now() - start < warmUp);
   for (let round = 0; round < rounds; round++) {
     for (const turn of round % 2 === 0 ? turns : [...turns].reverse()) turn(found);
   }

@@ -6,7 +6,7 @@ import { atLeast, type Goal, medianMetric, type Metric } from '../metrics';
 import { pairedRatios } from '../statistics';
 import type { Context } from './part';
 
-interface Case extends Omit<FrameworksGiven, 'rounds'> {
+interface Case extends Omit<FrameworksGiven, 'rounds' | 'warmUp'> {
   /** Of the optimizer's part, relative to TensorFlow.js's own. */
   readonly goal?: Goal;
 }
@@ -20,13 +20,20 @@ const CASES: readonly Case[] = [
   { backend: 'cpu', trained: 'resnet50', goal: atLeast(3) },
 ];
 
+const WARM_UP = 5000; // milliseconds
+
 /** Milliseconds of both, and how much faster ours is. */
 export function frameworks({ isSmoke, rounds, watch }: Context): Metric[] {
   const cases = CASES.filter(({ trained }) => !isSmoke || trained !== 'resnet50');
+  const warmUp = isSmoke ? 0 : WARM_UP;
   return cases.flatMap((one) => {
     if (watch.signal.aborted) return [];
     try {
-      return metricsOf(one, runChild('frameworks', { ...one, rounds }) as FrameworksFound, isSmoke);
+      return metricsOf(
+        one,
+        runChild('frameworks', { ...one, rounds, warmUp } satisfies FrameworksGiven) as FrameworksFound,
+        isSmoke,
+      );
     } catch (error) {
       watch.complain(`TensorFlow.js, ${one.backend}, ${one.trained}, is left out: ${messageOf(error)}`);
       return [];

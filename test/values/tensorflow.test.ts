@@ -1,131 +1,33 @@
-// SGD as an optimizer of TensorFlow.js, on its backends cpu and wasm: the bits of a plain loop, and nothing left behind.
-import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
-import '@tensorflow/tfjs-backend-wasm';
+// SGD as an optimizer of TensorFlow.js, on backends that differ in where elements lie.
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { join } from 'node:path';
-import { readDigits } from '../../examples/data';
-import { SGD, type SGDOptions, type Tensor } from '../../lib';
 import { MetalSGD, sgd } from '../../lib/tensorflow';
-import { ROOT } from '../helpers/child';
 import { temporaryFolders } from '../helpers/folders';
+import {
+  BACKENDS,
+  batch,
+  dense,
+  init,
+  labels,
+  lossOf,
+  modelOf,
+  pixels,
+  QUIET,
+  registerBackends,
+  step,
+  variablesOf,
+} from '../helpers/tensorflow';
 
 const newFolder = temporaryFolders();
-const { pixels, labels } = readDigits(join(ROOT, 'examples', 'data', 'digits.csv'));
-const BATCH = 32;
-const QUIET = { verbose: 0 } as const;
 
-const { dense, conv2d, flatten } = layers.layers;
-const init = (seed: number): { kernelInitializer: ReturnType<typeof layers.initializers.glorotUniform> } => ({
-  kernelInitializer: layers.initializers.glorotUniform({ seed }),
-});
+beforeAll(registerBackends);
 
-/** The same weights each time; its variables get new names. */
-function modelOf(kind: 'perceptron' | 'CNN'): layers.Sequential {
-  if (kind === 'perceptron') {
-    const hidden = dense({ units: 24, activation: 'relu', inputShape: [64], ...init(1) });
-    return layers.sequential({ layers: [hidden, dense({ units: 10, ...init(2) })] });
-  }
-  const first = conv2d({ filters: 4, kernelSize: 3, activation: 'relu', inputShape: [8, 8, 1], ...init(1) });
-  return layers.sequential({ layers: [first, flatten(), dense({ units: 10, ...init(2) })] });
-}
-
-/** Batch `i` of the digits. */
-function batch(i: number, model: layers.LayersModel): { x: tf.Tensor; y: tf.Tensor } {
-  const at = (i * BATCH) % 1500;
-  const shape = [BATCH, ...(model.inputs[0].shape.slice(1) as number[])];
-  const x = tf.tensor(Float32Array.from(pixels.subarray(at * 64, (at + BATCH) * 64)), shape);
-  return { x, y: tf.oneHot(tf.tensor1d(Array.from(labels.subarray(at, at + BATCH)), 'int32'), 10) };
-}
-
-const lossOf = (model: layers.LayersModel, i: number): tf.Scalar =>
-  tf.tidy(() => {
-    const { x, y } = batch(i, model);
-    return tf.losses.softmaxCrossEntropy<tf.Tensor, tf.Scalar>(y, model.apply(x) as tf.Tensor);
-  });
-
-const variablesOf = (model: layers.LayersModel): tf.Variable[] =>
-  model.trainableWeights.map(({ name }) => tf.engine().registeredVariables[name]);
-
-function numberOf(loss: tf.Scalar | null): number {
-  const [value] = loss?.dataSync() ?? [NaN];
-  loss?.dispose();
-  return value;
-}
-
-const step = (optimizer: tf.Optimizer, model: layers.LayersModel, i: number): number =>
-  numberOf(optimizer.minimize(() => lossOf(model, i), true, variablesOf(model)));
-
-/** The losses of steps that an `SGD` takes on copies of gradients and parameters. */
-class PlainLoop {
-  readonly losses: number[] = [];
-  readonly #names = new Map<string, string>();
-
-  constructor(
-    readonly model: layers.LayersModel,
-    readonly optimizer: SGD,
-  ) {
-    variablesOf(model).forEach(({ name }, i) => this.#names.set(name, `v${String(i)}`));
-  }
-
-  step(i: number): void {
-    const { value, grads } = tf.variableGrads(() => lossOf(this.model, i), variablesOf(this.model));
-    const copies = (tensors: Readonly<Record<string, tf.Tensor>>): Record<string, Tensor> =>
-      Object.fromEntries(
-        Object.entries(tensors).map(([name, tensor]) => [
-          this.#names.get(name) ?? name,
-          { data: Float32Array.from(tensor.dataSync()), shape: tensor.shape, dtype: 'float32' },
-        ]),
-      );
-    const variables = Object.fromEntries(variablesOf(this.model).map((variable) => [variable.name, variable]));
-    const [parameters, gradients] = [copies(variables), copies(grads)];
-    this.optimizer.update(parameters, gradients);
-    for (const [name, variable] of Object.entries(variables)) {
-      const fresh = tf.tensor(parameters[this.#names.get(name) ?? name].data, variable.shape);
-      variable.assign(fresh);
-      fresh.dispose();
-    }
-    this.losses.push(numberOf(value));
-    tf.dispose(grads);
-  }
-}
-
-/** Keeps memory of its own, and reads what it is given late, as tfjs-node does. */
-class CopyingBackend extends MathBackendCPU {
-  override readSync(dataId: object): tf.backend_util.BackendValues {
-    return super.readSync(dataId).slice();
-  }
-}
-
-beforeAll(() => {
-  tf.registerBackend('copying', () => new CopyingBackend());
-  tf.copyRegisteredKernels('cpu', 'copying');
-  jest.spyOn(console, 'warn').mockImplementation(() => undefined); // TensorFlow.js recommends another backend
-});
-
-describe.each(['cpu', 'wasm', 'copying'] as const)('backend %s', (backend) => {
+describe.each(BACKENDS)('backend %s', (backend) => {
   beforeAll(async () => {
     await tf.setBackend(backend);
     await tf.ready();
   });
-
-  test.each<['perceptron' | 'CNN', SGDOptions]>([
-    ['perceptron', { momentum: 0.9, nesterov: true, weightDecay: 1e-3 }],
-    ['perceptron', { momentum: 0.9, dampening: 0.1, maxNorm: 1, emaDecay: 0.9 }],
-    ...(backend === 'cpu' ? [['CNN', { momentum: 0.9 }] as ['CNN', SGDOptions]] : []), // wasm has no gradient of convolutions
-  ])('50 steps of a %s have the losses of a plain loop: %j', (kind, options) => {
-    const [ours, plain] = [modelOf(kind), modelOf(kind)];
-    const optimizer = sgd((step) => 0.1 / (1 + step / 10), options);
-    const loop = new PlainLoop(plain, new SGD((step) => 0.1 / (1 + step / 10), options));
-    const losses = Array.from({ length: 50 }, (_, i) => {
-      loop.step(i);
-      return step(optimizer, ours, i);
-    });
-    expect(losses).toEqual(loop.losses);
-    expect(losses[49]).toBeLessThan(losses[0] / 2);
-    expect(optimizer.iterations).toBe(50);
-  });
-
   test('nothing is left of 1,000 steps, and what is copied is counted', () => {
     const model = layers.sequential({ layers: [dense({ units: 3, inputShape: [64], ...init(1) })] });
     const [variables, x] = [variablesOf(model), batch(0, model).x];
@@ -296,19 +198,6 @@ describe.each(['cpu', 'wasm', 'copying'] as const)('backend %s', (backend) => {
       [0, 1],
       [-1, 0],
     ]);
-  });
-
-  test('one optimizer of two models mixes nothing', () => {
-    const kinds = backend !== 'wasm' ? (['perceptron', 'CNN'] as const) : (['perceptron', 'perceptron'] as const);
-    const models = kinds.map(modelOf);
-    const optimizer = sgd(0.1, { momentum: 0.9 });
-    const loops = kinds.map((kind) => new PlainLoop(modelOf(kind), new SGD(0.1, { momentum: 0.9 })));
-    for (let i = 0; i < 10; i++) {
-      models.forEach((model, k) => {
-        loops[k].step(i);
-        expect(step(optimizer, model, i)).toBe(loops[k].losses[i]);
-      });
-    }
   });
 
   test('resumes to the same losses: from a file, and from its weights', async () => {

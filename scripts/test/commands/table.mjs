@@ -66,6 +66,10 @@ export const TABLE = [
     doneBy: `npm run sim -- npm run bench -- --smoke --parts gpu --json ${FOLDER}/calls.json`,
   },
   {
+    names: 'npm run bench -- --parts frameworks',
+    doneBy: `npm run bench -- --smoke --json ${FOLDER}/all.json`,
+  },
+  {
     names: 'npm run bench -- --parts distributed',
     run: 'long',
     as: `npm run test:interop && METAL_SGD_BENCH_PYTHON="${PYTHON}" npm run bench -- --smoke --parts distributed --peers "MLX default" --json ${FOLDER}/distributed.json`,
@@ -121,6 +125,15 @@ export const TABLE = [
   { names: 'npx cmake-js build -d node_modules/metal-sgd', doneBy: 'npm run test:package' },
   { names: 'npm pack metal-sgd node-gyp-build@4.8.4', not: 'it takes a published metal-sgd' },
   { names: 'npm audit signatures', not: 'it asks about a published metal-sgd' },
+
+  // Examples and frameworks; test/long/examples.test.ts installs them as a user does.
+  { names: 'npm install', doneBy: 'test/long/examples.test.ts' },
+  { names: 'npm start -- --epochs 3', doneBy: 'test/long/examples.test.ts' },
+  {
+    names: 'npm install metal-sgd @tensorflow/tfjs-core @tensorflow/tfjs-layers @tensorflow/tfjs-backend-cpu',
+    doneBy: 'test/long/examples.test.ts',
+  },
+  { names: 'npm install @tensorflow/tfjs-core@4', doneBy: 'test/long/examples.test.ts' },
 
   // Releases.
   { names: 'node scripts/release/check-version.mjs v1.2.3', doneBy: 'test/tooling/release.test.ts' },

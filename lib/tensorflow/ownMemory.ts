@@ -1,6 +1,7 @@
 // Variables in memory of the package's: the backend `cpu` keeps it as its own, others get a copy.
 import type { Tensor as TfTensor, Variable } from '@tensorflow/tfjs-core';
 import { zeros } from '../index';
+import { tf } from './peer';
 import { type Floats, give, isSharedWithOthers, type Place } from './place';
 
 /** A variable and the leaf with its elements. */
@@ -37,7 +38,9 @@ export class OwnMemory implements Place {
   #takeUp(held: Held): void {
     const { variable, leaf } = held;
     leaf.data.set(variable.dataSync());
-    this.#give(held, leaf.data);
+    this.copiedBytes += leaf.data.byteLength;
+    if (showsArrays()) give(variable, leaf.data);
+    held.dataId = variable.dataId;
   }
 
   gradientOf(gradient: TfTensor): Floats {
@@ -48,16 +51,14 @@ export class OwnMemory implements Place {
 
   wrote(variable: Variable): void {
     const held = this.#held.get(variable.name);
-    // Backends may read what they are given long after.
-    if (held && !isShown(variable, held.leaf.data)) this.#give(held, held.leaf.data.slice());
-  }
-
-  #give(held: Held, data: Float32Array): void {
-    give(held.variable, data);
-    held.dataId = held.variable.dataId;
-    this.copiedBytes += data.byteLength;
+    if (!held || isShown(variable, held.leaf.data)) return;
+    give(variable, held.leaf.data.slice()); // a backend may read it late, or keep it beside a copy
+    held.dataId = variable.dataId;
+    this.copiedBytes += held.leaf.data.byteLength;
   }
 }
 
-/** True where the backend keeps the very array: what a step writes there is seen. */
-const isShown = (tensor: TfTensor, data: object): boolean => tensor.dataSync() === data;
+/** True on the backend that keeps the arrays that it is given: what a step writes there is seen. */
+const showsArrays = (): boolean => tf.getBackend() === 'cpu';
+
+const isShown = (tensor: TfTensor, data: object): boolean => showsArrays() && tensor.dataSync() === data;

@@ -70,7 +70,7 @@ export class Variables {
 function variableOf(name: string): Variable {
   const registered = tf.engine().registeredVariables as Readonly<Record<string, Variable | undefined>>;
   const variable = registered[name];
-  if (variable && !variable.isDisposed) return variable;
+  if (variable) return variable;
   throw coded(Error, 'missing-parameter', `${name}: there is no variable of this name: it was disposed, or never made`);
 }
 

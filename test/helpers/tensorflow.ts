@@ -52,10 +52,25 @@ export function numberOf(loss: tf.Scalar | null): number {
 export const step = (optimizer: tf.Optimizer, model: layers.LayersModel, i: number): number =>
   numberOf(optimizer.minimize(() => lossOf(model, i), true, variablesOf(model)));
 
-/** Keeps memory of its own, and reads what it is given late, as tfjs-node does. */
+/** Computes with copies of what it is given, and gives the very arrays back, as backends on GPUs may. */
 class CopyingBackend extends MathBackendCPU {
+  readonly #given = new WeakMap<object, tf.backend_util.BackendValues>();
+
+  override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
+    const dataId = super.write(values.slice(), shape, dtype);
+    this.#given.set(dataId, values);
+    return dataId;
+  }
+
+  /** What operations compute is none that was given. */
+  override makeTensorInfo(...given: Parameters<MathBackendCPU['makeTensorInfo']>): tf.TensorInfo {
+    const info = super.makeTensorInfo(...given);
+    this.#given.delete(info.dataId);
+    return info;
+  }
+
   override readSync(dataId: object): tf.backend_util.BackendValues {
-    return super.readSync(dataId).slice();
+    return this.#given.get(dataId) ?? super.readSync(dataId).slice();
   }
 }
 

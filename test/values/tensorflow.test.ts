@@ -21,6 +21,10 @@ import {
 
 const newFolder = temporaryFolders();
 
+/** One whose elements no other tensor has. */
+const newVariable = (elements: () => tf.Tensor, name: string): tf.Variable =>
+  tf.tidy(() => tf.variable(elements(), true, name));
+
 beforeAll(registerBackends);
 
 describe.each(BACKENDS)('backend %s', (backend) => {
@@ -54,8 +58,8 @@ describe.each(BACKENDS)('backend %s', (backend) => {
 
   test('variables that appear, disappear, are frozen, written or made anew', () => {
     const [a, b] = [
-      tf.variable(tf.tensor([1, 2]), true, `${backend}/a`),
-      tf.variable(tf.tensor([3]), true, `${backend}/b`),
+      newVariable(() => tf.tensor([1, 2]), `${backend}/a`),
+      newVariable(() => tf.tensor([3]), `${backend}/b`),
     ];
     const [ga, gb] = [tf.tensor([1, 1]), tf.tensor([1])];
     const optimizer = sgd(1, { momentum: 0.5, trainable: /\/[ab]$/ });
@@ -66,21 +70,23 @@ describe.each(BACKENDS)('backend %s', (backend) => {
     expect(apply({ [a.name]: ga })).toEqual([[0, 1], [3]]);
     expect(apply({ [a.name]: ga, [b.name]: gb })).toEqual([[-1.5, -0.5], [2]]);
     expect(apply({ [b.name]: gb })).toEqual([[-1.5, -0.5], [0.5]]);
-    a.assign(tf.tensor([10, 20]));
+    tf.tidy(() => {
+      a.assign(tf.tensor([10, 20]));
+    });
     expect(apply({ [a.name]: ga })).toEqual([[8.25, 18.25], [0.5]]);
-    const frozen = tf.variable(tf.tensor([7]), true, `${backend}/frozen`);
+    const frozen = newVariable(() => tf.tensor([7]), `${backend}/frozen`);
     optimizer.applyGradients({ [frozen.name]: gb, [b.name]: gb });
     expect([...frozen.dataSync()]).toEqual([7]);
     const { name } = b;
     b.dispose();
     expect(() => apply({ [name]: gb })).toThrow(`${name}: there is no variable of this name`);
-    const again = tf.variable(tf.tensor([5]), true, name);
+    const again = newVariable(() => tf.tensor([5]), name);
     apply({ [name]: gb });
     expect(again.dataSync()[0]).toBeLessThan(5);
   });
 
   test('large gradients are copied by no backend that has them in memory', () => {
-    const variable = tf.variable(tf.zeros([300, 300]), true, `${backend}/large`);
+    const variable = newVariable(() => tf.zeros([300, 300]), `${backend}/large`);
     const optimizer = sgd(0.5, { momentum: 0.5, device: 'cpu' });
     for (const gradient of [1, 2, 3])
       tf.tidy(() => {
@@ -96,10 +102,10 @@ describe.each(BACKENDS)('backend %s', (backend) => {
       optimizer.applyGradients({ [name]: gradient });
     };
     const optimizer = sgd(1, { momentum: 0.5 });
-    const first = tf.variable(tf.zeros([2, 3]), true, name);
+    const first = newVariable(() => tf.zeros([2, 3]), name);
     take(tf.ones([2, 3]), optimizer);
     first.dispose();
-    const second = tf.variable(tf.zeros([3, 2]), true, name);
+    const second = newVariable(() => tf.zeros([3, 2]), name);
     expect(() => {
       take(tf.ones([3, 2]), optimizer);
     }).toThrow(name);
@@ -109,7 +115,7 @@ describe.each(BACKENDS)('backend %s', (backend) => {
   });
 
   test('variables move from backend to backend with their elements', async () => {
-    const variable = tf.variable(tf.tensor([1, 2]), true, `${backend}/moves`);
+    const variable = newVariable(() => tf.tensor([1, 2]), `${backend}/moves`);
     const optimizer = sgd(1, { momentum: 0.5 });
     const results: number[][] = [];
     for (const other of ['cpu', 'wasm', 'copying', 'cpu', 'wasm', backend]) {
@@ -275,8 +281,8 @@ describe.each(BACKENDS)('backend %s', (backend) => {
   });
 
   test('what does not fit is named, and nothing is written', () => {
-    const a = tf.variable(tf.tensor([1, 2]), true, `${backend}/good`);
-    const whole = tf.variable(tf.tensor([1], undefined, 'int32'), true, `${backend}/whole`);
+    const a = newVariable(() => tf.tensor([1, 2]), `${backend}/good`);
+    const whole = newVariable(() => tf.tensor([1], undefined, 'int32'), `${backend}/whole`);
     const optimizer = sgd(0.1);
     const good = { [a.name]: tf.tensor([1, 1]) };
     const wrong: [Record<string, tf.Tensor>, string][] = [

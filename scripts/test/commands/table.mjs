@@ -127,13 +127,13 @@ export const TABLE = [
   { names: 'npm audit signatures', not: 'it asks about a published metal-sgd' },
 
   // Examples and frameworks; test/long/examples.test.ts installs them as a user does.
-  { names: 'npm install', doneBy: 'test/long/examples.test.ts' },
-  { names: 'npm start -- --epochs 3', doneBy: 'test/long/examples.test.ts' },
+  { names: 'npm install', doneBy: 'node scripts/test/test.mjs --long' },
+  { names: 'npm start -- --epochs 3', doneBy: 'node scripts/test/test.mjs --long' },
   {
     names: 'npm install metal-sgd @tensorflow/tfjs-core @tensorflow/tfjs-layers @tensorflow/tfjs-backend-cpu',
-    doneBy: 'test/long/examples.test.ts',
+    doneBy: 'node scripts/test/test.mjs --long',
   },
-  { names: 'npm install @tensorflow/tfjs-core@4', doneBy: 'test/long/examples.test.ts' },
+  { names: 'npm install @tensorflow/tfjs-core@4', doneBy: 'node scripts/test/test.mjs --long' },
 
   // Releases.
   { names: 'node scripts/release/check-version.mjs v1.2.3', doneBy: 'test/tooling/release.test.ts' },

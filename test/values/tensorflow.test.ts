@@ -283,10 +283,13 @@ describe.each(BACKENDS)('backend %s', (backend) => {
   test('what does not fit is named, and nothing is written', () => {
     const a = newVariable(() => tf.tensor([1, 2]), `${backend}/good`);
     const whole = newVariable(() => tf.tensor([1], undefined, 'int32'), `${backend}/whole`);
+    const text = newVariable(() => tf.tensor(['a']), `${backend}/text`);
     const optimizer = sgd(0.1);
     const good = { [a.name]: tf.tensor([1, 1]) };
     const wrong: [Record<string, tf.Tensor>, string][] = [
       [{ ...good, [whole.name]: tf.tensor([1]) }, `${whole.name}: expected float32, received int32`],
+      [{ ...good, [text.name]: tf.tensor([1]) }, `${text.name}: expected float32, received string`],
+      [{ [a.name]: tf.tensor([1, 1], [2], 'int32') }, `gradient of ${a.name}: expected float32, received int32`],
       [{ [a.name]: tf.tensor([1, 2, 3]) }, `gradient of ${a.name}: expected the shape [2], received [3]`],
       [{ ...good, none: tf.tensor([1]) }, 'none: there is no variable of this name: it was disposed, or never made'],
     ];

@@ -191,6 +191,17 @@ describe.each(BACKENDS)('backend %s', (backend) => {
     expect(optimizer.iterations).toBe(2 * epoch.length);
   });
 
+  test('one tensor may be the gradient of two variables', () => {
+    const [a, b] = ['c', 'd'].map((name) => newVariable(() => tf.tensor([1, 2]), `${backend}/${name}`));
+    const optimizer = sgd(1);
+    for (const loss of [(): tf.Tensor => tf.add(a, b), (): tf.Tensor => tf.mul(a, b)])
+      optimizer.minimize(() => tf.sum(loss()), false, [a, b]);
+    expect([a, b].map((one) => [...one.dataSync()])).toEqual([
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
   test('a clone of a variable keeps its elements', () => {
     const variable = tf.variable(tf.tensor([1, 2]), true, `${backend}/cloned`);
     const optimizer = sgd(1);

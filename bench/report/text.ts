@@ -6,7 +6,7 @@ export const PARTS: Readonly<Record<string, string>> = {
   costs: 'What a step costs beside its elements',
   'under-load': 'Beside another busy process',
   distributed: 'Means over processes',
-  frameworks: 'Training steps by frameworks',
+  frameworks: 'Training steps by frameworks, momentum 0.9, batches of 32',
   delay: 'Event loop',
   heap: 'JavaScript heap',
   memory: 'Resident memory',
@@ -21,8 +21,6 @@ export const INTRODUCTIONS: Readonly<Partial<Record<string, string>>> = {
   gpu: `Of float32 with momentum. The **streaming kernel** is the GPU's baseline: it reads three arrays and writes two of them, adds
 once, and takes the fastest of six geometries. Both are measured in turn, a few steps at a time, each step a command
 buffer that is waited for; the relative speed is by the GPU's clock.`,
-  frameworks: `Momentum 0.9, batches of 32: a perceptron of 784-128-10, a CNN of one convolution, the parameters of ResNet-50 without a
-network. Both optimizers take turns in one process.`,
   calls: `Counted by the simulator that the tests use, of float32 with momentum in one arena, after the first steps. The CPU's time is
 the median of what the calling thread spends on a step outside Metal's calls: the simulator counts the time inside its
 own, which is taken off, waiting included.`,

@@ -1,4 +1,4 @@
-// npm run test:package: the package as users get it. Makes binaries, packs, and runs test/package on the tarball, with the
+// npm run test:package: the package as users get it. Makes a binary, packs, and runs test/package on the tarball, with the
 // runtimes that npm has for x86-64 Linux; elsewhere with the machine's own binary and Node. With `--tarball FILE` first, it
 // makes and packs nothing, and tests that one. Other arguments go to Jest.
 import { spawnSync } from 'node:child_process';
@@ -11,9 +11,8 @@ import { root } from '../lib/run.mjs';
 const work = join(root, 'build-package');
 const { arch, platform } = process;
 
-/** The machine's own binary; on Linux also one for the other C library and one for Macs, which must do no harm. */
-const binaries =
-  platform === 'linux' ? [`linux-${arch}-glibc`, `linux-${arch}-musl`, 'darwin-arm64'] : [`${platform}-${arch}`];
+/** The machine's own binary; test:platforms makes them all. */
+const binary = platform === 'linux' ? `linux-${arch}-glibc` : `${platform}-${arch}`;
 
 function step(title, work) {
   const start = performance.now();
@@ -25,7 +24,7 @@ function step(title, work) {
 
 /** A new tarball of this folder, with binaries that are up to date. */
 function packed() {
-  step(`binaries: ${binaries.join(', ')}`, () => makeBinaries(binaries));
+  step(`binary: ${binary}`, () => makeBinaries([binary]));
   return step('tarball', () => pack(join(work, 'tarball')));
 }
 
@@ -51,14 +50,15 @@ const jestArguments = process.argv.slice(given ? 4 : 2);
 const tarball = given ? resolve(process.argv[3]) : packed();
 const runtimes = platform === 'linux' && arch === 'x64' ? step('Nodes, Bun and Deno', installRuntimes) : '';
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
-// Binaries are read where they are made.
-const which = ['--testPathPatterns', '/test/package/', ...(given ? ['--testPathIgnorePatterns', 'binaries'] : [])];
+// Binaries are read where they are made, and compared where all are.
+const leftOut = given ? 'binaries|compare' : 'compare';
+const which = ['--testPathPatterns', '/test/package/', '--testPathIgnorePatterns', leftOut];
 const { status, error } = step('tests', () =>
   spawnSync(process.execPath, [jest, ...which, ...jestArguments], {
     cwd: root,
     stdio: 'inherit',
     env: {
-      METAL_SGD_BINARIES: binaries.join(),
+      METAL_SGD_BINARIES: binary,
       ...process.env,
       METAL_SGD_TARBALL: tarball,
       METAL_SGD_RUNTIMES: runtimes,

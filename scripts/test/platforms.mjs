@@ -25,7 +25,8 @@ if (!options.made) {
 }
 say(`reading ${present}`);
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
-runQuietly(process.execPath, [jest, '--testPathPatterns', '/test/package/binaries'], {
+const tests = options.only ? 'binaries' : '(binaries|compare)';
+runQuietly(process.execPath, [jest, '--testPathPatterns', `/test/package/${tests}`], {
   environment: { METAL_SGD_BINARIES: present },
 });
 const rows = [];

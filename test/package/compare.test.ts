@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { dirname, join } from 'node:path';
 import { ROOT } from '../helpers/child';
 import { runRelease } from '../helpers/releaseScript';
-import { emptyFolder, newProject, packageIn } from './project';
+import { emptyFolder } from './project';
 
 const compare = (...args: readonly string[]): ReturnType<typeof runRelease> =>
   runRelease('compare-prebuilds.mjs', args, ROOT);
@@ -17,17 +17,15 @@ if (process.platform === 'linux') {
   const GLIBC = `linux-${process.arch}/metal-sgd.glibc.node`;
   const MAC = 'darwin-arm64/metal-sgd.node';
 
-  let packed: string;
   let own: string;
   const fileOf = (name: string): string => join(own, 'prebuilds', name);
 
-  /** The package's own binaries but for this machine's, which is the one that its compiler made. */
+  /** Two of the binaries in `prebuilds` but for this machine's, which is the one that its compiler made. */
   beforeEach(() => {
-    packed = packageIn(newProject());
     own = emptyFolder();
     for (const name of [GLIBC, MAC]) {
       mkdirSync(dirname(fileOf(name)), { recursive: true });
-      copyFileSync(join(packed, 'prebuilds', name), fileOf(name));
+      copyFileSync(join(ROOT, 'prebuilds', name), fileOf(name));
     }
     copyFileSync(join(ROOT, 'build', 'Release', 'metal-sgd.node'), fileOf(GLIBC));
   }, 300_000);
@@ -40,7 +38,7 @@ if (process.platform === 'linux') {
   }
 
   test('lets two compilers differ in bytes, in the C++ library and in what they leave out', () => {
-    const { status, stdout } = compare(own, packed);
+    const { status, stdout } = compare(own, ROOT);
     expect(stdout).toMatch(/^ok +linux-\w+-glibc\n.*as tools differ: libraries: the first has .*libstdc\+\+/m);
     expect(stdout).toMatch(/^ok +darwin-arm64$/m);
     expect(stdout).toMatch(/^alone +linux-\w+-musl: only in /m);
@@ -49,11 +47,11 @@ if (process.platform === 'linux') {
   });
 
   test('wants each binary of the package, if it is told so', () => {
-    expect(compare('--all', own, packed).status).toBe(1);
+    expect(compare('--all', own, ROOT).status).toBe(1);
   });
 
   test('fails where there is nothing to compare', () => {
-    expect(compare(emptyFolder(), packed)).toMatchObject({
+    expect(compare(emptyFolder(), ROOT)).toMatchObject({
       status: 1,
       stdout: expect.stringContaining('0 of 7 binaries') as string,
     });
@@ -97,7 +95,7 @@ if (process.platform === 'linux') {
     ],
   ])('sees %s', (_, change, message) => {
     change();
-    const { status, stdout } = compare(own, packed);
+    const { status, stdout } = compare(own, ROOT);
     expect(stdout).toContain(message);
     expect(stdout).toContain('1 of 7 binaries are in both folders and agree');
     expect(status).toBe(1);
@@ -106,6 +104,6 @@ if (process.platform === 'linux') {
   test('fails for a file that is no binary', () => {
     rmSync(fileOf(MAC));
     writeFileSync(fileOf(MAC), 'no binary');
-    expect(compare(own, packed).status).not.toBe(0);
+    expect(compare(own, ROOT).status).not.toBe(0);
   });
 }

@@ -24,6 +24,22 @@ beforeEach(() => {
   folder = packageIn(project);
 });
 
+/** What stands at the beginning of a binary for Macs, where its place is in the package. */
+function addBinaryForMacs(): string {
+  const file = join(folder, 'prebuilds', 'darwin-arm64', 'metal-sgd.node');
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, Uint8Array.of(0xcf, 0xfa, 0xed, 0xfe, 0x0c, 0, 0, 0x01));
+  return file;
+}
+
+/** A binary that wants a C library which this machine lacks, where that of the other one is in the package. */
+function addBinaryForOtherLibc(): string {
+  const bytes = readFileSync(join(folder, mine), 'latin1');
+  expect(bytes).toContain('libc.so.6');
+  writeFileSync(join(folder, other), bytes.replaceAll('libc.so.6', 'libc.so.0'), 'latin1');
+  return join(folder, other);
+}
+
 /** Name and code of the error of the first use there, then the lines of its message. */
 function firstUse(env: Record<string, string> = {}, ...before: string[]): string[] {
   const { stdout, stderr } = run(project, [...before, process.execPath, '-e', CODE], env);
@@ -65,13 +81,12 @@ test('the file was cut off', () => {
 });
 
 test('the file is that of another platform', () => {
-  const foreign =
-    platform === 'darwin' ? join(ROOT, 'package.json') : join(folder, 'prebuilds/darwin-arm64/metal-sgd.node');
-  copyFileSync(foreign, join(folder, mine));
+  copyFileSync(platform === 'darwin' ? join(ROOT, 'package.json') : addBinaryForMacs(), join(folder, mine));
   expect(expectError(firstUse())).toContain('the file is damaged or for another platform: install metal-sgd again');
 });
 
 test('an x64 Node on a Mac finds a file for arm64 alone', () => {
+  addBinaryForMacs();
   for (const name of readdirSync(join(folder, 'prebuilds'))) {
     if (name !== 'darwin-arm64') rmSync(join(folder, 'prebuilds', name), { recursive: true });
   }
@@ -92,11 +107,12 @@ if (linux) {
   });
 
   test('the file is for the other C library', () => {
-    copyFileSync(join(folder, other), join(folder, mine));
+    copyFileSync(addBinaryForOtherLibc(), join(folder, mine));
     expect(expectError(firstUse())).toMatch(/^reason: .*\n(that is, .*\n)?to build it/);
   });
 
   test('LIBC names the other C library', () => {
+    addBinaryForOtherLibc();
     const says = expectError(firstUse({ LIBC: otherLibc }));
     expect(says).toMatch(new RegExp(`that is, the file is for ${otherLibc}, this Node runs on .*: unset LIBC`));
   });

@@ -51,6 +51,17 @@ export function speedsOf({ large }) {
   }));
 }
 
+/** Speeds of examples/jax on its backends, and how far their losses are apart. */
+function jax({ webgpu, wasm }) {
+  if (!webgpu) return undefined;
+  const failure = webgpu.failure ?? wasm.failure;
+  if (failure) return `No: ${failure}`;
+  const apart = Math.max(...webgpu.losses.map((loss, i) => Math.abs(loss - wasm.losses[i])));
+  const [onGpu, onCpu] = [webgpu, wasm].map(({ stepsPerSecond }) => stepsPerSecond.toPrecision(3));
+  const agree = apart <= 1e-4 ? 'Yes' : `No: losses are ${apart.toPrecision(1)} apart`;
+  return `${agree}; ${onGpu} steps per second over WebGPU, ${onCpu} over WebAssembly.`;
+}
+
 const ms = (value) => `${value.toPrecision(3)} ms`;
 const percent = (share) => `${(share * 100).toFixed(0)} %`;
 
@@ -208,6 +219,11 @@ export const ways = {
     ({ sizes, steps }) => ({ elements: sizes[0], steps, device: 'gpu' }),
     ({ p99, most }) => `${ms(p99)} for 99 of 100 delays, ${ms(most)} the longest.`,
   ),
+  jax: {
+    ...timing(join(root, 'scripts', 'verify', 'jax.mjs'), () => ({}), jax),
+    onCpu: true,
+    otherwise: 'examples/jax is not installed',
+  },
   'cross-built': seen(({ crossBuilt }) => crossBuilt, 'no addon made on Linux was copied here'),
   geometry: BY_HAND,
   'hazard-tracking': BY_HAND,

@@ -28,8 +28,12 @@ export function installExample(name: string, folder: string, tarball: string): s
 }
 
 /** What a command printed that must end well. */
-export function run(folder: string, [program = '', ...args]: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: folder, encoding: 'utf8' });
+export function run(folder: string, [program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv = {}): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  });
   if (error) throw error;
   if (status === 0) return stdout;
   throw new Error(`${program} ${args.join(' ')} ended with ${String(status)}\n${stdout}\n${stderr}`);

@@ -159,6 +159,18 @@ describe('the report', () => {
     expect(report).toContain('| 16777216 | 10.0 | 33.6 | 49 % | 100 | 3.36 | 5 % |');
   });
 
+  test('tells how jax-js trains on the GPU, and why it does not', () => {
+    const wasm = { stepsPerSecond: 100, losses: [2, 1] };
+    const answerOf = (result: object): string | undefined =>
+      answersIn(reportOf({ answers: { jax: { result } } })).get('jax')?.answer;
+    const both = { webgpu: { stepsPerSecond: 250.4, losses: [2, 1.00001] }, wasm };
+    expect(answerOf(both)).toBe('Yes; 250 steps per second over WebGPU, 100 over WebAssembly.');
+    const apart = { webgpu: { stepsPerSecond: 250.4, losses: [2, 1.5] }, wasm };
+    expect(answerOf(apart)).toMatch(/^No: losses are 0\.5 apart; 250 steps/);
+    expect(answerOf({ webgpu: { failure: 'Dawn finds no GPU' }, wasm })).toBe('No: Dawn finds no GPU');
+    expect(answerOf({})).toBe('not answered: examples/jax is not installed');
+  });
+
   test('survives a result of an odd shape', () => {
     const report = reportOf({ answers: { compiler: { result: { took: null, most: null } } } });
     expect(answersIn(report).get('compiler')?.answer).toContain('not clear');

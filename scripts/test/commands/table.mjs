@@ -129,6 +129,12 @@ export const TABLE = [
     doneBy: 'node scripts/test/test.mjs --long',
   },
   { names: 'npm install @tensorflow/tfjs-core@4', doneBy: 'node scripts/test/test.mjs --long' },
+  { names: 'npm install metal-sgd @jax-js/jax@0.1.25 webgpu', doneBy: 'node scripts/test/test.mjs --long' },
+  { names: 'npm install --prefix examples/jax', doneBy: 'node scripts/test/test.mjs --long' },
+  { names: 'apt-get install libvulkan1 chromium', doneBy: 'node scripts/test/test.mjs --long' },
+  { names: 'npm start -- --backend wasm', doneBy: 'node scripts/test/test.mjs --long' },
+  { names: 'npm start -- --hidden 334 --epochs 2', doneBy: 'node scripts/test/test.mjs --long' },
+  { names: 'npm start -- --hidden 33500 --epochs 1', doneBy: 'node scripts/test/test.mjs --long' },
 
   // Releases.
   { names: 'node scripts/release/check-version.mjs v1.2.3', doneBy: 'test/tooling/release.test.ts' },

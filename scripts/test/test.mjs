@@ -16,8 +16,9 @@ const own = ['--long', '--cpu', '--as-mac', '--on', half];
 const jestArguments = process.argv.slice(2).filter((argument) => !own.includes(argument));
 /** What runs on every device. */
 const DEVICE_TESTS = 'behaviour/|values/|checkpoint/';
-/** Of those, what the simulated GPU repeats in CI; `--as-mac` repeats all. */
-const SIMULATED_TESTS = 'behaviour/(?!want)|values/';
+/** Of those, what no GPU changes: CI leaves it to the CPU, and `--as-mac` repeats it all the same. */
+const WITHOUT_GPU =
+  'behaviour/(addon-lists|caller|environment|errors-|huge-pages|loader|misuse|readme|reference|tree|want)|values/tensorflow';
 
 const run = (environment, ...command) => runVisibly(process.execPath, command, environment);
 
@@ -75,6 +76,7 @@ if (long) {
   const simulator = process.platform === 'darwin' ? '' : '|/test/metal/|/tools/metal-sim/';
   // Such a GPU is not for 'auto'.
   if (asMac) jestArguments.push('--testNamePattern', "^(?!device 'auto' )");
-  const repeated = asMac || process.platform === 'darwin' ? DEVICE_TESTS : SIMULATED_TESTS;
+  const everything = asMac || process.platform === 'darwin';
+  const repeated = everything ? DEVICE_TESTS : `(?!${WITHOUT_GPU})(behaviour|values)/`;
   if (half !== 'cpu') jest('on the GPU', gpuEnvironment(), `/test/(${repeated})${simulator}`);
 }

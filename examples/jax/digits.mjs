@@ -101,7 +101,7 @@ async function mapped(array) {
   await staging.mapAsync(GPUMapMode.READ);
   return new Float32Array(staging.getMappedRange());
 }
-const unshared = gpu && new Float32Array(count); // Dawn's binding ends the process if memory is shared
+const unshared = gpu && new Float32Array(count); // webgpu 0.6.2 crashes at shared memory
 function uploaded({ data }) {
   unshared?.set(data);
   return np.array(unshared ?? data);

@@ -109,7 +109,7 @@ describe('jax-js', () => {
       ];
       for (const way of ways) {
         const parameters = await treeOf(tree.ref(start));
-        way(new SGD(0.25, { groups: [{ parameters: /bias/, trainable: false }] }), parameters);
+        way(new SGD(0.25, { trainable: /weight|scale/ }), parameters);
         const { layers, scale } = parameters;
         console.log(JSON.stringify([layers[0].weight, layers[0].bias, layers[1].weight, scale].map(({ data }) => [...data])));
       }`,

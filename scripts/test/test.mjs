@@ -18,7 +18,8 @@ const jestArguments = process.argv.slice(2).filter((argument) => !own.includes(a
 const DEVICE_TESTS = 'behaviour/|values/|checkpoint/';
 /** Of those, what no GPU changes: CI leaves it to the CPU, and `--as-mac` repeats it all the same. */
 const WITHOUT_GPU =
-  'behaviour/(addon-lists|caller|environment|errors-|huge-pages|loader|misuse|readme|reference|tree|want)|values/tensorflow';
+  'behaviour/(addon-lists|caller|environment|errors-|hostile|huge-pages|loader|misuse|readme|reference|tree|want)|' +
+  'values/(tensorflow|threads)';
 
 const run = (environment, ...command) => runVisibly(process.execPath, command, environment);
 

@@ -1,6 +1,6 @@
 // Exchanges among ranks, one after another. Each begins with a digest of what it is about: ranks that differ would hang.
 import { native } from '../addon/native';
-import { crypto } from '../crypto';
+import { crypto } from '../builtins';
 import { coded } from '../errors';
 import { footprintOf, useForFile } from '../memory/inUse';
 import { bytesOf, type CheckedLeaf } from '../tree/leaf';

@@ -4,7 +4,7 @@
 // bytes, then the rest of the last page. The header is part of the memory, so that a worker with the memory has the layout.
 import { constants as constantsOfBuffers } from 'node:buffer';
 import { types } from 'node:util';
-import { crypto } from '../crypto';
+import { crypto } from '../builtins';
 import { type Dtype, itemSize, type LeafData, viewOf } from '../tree/dtype';
 import { coded, rangeError, Verbatim } from '../errors';
 import { showShape, sizeOf } from '../tree/leaf';

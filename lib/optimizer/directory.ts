@@ -1,6 +1,5 @@
 // A folder with the checkpoints of one run: keeps the newest few, and finds the newest whole one.
-import { mkdirSync } from 'node:fs';
-import { readdir, rm, stat, utimes } from 'node:fs/promises';
+import { mkdirSync, promises as files } from 'node:fs';
 import { join } from 'node:path';
 import { calledFrom, calledFromAsync, publicFunctionsOf } from '../caller';
 import { type LoadedState, type LoadOptions, Search } from '../checkpoint/load';
@@ -62,7 +61,7 @@ export class CheckpointDirectory {
     if ((optimizer.world?.rank ?? 0) > 0) return path; // rank 0 has written it, and cleans up
     const others = (await this.#checkpoints()).filter((other) => other.path !== path);
     await makeNewest(path, others[0]?.saved ?? 0n);
-    await Promise.all(others.slice(this.#keep - 1).map((old) => rm(old.path, { force: true })));
+    await Promise.all(others.slice(this.#keep - 1).map((old) => files.rm(old.path, { force: true })));
     return path;
   }
 
@@ -101,7 +100,7 @@ export class CheckpointDirectory {
   async #checkpoints(): Promise<Checkpoint[]> {
     let names: string[];
     try {
-      names = await readdir(this.path);
+      names = await files.readdir(this.path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw systemError(this.path, error);
@@ -115,7 +114,7 @@ export class CheckpointDirectory {
   /** `undefined` for what is no file: a folder, a socket, a link to itself, a file that was removed meanwhile. */
   async #checkpoint(name: string): Promise<Checkpoint | undefined> {
     const path = join(this.path, name);
-    const entry = await stat(path, { bigint: true }).catch(() => undefined);
+    const entry = await files.stat(path, { bigint: true }).catch(() => undefined);
     if (!entry?.isFile()) return undefined;
     return { path, saved: entry.mtimeNs, step: Number(NAME.exec(name)?.[1]) };
   }
@@ -139,9 +138,9 @@ interface Checkpoint {
 /** Sets a file's time after `last`, in nanoseconds, if it is not: a clock can jump back. */
 async function makeNewest(path: string, last: bigint): Promise<void> {
   try {
-    if ((await stat(path, { bigint: true })).mtimeNs > last) return;
+    if ((await files.stat(path, { bigint: true })).mtimeNs > last) return;
     const later = Number(last / 1_000_000n) / 1000 + 0.002; // seconds
-    await utimes(path, later, later);
+    await files.utimes(path, later, later);
   } catch {
     // A file system without times, or another process has removed the file: the checkpoint is whole all the same.
   }

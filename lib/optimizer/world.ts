@@ -1,8 +1,8 @@
 // A job of several processes, each with a part of every batch. MPI carries bytes; sums are ours, in the order of ranks.
 import { availableParallelism, cpus } from 'node:os';
-import { isMainThread } from 'node:worker_threads';
 import { threadsAsked } from '../addon/environment';
 import { constants, type Joined, native } from '../addon/native';
+import { threads } from '../builtins';
 import { calledFromAsync, type PublicFunction, publicFunctionsOf } from '../caller';
 import { checkKeys, coded, rangeError } from '../errors';
 import { meanOverRanks } from './rankMean';
@@ -49,7 +49,8 @@ export async function joinWorld(options: WorldOptions = {}): Promise<World> {
     const given = checkKeys('options', options, ['timeout', 'allReduceSize']);
     const timeout = checkCount('timeout', given.timeout ?? 300_000, 1, 2 ** 31 - 1);
     const allReduceSize = checkCount('allReduceSize', given.allReduceSize ?? 2 ** 25, 64, LARGEST);
-    if (!isMainThread) throw coded(Error, 'world-state', 'joinWorld: call it on the main thread, not in a worker');
+    if (!threads().isMainThread)
+      throw coded(Error, 'world-state', 'joinWorld: call it on the main thread, not in a worker');
     world ??= join({ timeout, allReduceSize }).catch((error: unknown) => {
       if ((error as { code?: unknown }).code === 'no-mpi') world = undefined; // else MPI has begun, once for all
       throw error;

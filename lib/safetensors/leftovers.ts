@@ -1,9 +1,8 @@
 // Half-written files: names that tell who writes them, and the removal of those that killed processes left.
-import { readFileSync, readlinkSync } from 'node:fs';
-import { lstat, readdir, readFile, rm } from 'node:fs/promises';
+import { promises as files, readFileSync, readlinkSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { crypto } from '../crypto';
+import { crypto } from '../builtins';
 
 // '.NAME.metal-sgd-SCOPE-PID[-START]-RANDOM.tmp'. NAME may hold any character, line breaks too.
 const TEMPORARY = /^\..+\.metal-sgd-([0-9a-f]{8})-([0-9]+)(?:-([0-9]+))?-[0-9a-f]{12}\.tmp$/s;
@@ -25,7 +24,7 @@ export function temporaryName(name: string): string {
 
 /** Removes the half-written files of killed processes. Never fails: such files do no harm. */
 export async function removeStale(folder: string): Promise<void> {
-  const names = (await readdir(folder).catch(() => [])).filter((name) => TEMPORARY.test(name));
+  const names = (await files.readdir(folder).catch(() => [])).filter((name) => TEMPORARY.test(name));
   for (let i = 0; i < names.length; i += TOGETHER) {
     await Promise.all(names.slice(i, i + TOGETHER).map((name) => removeIfStale(folder, name)));
   }
@@ -35,9 +34,9 @@ async function removeIfStale(folder: string, name: string): Promise<void> {
   const [, writersScope, pid, start] = TEMPORARY.exec(name) ?? [];
   const path = join(folder, name);
   try {
-    const { mtimeMs } = await lstat(path);
+    const { mtimeMs } = await files.lstat(path);
     const isGone = writersScope === scope() && (await hasEnded(Number(pid), start, mtimeMs));
-    if (isGone || mtimeMs < Date.now() - ABANDONED_MS) await rm(path);
+    if (isGone || mtimeMs < Date.now() - ABANDONED_MS) await files.rm(path);
   } catch {
     // Another process removed it, or the folder is read-only.
   }
@@ -47,7 +46,7 @@ async function removeIfStale(folder: string, name: string): Promise<void> {
 async function hasEnded(pid: number, start: string | undefined, mtimeMs: number): Promise<boolean> {
   // A later process can have its number, but not its start too.
   if (start !== undefined)
-    return startOf(await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '')) !== start;
+    return startOf(await files.readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '')) !== start;
   if (pid === process.pid) return mtimeMs < Date.now() - process.uptime() * 1000 - 2000;
   try {
     process.kill(pid, 0);

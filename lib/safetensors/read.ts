@@ -1,5 +1,6 @@
 // Reads a safetensors file: the header first, then the elements straight into their arrays.
-import { constants, type FileHandle, open } from 'node:fs/promises';
+import { constants, promises as files } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { Batch, without } from './batch';
 import { type Contents, fileError, headerLength, LENGTH_BYTES, readHead } from './header';
 import { systemError } from './errors';
@@ -71,7 +72,7 @@ class OpenFile {
   static async open(path: string): Promise<OpenFile> {
     // Non-blocking: a pipe would wait for a writer.
     const nonBlocking = (constants as { O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
-    const handle = await orNamed(path, open(path, constants.O_RDONLY | nonBlocking));
+    const handle = await orNamed(path, files.open(path, constants.O_RDONLY | nonBlocking));
     try {
       const stat = await orNamed(path, handle.stat({ bigint: true }));
       if (!stat.isFile()) throw fileError(path, 'byte 0', 'a file', stat.isDirectory() ? 'a folder' : 'a device');

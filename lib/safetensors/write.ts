@@ -1,5 +1,6 @@
 // Writes a file so that its name always stands for a whole one: writes beside it, syncs, renames, syncs the folder.
-import { type FileHandle, lstat, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { promises as files } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Batch, without } from './batch';
 import type { Piece } from './header';
@@ -49,7 +50,7 @@ async function replace(
 ): Promise<boolean> {
   const beside = join(dirname(target), temporaryName(basename(target)));
   try {
-    const handle = await open(beside, 'wx', mode);
+    const handle = await files.open(beside, 'wx', mode);
     try {
       // The process's mask does not hold for permissions that are there. A file system without any refuses.
       if (mode !== undefined) await handle.chmod(mode).catch(() => undefined);
@@ -58,12 +59,12 @@ async function replace(
     } finally {
       await handle.close();
     }
-    await rename(beside, target);
+    await files.rename(beside, target);
     return true;
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (!isLast && code === 'ENOENT' && syscall === 'rename') return false;
-    await rm(beside, { force: true }).catch(() => undefined);
+    await files.rm(beside, { force: true }).catch(() => undefined);
     if (syscall === 'rename' && (code === 'EBUSY' || code === 'EXDEV')) throw mounted(path, error, code);
     throw error;
   }
@@ -73,17 +74,17 @@ async function replace(
 async function behindLinks(path: string): Promise<string> {
   let target = path;
   for (let links = 0; links < MAX_LINKS; links++) {
-    const entry = await lstat(target).catch(() => undefined);
+    const entry = await files.lstat(target).catch(() => undefined);
     if (!entry?.isSymbolicLink()) return target;
     // '..' in a link counts from the link's real folder.
-    target = resolve(await realpath(dirname(target)), await readlink(target));
+    target = resolve(await files.realpath(dirname(target)), await files.readlink(target));
   }
   throw refusal(path, 'ELOOP', 'expected a file, received a link that leads to itself');
 }
 
 /** The permissions of a file that is there. Throws where something else is. */
 async function modeOf(path: string, target: string): Promise<number | undefined> {
-  const entry = await stat(target).catch(() => undefined);
+  const entry = await files.stat(target).catch(() => undefined);
   if (entry === undefined) return undefined;
   if (entry.isFile()) return entry.mode & PERMISSIONS;
   if (entry.isDirectory()) throw refusal(path, 'EISDIR', 'expected a file, received a folder; add a name to the path');
@@ -141,7 +142,7 @@ async function writeBatch(handle: FileHandle, batch: Batch): Promise<void> {
 /** Without this, a crash of the machine could undo the rename. Windows neither offers nor needs it. */
 async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
+  const handle = await files.open(folder, 'r');
   try {
     await handle.sync();
   } finally {

@@ -50,20 +50,26 @@ const jestArguments = process.argv.slice(given ? 4 : 2);
 const tarball = given ? resolve(process.argv[3]) : packed();
 const runtimes = platform === 'linux' && arch === 'x64' ? step('Nodes, Bun and Deno', installRuntimes) : '';
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
-// Binaries are read where they are made, and compared where all are.
-const leftOut = given ? 'binaries|compare' : 'compare';
-const which = ['--testPathPatterns', '/test/package/', '--testPathIgnorePatterns', leftOut];
-const { status, error } = step('tests', () =>
-  spawnSync(process.execPath, [jest, ...which, ...jestArguments], {
-    cwd: root,
-    stdio: 'inherit',
-    env: {
-      METAL_SGD_BINARIES: binary,
-      ...process.env,
-      METAL_SGD_TARBALL: tarball,
-      METAL_SGD_RUNTIMES: runtimes,
-    },
-  }),
-);
-if (error) throw error;
-process.exit(status ?? 1);
+
+/** Runs the tests of these files but for those; ends with an error if one fails. */
+function test(title, paths, butFor) {
+  const leftOut = butFor ? ['--testPathIgnorePatterns', butFor] : [];
+  const { status, error } = step(title, () =>
+    spawnSync(process.execPath, [jest, '--testPathPatterns', paths, ...leftOut, ...jestArguments], {
+      cwd: root,
+      stdio: 'inherit',
+      env: {
+        METAL_SGD_BINARIES: binary,
+        ...process.env,
+        METAL_SGD_TARBALL: tarball,
+        METAL_SGD_RUNTIMES: runtimes,
+      },
+    }),
+  );
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+// Binaries are read where they are made, and compared where all are. What measures time runs alone.
+test('tests', '/test/package/', given ? 'startup|compare|binaries' : 'startup|compare');
+test('the start', '/test/package/startup');

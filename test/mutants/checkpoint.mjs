@@ -53,8 +53,8 @@ export default [
     name: 'checkpoint-half-file-stays',
     why: 'What a failed save has written stays.',
     file: 'lib/safetensors/write.ts',
-    find: 'await rm(beside, { force: true }).catch(() => undefined);',
-    replace: 'await rm(`${beside}.`, { force: true }).catch(() => undefined);',
+    find: 'await files.rm(beside, { force: true }).catch(() => undefined);',
+    replace: 'await files.rm(`${beside}.`, { force: true }).catch(() => undefined);',
     caughtBy: 'test/checkpoint/files.test.ts',
   },
   {
@@ -271,8 +271,8 @@ export default [
     name: 'checkpoint-link-from-logical-folder',
     why: "'..' in a link counts from the path's folder.",
     file: 'lib/safetensors/write.ts',
-    find: 'resolve(await realpath(dirname(target)),',
-    replace: 'resolve((await realpath(dirname(target))) && dirname(target),',
+    find: 'resolve(await files.realpath(dirname(target)),',
+    replace: 'resolve((await files.realpath(dirname(target))) && dirname(target),',
     caughtBy: 'test/checkpoint/disks.test.ts',
   },
   {

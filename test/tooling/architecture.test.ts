@@ -144,7 +144,7 @@ describe('lib', () => {
     expect(
       lib.filter((path) => /node-gyp-build['"]|\.node['"]|process\.dlopen|process\.binding/.test(read(path))),
     ).toEqual(['lib/addon/loader.ts']);
-    const lazy = ['lib/addon/loader.ts', 'lib/crypto.ts', 'lib/tensorflow/peer.ts'];
+    const lazy = ['lib/addon/loader.ts', 'lib/builtins.ts', 'lib/tensorflow/peer.ts'];
     expect(lib.filter((path) => /\brequire\(|createRequire/.test(read(path))).sort()).toEqual(lazy);
   });
 

@@ -71,6 +71,7 @@ export const LINUX_C_LIBRARY: ReadonlySet<string> = new Set([
     'abort',
     'clock_gettime',
     'dl_iterate_phdr',
+    'getenv',
     'nanosleep',
     'setenv',
     'sigaction',

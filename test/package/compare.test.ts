@@ -2,9 +2,10 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ROOT } from '../helpers/child';
+import { temporaryFolders } from '../helpers/folders';
 import { runRelease } from '../helpers/releaseScript';
-import { emptyFolder } from './project';
 
+const newFolder = temporaryFolders();
 const compare = (...args: readonly string[]): ReturnType<typeof runRelease> =>
   runRelease('compare-prebuilds.mjs', args, ROOT);
 
@@ -22,7 +23,7 @@ if (process.platform === 'linux') {
 
   /** Two of the binaries in `prebuilds` but for this machine's, which is the one that its compiler made. */
   beforeEach(() => {
-    own = emptyFolder();
+    own = newFolder();
     for (const name of [GLIBC, MAC]) {
       mkdirSync(dirname(fileOf(name)), { recursive: true });
       copyFileSync(join(ROOT, 'prebuilds', name), fileOf(name));
@@ -51,7 +52,7 @@ if (process.platform === 'linux') {
   });
 
   test('fails where there is nothing to compare', () => {
-    expect(compare(emptyFolder(), ROOT)).toMatchObject({
+    expect(compare(newFolder(), ROOT)).toMatchObject({
       status: 1,
       stdout: expect.stringContaining('0 of 7 binaries') as string,
     });
